@@ -1,0 +1,68 @@
+"""A job: one stage on exactly the inputs and the part of the parameters that it reads.
+
+Written out as a *card*, a small JSON file, it is all that a stage script (or a person on a machine
+without Snakemake) needs to run it: ``python -m segadapt.stages.<stage> <card>``.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.artifacts import read_json, sha256_file, sha256_json
+from segadapt.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Job:
+    """Paths are relative to the project's root.
+
+    ``config`` is what can change the result; ``run`` is what cannot (intervals, process counts).
+    ``code`` is a hash of the modules that can change a number.
+    """
+
+    stage: str
+    name: str
+    preset: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    provenance: str
+    config: dict[str, Any]
+    code: str
+    run: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def card(self) -> str:
+        return f"work/{self.preset}/cards/{self.name}.json"
+
+    @property
+    def log(self) -> str:
+        return f"work/{self.preset}/logs/{self.name}.log"
+
+    def as_card(self) -> dict[str, Any]:
+        """The card's content, keys in a fixed order."""
+        return {key: getattr(self, key) for key in self.__dataclass_fields__}
+
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for an existing output to be this job's output."""
+        return {key: getattr(self, key) for key in ("stage", "name", "inputs", "config", "code")}
+
+    def input_hashes(self) -> dict[str, str]:
+        """SHA-256 of every input by role; UserError for one that is missing."""
+        return {role: sha256_file(Path(path)) for role, path in self.inputs.items()}
+
+    def fingerprint(self, input_hashes: dict[str, str]) -> str:
+        """Names this job's resumable state: equal only for the same identity and input bytes."""
+        return sha256_json([self.identity(), input_hashes])[:20]
+
+    def scratch(self, fingerprint: str) -> Path:
+        """The folder of the resumable state, outside all declared outputs."""
+        return Path(f"work/{self.preset}/run/{fingerprint}")
+
+
+def read_card(path: Path) -> Job:
+    """The job of a card; UserError if it is none."""
+    content = read_json(path)
+    try:
+        return Job(**content)
+    except TypeError as error:
+        raise UserError(f"{path} is not a job card ({error}); run snakemake -n to write the cards anew") from error

@@ -1,0 +1,37 @@
+"""``params.yaml`` as frozen, typed values: one reader, one set of models, one list of refusals."""
+
+from segadapt.core.parameters.loader import load_parameters, parameters_from
+from segadapt.core.parameters.methods import Experiment, GuidanceSettings, ImageWeightSettings, MethodEntry, Protocol
+from segadapt.core.parameters.presets import (
+    BatchNormSettings,
+    CacheEntry,
+    DatasetEntry,
+    ModelSettings,
+    Precision,
+    Preset,
+    Rendering,
+    TrainingSettings,
+)
+from segadapt.core.parameters.root import Parameters
+from segadapt.core.parameters.sizes import height_width, width_height
+
+__all__ = [
+    "BatchNormSettings",
+    "CacheEntry",
+    "DatasetEntry",
+    "Experiment",
+    "GuidanceSettings",
+    "ImageWeightSettings",
+    "MethodEntry",
+    "ModelSettings",
+    "Parameters",
+    "Precision",
+    "Preset",
+    "Protocol",
+    "Rendering",
+    "TrainingSettings",
+    "height_width",
+    "load_parameters",
+    "parameters_from",
+    "width_height",
+]

@@ -1,0 +1,94 @@
+"""Reads ``params.yaml`` the way every reader must: YAML 1.2 scalars, no duplicate keys, typed.
+
+Snakemake reads YAML 1.1 and DVC 1.2: ``1e-4``, ``off``, ``0123`` and ``12:30`` differ between
+them, and duplicate keys pass one of them in silence. This loader takes the 1.2 meaning, and
+Snakemake is handed its result instead of the file.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from segadapt.core.errors import UserError
+from segadapt.core.parameters.root import Parameters
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalars of YAML 1.2 and without duplicate keys."""
+
+    yaml_implicit_resolvers: dict = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, (key_node, _) in zip(keys, node.value, strict=True):
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' stands twice in one mapping; keep one", key_node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+_FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+for _tag, _pattern in (
+    ("bool", r"true|True|TRUE|false|False|FALSE"),
+    ("null", r"~|null|Null|NULL|"),
+    ("int", r"[-+]?[0-9]+"),
+    ("float", _FLOAT),
+):
+    _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), None)
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
+
+
+def load_parameters(path: Path | str = "params.yaml", overrides: Mapping[str, Any] | None = None) -> Parameters:
+    """The validated parameters of a file, with nested ``overrides`` laid over them.
+
+    UserError names the file, the key's path and the mend for: a missing file, bad YAML, duplicate
+    keys, unknown keys, wrong types, and combinations that make no sense.
+    """
+    try:
+        content = _StrictLoader(Path(path).read_text(encoding="utf-8")).get_single_data()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; run from the folder that holds it") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {_one_line(error)}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: must be a mapping of sections (preset, seeds, methods, ...), not {content!r}")
+    return parameters_from(_merged(content, overrides or {}), str(path))
+
+
+def parameters_from(content: Mapping[str, Any], where: str) -> Parameters:
+    """Validates a mapping; UserError lists every offending key with its path."""
+    try:
+        return Parameters.model_validate(content)
+    except ValidationError as error:
+        raise UserError("\n".join(f"{where}: {_sentence(each)}" for each in error.errors())) from error
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    path = ""
+    for part in error["loc"]:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    if error["type"] == "extra_forbidden":
+        return f"{path}: unknown key; correct its spelling or remove it"
+    if error["type"] == "missing":
+        return f"{path}: is missing; add it"
+    if error["type"] == "value_error":
+        return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
+    given = repr(error["input"])
+    return f"{path}: {error['msg']}, got {given if len(given) < 60 else given[:57] + '...'}"
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _merged(result[key], value) if nested else value
+    return result
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,111 @@
+"""How large everything is: data sets, sizes, model and step counts of one preset."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from segadapt.core.parameters.sizes import Count, Fraction, Name, Section, Size
+
+
+class Rendering(Section):
+    """Built-in data: how many scenes of which domain are drawn, and at which size."""
+
+    domain: Literal["game", "camera"]
+    size: Size
+    splits: Annotated[dict[Name, Count], Field(min_length=1)]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class DatasetEntry(Section):
+    """A data set as its authors ship it: in a folder of the user's, or rendered there by us.
+
+    ``format`` names a file of ``segadapt/data/datasets``.
+    """
+
+    format: Name
+    root: str | None = None
+    render: Rendering | None = None
+
+
+class CacheEntry(Section):
+    """One packed split at the network's size. ``native_labels`` keeps full-size labels for evaluation."""
+
+    dataset: Name
+    split: Name
+    size: Size
+    labels: bool = True
+    native_labels: bool = False
+
+
+class BatchNormSettings(Section):
+    """Separate switches for what is often just called frozen; see ``segadapt.models.batchnorm``."""
+
+    batch_statistics: bool = True
+    update_running: bool = True
+    train_affine: bool = True
+    train_stem_affine: bool = False
+
+
+class ModelSettings(Section):
+    """The network, where its first weights come from, and what its input looks like."""
+
+    backbone: str
+    classes: Literal["cityscapes19", "synthia16", "nthu13", "camvid11"]
+    initial_weights: str | None = None
+    initialisation: Literal["released", "kaiming"] = "released"
+    input: Literal["caffe", "imagenet"] = "caffe"
+    batch_norm: BatchNormSettings = BatchNormSettings()
+
+
+class Precision(Section):
+    """Speed switches. All off gives the same bytes on the same CPU every time."""
+
+    bf16: bool = False
+    tf32: bool = False
+    channels_last: bool = False
+
+
+class TrainingSettings(Section):
+    """One training stage. ``horizon`` is the length of the poly schedule, ``steps`` where it stops."""
+
+    source: Name
+    target: Name | None = None
+    steps: Count
+    horizon: Count
+    batch_size: Count = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 2.5e-4
+    head_factor: Annotated[float, Field(gt=0)] = 10.0
+    power: Annotated[float, Field(gt=0)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    auxiliary_weight: Annotated[float, Field(ge=0)] = 0.1
+    mirror: Fraction = 0.5
+    blur: Fraction = 0.5
+
+
+class RunSettings(Section):
+    """How a job runs; nothing here may change a result on the same machine but ``cpu_threads``."""
+
+    cpu_threads: Count = 1
+    loader_threads: Annotated[int, Field(ge=0)] = 0
+    prepare_processes: Count = 2
+    save_seconds: Annotated[float, Field(gt=0)] = 60.0
+    save_steps: Count = 1000
+    log_steps: Count = 50
+
+
+class Preset(Section):
+    """Everything that has a size. ``pretrain_multi`` and ``refine`` serve methods with guidance."""
+
+    data_note: str
+    is_paper_data: bool = False
+    datasets: dict[Name, DatasetEntry]
+    caches: dict[Name, CacheEntry]
+    model: ModelSettings
+    pretrain: TrainingSettings
+    adapt: TrainingSettings
+    refine: TrainingSettings
+    evaluate_on: Name
+    evaluate_refined_on: Name | None = None
+    precision: Precision = Precision()
+    run: RunSettings = RunSettings()

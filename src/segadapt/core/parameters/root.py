@@ -1,0 +1,99 @@
+"""The whole file, and the combinations in it that make no sense."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
+from segadapt.core.parameters.presets import Preset
+from segadapt.core.parameters.sizes import Name, Section
+
+SOURCE_ROWS = ("source_only",)
+"""Rows that are no method: the source model as it is."""
+
+
+class Parameters(Section):
+    """``params.yaml``, validated."""
+
+    preset: Name
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    protocol: Name
+    methods: dict[Name, MethodEntry]
+    experiments: dict[Name, Experiment]
+    protocols: dict[Name, Protocol]
+    presets: dict[Name, Preset]
+
+    @property
+    def active_preset(self) -> Preset:
+        return self.presets[self.preset]
+
+    @property
+    def active_protocol(self) -> Protocol:
+        return self.protocols[self.protocol]
+
+    @model_validator(mode="after")
+    def _combinations(self) -> "Parameters":
+        known(self.preset, self.presets, "preset")
+        known(self.protocol, self.protocols, "protocol")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds: {list(self.seeds)} names a seed twice; list each once")
+        for reserved in (*SOURCE_ROWS, "source", "source_multi"):
+            if reserved in self.methods:
+                raise ValueError(f"methods.{reserved}: this name is taken by the pipeline; choose another")
+        for name, experiment in self.experiments.items():
+            for index, row in enumerate(experiment.rows):
+                known(row, [*SOURCE_ROWS, *self.methods], f"experiments.{name}.rows[{index}]")
+            if len(set(experiment.rows)) != len(experiment.rows):
+                raise ValueError(f"experiments.{name}.rows: a row stands there twice; list each once")
+        for name, method in self.methods.items():
+            _check_method(f"methods.{name}", method)
+        for name, preset in self.presets.items():
+            _check_preset(f"presets.{name}", preset)
+        return self
+
+
+def known(name: str, names, where: str) -> None:
+    """ValueError, with the names there are, unless ``name`` is one of them."""
+    if name not in names:
+        raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(names)}")
+
+
+def _check_method(where: str, method: MethodEntry) -> None:
+    if method.target_loss is None:
+        for key in ("lambda_target", "image_weight", "guidance"):
+            if getattr(method, key):
+                raise ValueError(f"{where}.{key}: has no effect without target_loss; name a target_loss or drop it")
+    elif method.lambda_target == 0 and method.guidance is not None:
+        raise ValueError(f"{where}.guidance: is scaled by lambda_target, which is 0; raise it or drop guidance")
+
+
+def _check_preset(where: str, preset: Preset) -> None:
+    for name, dataset in preset.datasets.items():
+        if (dataset.root is None) == (dataset.render is None):
+            raise ValueError(f"{where}.datasets.{name}: needs either root (your folder) or render (built-in data)")
+    for name, cache in preset.caches.items():
+        known(cache.dataset, preset.datasets, f"{where}.caches.{name}.dataset")
+        render = preset.datasets[cache.dataset].render
+        if render is not None:
+            known(cache.split, render.splits, f"{where}.caches.{name}.split")
+        if cache.native_labels and not cache.labels:
+            raise ValueError(f"{where}.caches.{name}.native_labels: needs labels: true")
+    for stage in ("pretrain", "adapt", "refine"):
+        settings = getattr(preset, stage)
+        known(settings.source, preset.caches, f"{where}.{stage}.source")
+        if not preset.caches[settings.source].labels:
+            raise ValueError(f"{where}.{stage}.source: cache '{settings.source}' has no labels; set labels: true")
+        if settings.target is not None:
+            known(settings.target, preset.caches, f"{where}.{stage}.target")
+        if stage == "pretrain" and settings.target is not None:
+            raise ValueError(f"{where}.pretrain.target: a source-only model sees no target image; drop this key")
+        if stage != "pretrain" and settings.target is None:
+            raise ValueError(f"{where}.{stage}.target: is missing; name the cache of target images")
+        if settings.horizon < settings.steps:
+            raise ValueError(f"{where}.{stage}.horizon: must be at least steps ({settings.steps})")
+    for key in ("evaluate_on", "evaluate_refined_on"):
+        name = getattr(preset, key)
+        if name is not None:
+            known(name, preset.caches, f"{where}.{key}")
+            if not preset.caches[name].native_labels:
+                raise ValueError(f"{where}.{key}: cache '{name}' needs labels and native_labels: true")

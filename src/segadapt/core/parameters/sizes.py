@@ -1,0 +1,32 @@
+"""Image sizes as the field writes them, ``WIDTHxHEIGHT``, and strict base for all sections."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Size = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]*x[1-9][0-9]*$"),
+    Field(description="image size as WIDTHxHEIGHT in pixels, for example 1280x720"),
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of ``params.yaml``: unknown keys, NaN and infinity are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def width_height(size: str) -> tuple[int, int]:
+    """``"1280x720"`` as (1280, 720), the order of PIL."""
+    width, height = size.split("x")
+    return int(width), int(height)
+
+
+def height_width(size: str) -> tuple[int, int]:
+    """``"1280x720"`` as (720, 1280), the order of tensors."""
+    width, height = width_height(size)
+    return height, width

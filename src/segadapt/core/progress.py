@@ -1,0 +1,53 @@
+"""One way to show progress: a bar on a terminal, a line every few seconds in a log.
+
+Every line carries the rate and the time that is left.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+
+LINE_SECONDS = 5.0
+
+
+def progress_bar(description: str, total: int, initial: int = 0, unit: str = "it") -> tqdm:
+    """A tqdm bar; where stderr is no terminal it prints whole lines, at most one in five seconds."""
+    terminal = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=description,
+        unit=unit,
+        mininterval=0.2 if terminal else LINE_SECONDS,
+        maxinterval=10.0,
+        dynamic_ncols=terminal,
+        ascii=not terminal,
+        file=sys.stderr if terminal else _Lines(),
+        disable=os.environ.get("SEGADAPT_PROGRESS") == "0",
+        bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} ({percentage:.0f} %), {rate_fmt}, {remaining} left",
+    )
+
+
+def progress(items: Iterable[Item], description: str, total: int, unit: str = "it") -> Iterator[Item]:
+    """Passes the items on and shows how far they are."""
+    with progress_bar(description, total, unit=unit) as bar:
+        for item in items:
+            yield item
+            bar.update()
+
+
+class _Lines:
+    """A file for tqdm that turns its carriage returns into lines, so that logs stay readable."""
+
+    def write(self, text: str) -> None:
+        text = text.strip("\r\n ")
+        if text:
+            print(text, file=sys.stderr, flush=True)
+
+    def flush(self) -> None:
+        sys.stderr.flush()

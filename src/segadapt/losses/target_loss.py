@@ -1,0 +1,69 @@
+"""What entropy and maximum squares share: weights, normalisation, the sum over pixels."""
+
+from collections.abc import Callable
+
+import torch
+
+from segadapt.core.errors import UserError
+from segadapt.losses.exact_gradient import exact_gradient_loss
+from segadapt.losses.image_weight import ImageWeight, check_image_weight, class_counts, class_weights, pick
+from segadapt.losses.stable_softmax import TopSoftmax, logit_gradient, top_softmax
+from segadapt.losses.upsample import upsample
+
+NORMALISATIONS = ("released", "paper")
+
+PixelLoss = Callable[[TopSoftmax, torch.Tensor | None, bool], tuple[torch.Tensor, torch.Tensor | None]]
+"""(soft-max, weight_BC or None, wants_slope) -> (value_B1HW, slope_BCHW or None).
+
+``slope`` is d value / d p_k less that of the top class, a fresh tensor. Both look at one pixel at a
+time, so that they hold for any band of rows too.
+"""
+
+
+def target_loss(
+    pixel_loss: PixelLoss,
+    factor: float,
+    logits_BCHW: torch.Tensor,
+    size: tuple[int, int] | None,
+    normalisation: str,
+    image_weight: ImageWeight | None,
+) -> torch.Tensor:
+    """``factor`` times the normalised sum of ``pixel_loss`` over pixels, as a 0-dim tensor.
+
+    Without weights the sum is divided by the N pixels of the batch. With weights, which are near
+    1/N of their image already, it is divided by the B images. "released" divides by C as well.
+    UserError on a bad argument.
+    """
+    if normalisation not in NORMALISATIONS:
+        raise UserError(f'normalisation is {normalisation!r}; give "released" or "paper".')
+    check_image_weight(image_weight)
+
+    def formula(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        batch, num_classes, height, width = logits_BCHW.shape
+        divisor = batch * (num_classes if normalisation == "released" else 1)
+        if image_weight is None:
+            divisor *= height * width
+        scale = factor / divisor
+        softmax = top_softmax(logits_BCHW)
+        weight_BC, weight_B1HW = _weights(softmax, num_classes, image_weight)
+        value_B1HW, slope_BCHW = pixel_loss(softmax, weight_BC, wants_gradient)
+        if weight_B1HW is not None:
+            value_B1HW = value_B1HW * weight_B1HW
+        loss = value_B1HW.sum() * scale
+        if not wants_gradient:
+            return loss, None
+        gradient_BCHW = logit_gradient(softmax.probability_BCHW, slope_BCHW)
+        return loss, gradient_BCHW.mul_(scale if weight_B1HW is None else weight_B1HW * scale)
+
+    return exact_gradient_loss(upsample(logits_BCHW, size), formula)
+
+
+def _weights(
+    softmax: TopSoftmax, num_classes: int, image_weight: ImageWeight | None
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """(weight_BC, None) under index "class", (None, weight_B1HW) under "pixel", or two Nones."""
+    if image_weight is None:
+        return None, None
+    counts_BC = class_counts(softmax.top_B1HW, num_classes)
+    weight_BC = class_weights(counts_BC, image_weight.alpha, softmax.offset_BCHW.dtype)
+    return (weight_BC, None) if image_weight.index == "class" else (None, pick(weight_BC, softmax.top_B1HW))

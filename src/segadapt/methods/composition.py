@@ -1,0 +1,35 @@
+"""Puts an entry of ``params.yaml`` together: a target loss, with or without guidance."""
+
+import importlib
+from typing import Any
+
+from segadapt.core.errors import UserError
+from segadapt.losses import ImageWeight
+from segadapt.methods import Objective
+
+
+def build_objective(method: dict[str, Any], protocol: dict[str, Any]) -> Objective | None:
+    """The objective of a method entry; None for a method that sees no target image.
+
+    UserError if ``target_loss`` names no file of ``segadapt/methods``.
+    """
+    name = method["target_loss"]
+    if name is None:
+        return None
+    try:
+        module = importlib.import_module(f"segadapt.methods.{name}")
+    except ModuleNotFoundError as error:
+        raise UserError(f"target_loss '{name}' has no file segadapt/methods/{name}.py; write it or correct it") from error
+    objective = module.build(method, protocol)
+    if method["guidance"] is None:
+        return objective
+    guidance = importlib.import_module("segadapt.methods.multi_level")
+    return guidance.with_guidance(objective, method, protocol)
+
+
+def image_weight(method: dict[str, Any], protocol: dict[str, Any]) -> ImageWeight | None:
+    """The image-wise weighting of a method entry under a protocol, or None."""
+    settings = method["image_weight"]
+    if settings is None:
+        return None
+    return ImageWeight(settings["alpha"], protocol["image_weight_index"], protocol["image_weight_half"])

@@ -1,0 +1,122 @@
+"""DeepLab-v2 as the domain adaptation papers run it: dilated ResNet, output stride 8, one or two ASPP heads.
+
+Facts: ZJULearning/MaxSquareLoss ``graphs/models/deeplab_multi.py`` at 2fbc18f (structure, parameter names, two of
+four branches), wasidennis/AdaptSegNet ``model/deeplab_multi.py``, valeoai/ADVENT ``advent/model/deeplabv2.py``
+(four branches).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from segadapt.core.errors import UserError
+from segadapt.models.backbones import EXPANSION, Backbone, find_backbone
+from segadapt.models.initialisation import initialise
+
+ASPP_DILATIONS = (6, 12, 18, 24)
+LAYER_STRIDES = (1, 2, 1, 1)
+LAYER_DILATIONS = (1, 1, 2, 4)
+
+
+class Bottleneck(nn.Module):
+    """1x1, dilated 3x3, 1x1 with a shortcut; the stride sits in the first 1x1 (Caffe's placement)."""
+
+    def __init__(self, in_channels: int, inner_channels: int, stride: int, dilation: int, project: bool) -> None:
+        super().__init__()
+        out_channels = EXPANSION * inner_channels
+        self.conv1 = nn.Conv2d(in_channels, inner_channels, 1, stride=stride, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner_channels)
+        self.conv2 = nn.Conv2d(inner_channels, inner_channels, 3, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner_channels)
+        self.conv3 = nn.Conv2d(inner_channels, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = None
+        if project:
+            shortcut = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
+            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(out_channels))
+
+    def forward(self, features_BCHW: Tensor) -> Tensor:
+        shortcut_BCHW = features_BCHW if self.downsample is None else self.downsample(features_BCHW)
+        residual_BCHW = self.relu(self.bn1(self.conv1(features_BCHW)))
+        residual_BCHW = self.relu(self.bn2(self.conv2(residual_BCHW)))
+        residual_BCHW = self.bn3(self.conv3(residual_BCHW))
+        return self.relu(residual_BCHW + shortcut_BCHW)
+
+
+class AsppHead(nn.Module):
+    """The sum of the first ``branches`` of four dilated 3x3 convolutions.
+
+    The others exist because released checkpoints carry them; they take no part and get no gradient.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, branches: int) -> None:
+        super().__init__()
+        self.branches = branches
+        self.conv2d_list = nn.ModuleList(
+            nn.Conv2d(in_channels, num_classes, 3, padding=dilation, dilation=dilation) for dilation in ASPP_DILATIONS
+        )
+
+    def forward(self, features_BCHW: Tensor) -> Tensor:
+        logits_BCHW = self.conv2d_list[0](features_BCHW)
+        for branch in self.conv2d_list[1 : self.branches]:
+            logits_BCHW = logits_BCHW + branch(features_BCHW)
+        return logits_BCHW
+
+
+def _residual_layer(backbone: Backbone, layer: int) -> nn.Sequential:
+    in_channels = backbone.width if layer == 1 else backbone.channels(layer - 1)
+    stride, dilation = LAYER_STRIDES[layer - 1], LAYER_DILATIONS[layer - 1]
+    inner_channels = backbone.inner_channels(layer)
+    first = Bottleneck(in_channels, inner_channels, stride, dilation, project=True)
+    others = (
+        Bottleneck(backbone.channels(layer), inner_channels, 1, dilation, project=False)
+        for _ in range(backbone.blocks[layer - 1] - 1)
+    )
+    return nn.Sequential(first, *others)
+
+
+class DeepLabV2(nn.Module):
+    """See :func:`deeplabv2`; ``layer6`` is the final head, ``layer5`` the auxiliary (low) one or None."""
+
+    def __init__(self, backbone: Backbone, num_classes: int, aspp_branches: int, auxiliary: bool) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.conv1 = nn.Conv2d(3, backbone.width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(backbone.width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True)
+        self.layer1 = _residual_layer(backbone, 1)
+        self.layer2 = _residual_layer(backbone, 2)
+        self.layer3 = _residual_layer(backbone, 3)
+        self.layer4 = _residual_layer(backbone, 4)
+        self.layer5 = AsppHead(backbone.channels(3), num_classes, aspp_branches) if auxiliary else None
+        self.layer6 = AsppHead(backbone.channels(4), num_classes, aspp_branches)
+
+    def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Float images in the network's input convention to ``(logits_final_BCHW, logits_low_BCHW or None)``."""
+        features_BCHW = self.maxpool(self.relu(self.bn1(self.conv1(image_BCHW))))
+        middle_BCHW = self.layer3(self.layer2(self.layer1(features_BCHW)))
+        logits_low_BCHW = None if self.layer5 is None else self.layer5(middle_BCHW)
+        return self.layer6(self.layer4(middle_BCHW)), logits_low_BCHW
+
+
+def deeplabv2(
+    backbone: str = "resnet101", num_classes: int = 19, aspp_branches: int = 2, auxiliary: bool = True
+) -> DeepLabV2:
+    """DeepLab-v2 on the CPU in float32, initialised by ``initialise(model, seed=0, scheme="released")``.
+
+    ``backbone`` is a key of ``BACKBONES``. ``aspp_branches`` is 2 (released code of MaxSquareLoss and AdaptSegNet) or 4
+    (the paper, ADVENT): how many of the four dilations 6, 12, 18, 24 each head sums. ``auxiliary`` adds the head
+    ``layer5`` on layer3's output, which the multi-level methods need.
+
+    ``model(image_BCHW)`` returns ``(logits_final_BCHW, logits_low_BCHW)`` at network resolution: (H/8 + 1, W/8 + 1)
+    for H and W divisible by 8, because the pooling rounds up; ``logits_low_BCHW`` is None without the auxiliary head.
+    Nothing here reads or moves torch's global random state. UserError on an impossible argument.
+    """
+    if aspp_branches not in (2, 4):
+        raise UserError(f"aspp_branches is {aspp_branches!r}; use 2 (as released) or 4 (as in the paper)")
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 2:
+        raise UserError(f"num_classes is {num_classes!r}; a segmentation needs a whole number of at least 2 classes")
+    with torch.device("meta"):
+        model = DeepLabV2(find_backbone(backbone), num_classes, aspp_branches, auxiliary)
+    return initialise(model.to_empty(device="cpu"), seed=0, scheme="released")

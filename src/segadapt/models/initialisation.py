@@ -1,0 +1,65 @@
+"""Initial weights that depend on the seed and the parameter's name only."""
+
+import hashlib
+import math
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from segadapt.core.errors import UserError
+
+SCHEMES = ("released", "kaiming")
+RELEASED_STD = 0.01
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def _generator(seed: int, name: str) -> torch.Generator:
+    """One stream a tensor: adding a head or changing the class count leaves every other tensor's draw alone."""
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def _fill(tensor: Tensor, draw: Tensor) -> None:
+    with torch.no_grad():
+        tensor.copy_(draw)
+
+
+def _initialise_convolution(module: nn.Conv2d, name: str, seed: int, scheme: str) -> None:
+    fan_in = module.weight[0].numel()
+    is_head = module.bias is not None
+    std = RELEASED_STD if scheme == "released" or is_head else math.sqrt(2.0 / fan_in)
+    _fill(module.weight, std * torch.randn(module.weight.shape, generator=_generator(seed, f"{name}.weight")))
+    if not is_head:
+        return
+    if scheme == "released":
+        uniform = 2.0 * torch.rand(module.bias.shape, generator=_generator(seed, f"{name}.bias")) - 1.0
+        _fill(module.bias, uniform / math.sqrt(fan_in))
+    else:
+        nn.init.zeros_(module.bias)
+
+
+def initialise(model: Model, seed: int, scheme: str = "released") -> Model:
+    """Sets every parameter and every batch-norm statistic of ``model`` in place and returns it.
+
+    Batch norm starts at weight 1, bias 0, mean 0, variance 1 in both schemes. ``released`` is what the authors' code
+    does before it loads pre-trained weights over it: every convolution N(0, 0.01²), head biases uniform in
+    ±1/sqrt(fan_in) (MaxSquareLoss ``graphs/models/deeplab_multi.py``; PyTorch's default biases). From scratch that
+    hardly learns; ``kaiming`` draws bias-free (backbone) convolutions from N(0, 2/fan_in) (He et al. 2015), head
+    weights from N(0, 0.01²) and sets head biases to 0.
+
+    The draws depend on ``seed`` and on each parameter's name and shape, on nothing else; torch's global random state
+    is neither read nor moved. UserError for an unknown scheme.
+    """
+    if scheme not in SCHEMES:
+        raise UserError(f"initialisation scheme {scheme!r} is unknown; use one of {', '.join(SCHEMES)}")
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d):
+            _initialise_convolution(module, name, seed, scheme)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        else:
+            own = [each for each, _ in module.named_parameters(recurse=False)]
+            assert not own, f"no rule to initialise {name}.{own[0]}"
+    return model

@@ -1,0 +1,151 @@
+"""Our own weight files: safetensors that are reproducible to the byte, atomic, hashed, and loaded strictly.
+
+safetensors itself checks the header and the sizes, not the content, so two hashes travel in the metadata: ``sha256``
+over all tensors (the name of the content, whatever else the metadata says) and ``metadata_sha256`` over the rest.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_safetensors
+from safetensors.torch import save as serialise_safetensors
+from torch import Tensor, nn
+
+from segadapt.core.artifacts import sha256_json, write_bytes
+from segadapt.core.errors import UserError
+
+CONTENT_KEY = "sha256"
+METADATA_KEY = "metadata_sha256"
+_LENGTH_BYTES = 8
+
+
+def content_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Hex SHA-256 over the sorted names, with each tensor's dtype, shape and raw bytes; independent of the device."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _canonical(content: bytes) -> bytes:
+    """The same safetensors file with its header's keys sorted: the library writes metadata in random order."""
+    end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.dumps(json.loads(content[_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % _LENGTH_BYTES)
+    return len(header).to_bytes(_LENGTH_BYTES, "little") + header + content[end:]
+
+
+def save_tensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Writes named tensors atomically and returns their content hash.
+
+    The bytes depend on the arguments only. UserError (with the earlier file left as it was) if the disk is full or
+    the write fails for another reason.
+    """
+    assert not {CONTENT_KEY, METADATA_KEY} & set(metadata), "the hashes are written here"
+    # Copies of what is strided or shared: safetensors stores each name as a tensor of its own.
+    stored = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    sha256 = content_sha256(stored)
+    hashes = {CONTENT_KEY: sha256, METADATA_KEY: sha256_json(dict(metadata))}
+    write_bytes(Path(path), _canonical(serialise_safetensors(stored, metadata={**metadata, **hashes})))
+    return sha256
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"cannot read weights {path}: {error.strerror}; check the path, or make the file again"
+        ) from error
+
+
+def _parse(path: Path, content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        tensors = parse_safetensors(content)
+        end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+        header = content[_LENGTH_BYTES:end]
+        metadata = json.loads(header).get("__metadata__", {})
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path} is not a whole safetensors file ({error}); it is damaged or of another format: make it again, "
+            "or convert foreign weights with 'segadapt import-weights'"
+        ) from error
+    if not header.rstrip(b" ").endswith(b"}"):
+        raise UserError(f"{path} is damaged (its header's padding is not blank); make it again")
+    return tensors, metadata
+
+
+def load_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads a file of :func:`save_tensors`: the tensors (CPU) and the metadata with ``sha256``.
+
+    UserError if the file cannot be read, is truncated, is of another format, carries no hashes or does not match them.
+    """
+    path = Path(path)
+    tensors, metadata = _parse(path, _read_bytes(path))
+    rest = {key: value for key, value in metadata.items() if key not in (CONTENT_KEY, METADATA_KEY)}
+    if CONTENT_KEY not in metadata or METADATA_KEY not in metadata:
+        raise UserError(
+            f"{path} carries no content hash, so segadapt did not write it whole; make it again, or convert foreign "
+            "weights with 'segadapt import-weights'"
+        )
+    if sha256_json(rest) != metadata[METADATA_KEY] or content_sha256(tensors) != metadata[CONTENT_KEY]:
+        raise UserError(f"{path} is damaged: its content does not match the hash it carries; make it again")
+    return tensors, {**rest, CONTENT_KEY: metadata[CONTENT_KEY]}
+
+
+def _refuse_mismatch(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    missing, unexpected = set(expected) - set(tensors), set(tensors) - set(expected)
+    if missing or unexpected:
+        raise UserError(
+            f"{path} does not fit the model: {len(missing)} tensors are missing (first: {min(missing, default='-')}), "
+            f"{len(unexpected)} are foreign (first: {min(unexpected, default='-')}); "
+            "use the backbone and the 'auxiliary' setting that the file was trained with"
+        )
+    for name in sorted(expected):
+        have, want = tensors[name], expected[name]
+        if name.startswith(("layer5.", "layer6.")) and have.shape[:1] != want.shape[:1]:
+            raise UserError(
+                f"{path} has a head of {have.shape[0]} classes ({name}) and the model one of {want.shape[0]}; "
+                f"set num_classes to {have.shape[0]} or use other weights"
+            )
+        if have.shape != want.shape or have.dtype != want.dtype:
+            raise UserError(
+                f"{path}: {name} is {have.dtype} {tuple(have.shape)} but the model needs {want.dtype} "
+                f"{tuple(want.shape)}; use the backbone that the file was trained with"
+            )
+
+
+def save_model(path: Path | str, model: nn.Module, metadata: Mapping[str, str]) -> str:
+    """Writes ``model.state_dict()`` with :func:`save_tensors` and returns its content hash."""
+    return save_tensors(path, model.state_dict(), metadata)
+
+
+def load_model(path: Path | str, model: nn.Module, expected_sha256: str | None = None) -> dict[str, str]:
+    """Loads a file of :func:`save_model` into ``model`` (on its device) and returns the file's metadata.
+
+    Every key, shape and dtype must match, and with ``expected_sha256`` the content hash too (a file that was
+    swapped for another good one). UserError otherwise, with the model left untouched.
+    """
+    path = Path(path)
+    tensors, metadata = load_tensors(path)
+    if expected_sha256 is not None and metadata[CONTENT_KEY] != expected_sha256:
+        raise UserError(
+            f"{path} holds other weights than expected (sha256 {metadata[CONTENT_KEY][:12]}, not "
+            f"{expected_sha256[:12]}); restore the file or make it and what depends on it again"
+        )
+    _refuse_mismatch(path, tensors, model.state_dict())
+    model.load_state_dict(tensors, strict=True)
+    return metadata
+
+
+def weights_summary(path: Path | str) -> dict[str, str]:
+    """The metadata of a file of :func:`save_model`, verified with the rest of the file; UserError as on loading."""
+    return load_tensors(path)[1]

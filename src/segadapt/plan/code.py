@@ -1,0 +1,115 @@
+"""A hash of exactly the code that can change a job's numbers.
+
+The import closure of a job's modules is read statically, inside this package only, and hashed by
+syntax tree: comments, docstrings and formatting change nothing. A name that a package re-exports
+is followed to the module that defines it, so adding a loss does not touch jobs that use another.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+PACKAGE = "segadapt"
+ROOT = Path(__file__).resolve().parent.parent
+
+# Messages, locks and file plumbing: an edit there cannot change a number, only whether a job fails.
+NEUTRAL = {
+    f"{PACKAGE}.core.{name}" for name in ("artifacts", "errors", "job", "locking", "parameters", "progress", "provenance")
+} | {f"{PACKAGE}.stages.runner", f"{PACKAGE}.data.streets.cli"}
+
+
+def code_hash(modules: Iterable[str]) -> str:
+    """Hex digest over the import closure of fully named modules."""
+    digest = hashlib.sha256()
+    for module in sorted(_closure(tuple(modules))):
+        digest.update(f"{module}\n{_module_hash(module)}\n".encode())
+    return digest.hexdigest()[:20]
+
+
+def _closure(modules: tuple[str, ...]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in found and not _is_neutral(module):
+            found.add(module)
+            waiting.extend(_imports(module))
+    return found
+
+
+def _is_neutral(module: str) -> bool:
+    return any(module == each or module.startswith(each + ".") for each in NEUTRAL)
+
+
+def _path(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split(".")[1:])
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@lru_cache(maxsize=None)
+def _tree(module: str) -> ast.Module:
+    path = _path(module)
+    assert path is not None, module
+    return ast.parse(path.read_bytes(), str(path))
+
+
+@lru_cache(maxsize=None)
+def _imports(module: str) -> frozenset[str]:
+    found = set()
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names if alias.name.startswith(PACKAGE) and _path(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith(PACKAGE):
+            found.update(_defining_module(node.module, alias.name) for alias in node.names)
+    return frozenset(found)
+
+
+def _defining_module(package: str, name: str) -> str:
+    """The module that ``from package import name`` really depends on."""
+    if _path(f"{package}.{name}") is not None:
+        return f"{package}.{name}"
+    path = _path(package)
+    if path is not None and path.name == "__init__.py":
+        for node in ast.walk(_tree(package)):
+            if isinstance(node, ast.ImportFrom) and any((each.asname or each.name) == name for each in node.names):
+                original = next(each.name for each in node.names if (each.asname or each.name) == name)
+                if (node.module or "").startswith(PACKAGE):
+                    return _defining_module(node.module, original)
+    return package
+
+
+@lru_cache(maxsize=None)
+def _module_hash(module: str) -> str:
+    digest = hashlib.sha256()
+    _feed(_tree(module), digest)
+    return digest.hexdigest()
+
+
+def _feed(node: object, digest) -> None:
+    """Feeds a syntax tree without positions, docstrings and empty fields.
+
+    Empty fields are left out because newer Pythons add some; the hash must not depend on them.
+    """
+    if isinstance(node, ast.AST):
+        digest.update(f"({type(node).__name__}".encode())
+        for field, value in ast.iter_fields(node):
+            if field == "body" and isinstance(value, list):
+                value = [each for each in value if not _is_docstring(each)]
+            if value is not None and value != [] and field not in ("type_comment", "kind"):
+                digest.update(f".{field}".encode())
+                _feed(value, digest)
+        digest.update(b")")
+    elif isinstance(node, list):
+        for each in node:
+            _feed(each, digest)
+    else:
+        digest.update(repr(node).encode())
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,0 +1,217 @@
+"""From validated parameters to the list of jobs: the one description of the pipeline."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.errors import UserError
+from segadapt.core.job import Job
+from segadapt.core.parameters import MethodEntry, Parameters, Preset, TrainingSettings
+from segadapt.plan.code import ROOT, code_hash
+
+SOURCE, SOURCE_MULTI = "source", "source_multi"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of the active preset, upstream first."""
+
+    parameters: Parameters
+    jobs: tuple[Job, ...]
+
+    @cached_property
+    def by_output(self) -> dict[str, Job]:
+        """The job that makes a path, for every output and provenance file."""
+        made = {path: job for job in self.jobs for path in job.outputs.values()}
+        return made | {job.provenance: job for job in self.jobs}
+
+    @cached_property
+    def by_name(self) -> dict[str, Job]:
+        return {job.name: job for job in self.jobs}
+
+
+def make_plan(parameters: Parameters) -> Plan:
+    """The jobs of every experiment of the active preset; UserError for an unknown method or format."""
+    return Plan(parameters, tuple(_Planner(parameters).jobs()))
+
+
+def is_multi(method: MethodEntry) -> bool:
+    """Whether a method needs the auxiliary head, hence another source model and the refine stage."""
+    return method.guidance is not None
+
+
+class _Planner:
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.preset: Preset = parameters.active_preset
+        self.work = f"work/{parameters.preset}"
+        self.run = self.preset.run.model_dump(exclude={"cpu_threads"})
+
+    def jobs(self) -> list[Job]:
+        rows = {row for experiment in self.parameters.experiments.values() for row in experiment.rows}
+        methods = {name: entry for name, entry in self.parameters.methods.items() if name in rows}
+        sources = [SOURCE] if rows - {name for name, entry in methods.items() if is_multi(entry)} else []
+        sources += [SOURCE_MULTI] if any(map(is_multi, methods.values())) else []
+        scored = [SOURCE] * ("source_only" in rows) + list(methods)
+        jobs = [self.render(name) for name, entry in self.preset.datasets.items() if entry.render]
+        jobs += [self.prepare(name) for name in self.preset.caches]
+        seeds = self.parameters.seeds
+        jobs += [self.pretrain(name, seed) for seed in seeds for name in sources]
+        jobs += [self.adapt(name, entry, seed) for seed in seeds for name, entry in methods.items()]
+        jobs += [self.evaluate(name, seed) for seed in seeds for name in scored]
+        return jobs + [self.table(name) for name in self.parameters.experiments]
+
+    def job(self, stage: str, name: str, folder: str, files: dict[str, str], **rest: Any) -> Job:
+        outputs = {role: f"{folder}/{file}" for role, file in files.items()}
+        provenance = rest.pop("provenance", f"{folder}/provenance.json")
+        modules = [f"segadapt.stages.{stage}", *rest.pop("modules", ())]
+        return Job(
+            stage, name, self.parameters.preset, outputs=outputs, provenance=provenance, code=code_hash(modules),
+            run=self.run, **rest,
+        )  # fmt: skip
+
+    def render(self, dataset: str) -> Job:
+        entry = self.preset.datasets[dataset]
+        config = {"layout": entry.format, **entry.render.model_dump()}
+        files = {"manifest": "manifest.json"}
+        return self.job("render", f"render/{dataset}", f"{self.work}/data/{dataset}", files, inputs={}, config=config)
+
+    def prepare(self, cache: str) -> Job:
+        entry = self.preset.caches[cache]
+        dataset = self.preset.datasets[entry.dataset]
+        module = f"segadapt.data.datasets.{dataset.format}"
+        _require_module(module, f"presets.{self.parameters.preset}.datasets.{entry.dataset}.format")
+        rendered = f"{self.work}/data/{entry.dataset}"
+        config = entry.model_dump(exclude={"dataset"}) | {
+            "format": dataset.format,
+            "root": dataset.root or rendered,
+            "classes": self.preset.model.classes,
+        }
+        inputs = {"rendered": f"{rendered}/manifest.json"} if dataset.render else {}
+        return self.job(
+            "prepare", f"prepare/{cache}", f"{self.work}/cache/{cache}", {"pack": "pack.bin", "manifest": "manifest.json"},
+            inputs=inputs, config=config, modules=[module],
+        )  # fmt: skip
+
+    def pretrain(self, model: str, seed: int) -> Job:
+        settings = self.preset.pretrain
+        inputs = {"source": self._cache(settings.source)}
+        if self.preset.model.initial_weights is not None:
+            inputs["initial_weights"] = self.preset.model.initial_weights
+        return self._training("pretrain", model, seed, settings, inputs, auxiliary=model == SOURCE_MULTI)
+
+    def adapt(self, name: str, method: MethodEntry, seed: int) -> Job:
+        multi = is_multi(method)
+        settings = self.preset.refine if multi else self.preset.adapt
+        inputs = {
+            "model": self._model(SOURCE_MULTI if multi else SOURCE, seed),
+            "source": self._cache(settings.source),
+        }
+        modules = []
+        if method.target_loss is not None:
+            inputs["target"] = self._cache(settings.target)
+            modules.append(f"segadapt.methods.{method.target_loss}")
+            _require_module(modules[0], f"methods.{name}.target_loss")
+        return self._training(
+            "refine" if multi else "adapt", name, seed, settings, inputs, auxiliary=multi,
+            method=method.model_dump(exclude={"title", "origin", "paper_row"}), modules=modules,
+        )  # fmt: skip
+
+    def evaluate(self, model: str, seed: int) -> Job:
+        method = self.parameters.methods.get(model)
+        multi = model == SOURCE_MULTI or (method is not None and is_multi(method))
+        return self.job(
+            "evaluate", f"evaluate/{model}/seed{seed}", f"{self.work}/metrics/{model}/seed{seed}",
+            {"metrics": "metrics.json", "confusion": "confusion.safetensors"},
+            inputs={"model": self._model(model, seed), "labelled": self._cache(self._evaluation_cache(multi))},
+            config=self._network(auxiliary=multi),
+        )  # fmt: skip
+
+    def table(self, name: str) -> Job:
+        experiment = self.parameters.experiments[name]
+        rows, inputs = [], {}
+        for row in experiment.rows:
+            method = self.parameters.methods.get(row)
+            model = SOURCE if method is None else row
+            rows.append(
+                {
+                    "key": row,
+                    "title": method.title if method else "Source only",
+                    "origin": method.origin if method else "ours",
+                    "paper_row": method.paper_row if method else "Source only",
+                    "eval_size": self._evaluation_size(method is not None and is_multi(method)),
+                }
+            )
+            for seed in self.parameters.seeds:
+                for role, path in self.evaluate(model, seed).outputs.items():
+                    inputs[f"{role}/{row}/{seed}"] = path
+        if experiment.published is not None:
+            inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
+        kinds = ("csv", "json", "md", "tex", "html")
+        return self.job(
+            "table", f"table/{name}", "results", {kind: f"{name}.{kind}" for kind in kinds},
+            provenance=f"results/{name}.provenance.json",
+            inputs=inputs,
+            config={
+                "rows": rows,
+                "published": experiment.published,
+                "seeds": list(self.parameters.seeds),
+                "preset": self.parameters.preset,
+                "protocol": self.parameters.protocol,
+                "evaluation_size": self.parameters.active_protocol.evaluation_size,
+                "data_note": self.preset.data_note,
+                "is_paper_data": self.preset.is_paper_data,
+                "classes": self.preset.model.classes,
+                "backbone": self.preset.model.backbone,
+            },
+        )  # fmt: skip
+
+    def _training(
+        self, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: dict[str, str], *,
+        auxiliary: bool, method: dict[str, Any] | None = None, modules: list[str] | None = None,
+    ) -> Job:  # fmt: skip
+        config = self._network(auxiliary) | {
+            "seed": seed,
+            "training": settings.model_dump(exclude={"source", "target"}),
+            "repeated_updates": self.parameters.active_protocol.repeated_updates,
+        }
+        if method is not None:
+            switches = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}
+            config |= {"method": method, "protocol": self.parameters.active_protocol.model_dump(include=switches)}
+        return self.job(
+            stage, f"{stage}/{model}/seed{seed}", f"{self.work}/models/{model}/seed{seed}",
+            {"model": "model.safetensors", "history": "history.csv"},
+            inputs=inputs, config=config, modules=modules or [],
+        )  # fmt: skip
+
+    def _network(self, auxiliary: bool) -> dict[str, Any]:
+        return {
+            "model": self.preset.model.model_dump(exclude={"initial_weights"}),
+            "auxiliary": auxiliary,
+            "aspp_branches": self.parameters.active_protocol.aspp_branches,
+            "precision": self.preset.precision.model_dump(),
+            "cpu_threads": self.preset.run.cpu_threads,
+        }
+
+    def _cache(self, name: str) -> str:
+        return f"{self.work}/cache/{name}/manifest.json"
+
+    def _model(self, name: str, seed: int) -> str:
+        return f"{self.work}/models/{name}/seed{seed}/model.safetensors"
+
+    def _evaluation_cache(self, multi: bool) -> str:
+        return (self.preset.evaluate_refined_on if multi else None) or self.preset.evaluate_on
+
+    def _evaluation_size(self, multi: bool) -> str:
+        """The label size that the primary number is computed at, as the table prints it."""
+        if self.parameters.active_protocol.evaluation_size == "network":
+            return self.preset.caches[self._evaluation_cache(multi)].size
+        return "native"
+
+
+def _require_module(module: str, where: str) -> None:
+    relative = Path(*module.split(".")[1:])
+    if not (ROOT / relative.with_suffix(".py")).is_file():
+        known = sorted(path.stem for path in (ROOT / relative.parent).glob("[a-z]*.py") if path.stem != "composition")
+        raise UserError(f"params.yaml: {where}: '{relative.name}' has no file in segadapt; known are {', '.join(known)}")

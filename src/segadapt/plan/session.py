@@ -1,0 +1,27 @@
+"""The start of an engine's run: who is at work here, stale locks away, file times in order."""
+
+from pathlib import Path
+from typing import IO
+
+from segadapt.core.locking import try_lock
+from segadapt.plan.jobs import Plan
+from segadapt.plan.status import order_times
+
+OWNER = Path("work/.owner")
+SNAKEMAKE_LOCKS = Path(".snakemake/locks")
+
+
+def begin_session(plan: Plan) -> IO[str] | None:
+    """Prepares the working folder for a run and returns the lock that its process must keep.
+
+    The lock is the kernel's, so it is gone when its holder dies, even by SIGKILL. Whoever gets it is alone
+    here: Snakemake's own lock files, if any lie about, are a dead process's and are removed. None means that
+    another run is at work; nothing is touched then, and Snakemake's own lock will say so.
+    """
+    owner = try_lock(OWNER)
+    if owner is None:
+        return None
+    for stale in SNAKEMAKE_LOCKS.glob("*.lock"):
+        stale.unlink(missing_ok=True)
+    order_times(plan)
+    return owner

@@ -1,0 +1,114 @@
+"""What is up to date, by provenance; and file times put in order so that every engine agrees.
+
+Snakemake decides by modification times, but ``git clone`` and ``dvc checkout`` restore files in any
+order. So times are set from what the provenance records say: an output that is right is older than
+nothing it was made from, and the card of a job that must run is newer than its outputs.
+"""
+
+import json
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from segadapt.core.artifacts import sha256_file, write_json
+from segadapt.core.job import Job
+from segadapt.core.provenance import read_provenance
+from segadapt.plan.jobs import Plan
+
+LONG_AGO = 946684800.0  # 2000-01-01: older than any output
+
+
+@dataclass(frozen=True)
+class Status:
+    """``ok``, or why the job must run."""
+
+    job: Job
+    state: str
+    output_hashes: dict[str, str]
+
+    @property
+    def is_ok(self) -> bool:
+        return self.state == "ok"
+
+
+def statuses(plan: Plan) -> list[Status]:
+    """The status of every job, in the plan's order (upstream first)."""
+    done: dict[str, Status] = {}
+    for job in plan.jobs:
+        done[job.name] = _status(job, plan, done)
+    return list(done.values())
+
+
+def _status(job: Job, plan: Plan, done: dict[str, Status]) -> Status:
+    record = read_provenance(Path(job.provenance))
+    if record is None:
+        return Status(job, "missing", {})
+    hashes = {output["path"]: output["sha256"] for output in record["outputs"].values()}
+    for path in job.outputs.values():
+        if not os.path.exists(path):
+            return Status(job, f"missing ({path})", {})
+    for output in record["outputs"].values():
+        if os.path.getsize(output["path"]) != output["bytes"]:
+            return Status(job, f"damaged ({output['path']})", {})
+    for key, value in job.identity().items():
+        if record["identity"].get(key) != value:
+            return Status(job, f"{key} differs", {})
+    for role, path in job.inputs.items():
+        maker = plan.by_output.get(path)
+        if maker is not None:
+            if not done[maker.name].is_ok:
+                return Status(job, f"upstream ({maker.name}: {done[maker.name].state})", {})
+            current = done[maker.name].output_hashes.get(path)
+        else:
+            current = sha256_file(Path(path)) if os.path.exists(path) else None
+        if current != record["input_sha256"].get(role):
+            return Status(job, f"input differs ({path})", {})
+    return Status(job, "ok", hashes)
+
+
+def write_cards(plan: Plan) -> None:
+    """Writes every card whose content changed; the others are left as they are."""
+    for job in plan.jobs:
+        path, content = Path(job.card), job.as_card()
+        if not path.is_file() or _content(path) != content:
+            write_json(path, content)
+
+
+def _content(path: Path):
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        return None
+
+
+def order_times(plan: Plan) -> Counter[str]:
+    """Writes the cards and sets file times by status; returns how many jobs are ok and how many must run.
+
+    Times are moved only where they are out of order (DVC remembers hashes by time), never into the future.
+    """
+    write_cards(plan)
+    count: Counter[str] = Counter()
+    now = time.time()
+    for status in statuses(plan):
+        job = status.job
+        count["ok" if status.is_ok else "to run"] += 1
+        if not status.is_ok:
+            os.utime(job.card, (now, now))
+            continue
+        if os.path.getmtime(job.card) != LONG_AGO:
+            os.utime(job.card, (LONG_AGO, LONG_AGO))
+        newest = max((_mtime(path) for path in job.inputs.values() if os.path.exists(path)), default=LONG_AGO)
+        newest = min(newest, now)
+        for path in (*job.outputs.values(), job.provenance):
+            if not newest <= _mtime(path) <= now:
+                os.utime(path, (newest, newest))
+                if os.path.islink(path):
+                    os.utime(path, (newest, newest), follow_symlinks=False)
+    return count
+
+
+def _mtime(path: str) -> float:
+    """The time Snakemake looks at: the newer one of a link and what it points to."""
+    return max(os.stat(path).st_mtime, os.lstat(path).st_mtime)

@@ -1,0 +1,73 @@
+"""A table for the terminal."""
+
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import pandas
+
+from segadapt.reporting.highlight import best_own, groups
+from segadapt.reporting.markdown import provenance_lines
+from segadapt.reporting.table import class_columns, read_cells
+
+WIDTH = 160
+"""Characters a line."""
+
+_SHORT = {"mIoU_sd": "sd", "seeds": "n", "paper_mIoU": "paper", "published": "publ."}
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
+
+
+def print_table(csv_path: Path, file: TextIO | None = None) -> None:
+    """Prints a result table in at most 160 columns, rows grouped by origin.
+
+    Shows method, classes (names cut to five letters), mIoU with its spread, seeds and, where there
+    is one, the comparison with the paper. What the Markdown twin says on top is printed on top.
+    Best own values are bold on a terminal.
+
+    Args:
+        csv_path: A table written by ``write_table``.
+        file: Where to; standard output by default.
+    """
+    file = file or sys.stdout
+    csv_path = Path(csv_path)
+    markdown = csv_path.with_suffix(".md")
+    print(f"\n{csv_path}", file=file)
+    for line in provenance_lines(markdown.read_text(encoding="utf-8")) if markdown.is_file() else []:
+        print(line, file=file)
+    for line in table_lines(read_cells(csv_path), bold=file.isatty()):
+        print(line, file=file)
+
+
+def table_lines(cells: pandas.DataFrame, bold: bool = False) -> list[str]:
+    """The lines of the table, from the cells of ``read_cells``."""
+    classes = class_columns(cells.columns)
+    trailing = ["mIoU", "mIoU_sd", "seeds", "paper_mIoU", "delta"]
+    numbers = [*classes, *(name for name in trailing if name == "mIoU" or (cells[name] != "").any())]
+    titles = {name: _SHORT.get(name, name[:5]) for name in numbers}
+    widths = {name: max(len(titles[name]), *(len(value) for value in cells[name]), 1) for name in numbers}
+    origins = [_SHORT.get(each, each) for each in cells["origin"]]
+    origin_width = max(map(len, ("origin", *origins)))
+    free = WIDTH - origin_width - 1 - sum(width + 1 for width in widths.values())
+    method_width = max(12, min(free, max(map(len, ("method", *cells["method"])))))
+    head = f"{'method':<{method_width}} {'origin':<{origin_width}} "
+    head += " ".join(f"{titles[name]:>{widths[name]}}" for name in numbers)
+    rule = "-" * len(head)
+    best = best_own(cells) if bold else set()
+    lines = [head]
+    for _, positions in groups(cells):
+        lines.append(rule)
+        for position in positions:
+            shown = [
+                _marked(f"{cells[name].iloc[position]:>{widths[name]}}", (position, name) in best) for name in numbers
+            ]
+            method = _cut(cells["method"].iloc[position], method_width)
+            lines.append(f"{method:<{method_width}} {origins[position]:<{origin_width}} {' '.join(shown)}".rstrip())
+    return [*lines, rule]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 2] + ".."
+
+
+def _marked(text: str, best: bool) -> str:
+    return f"{_BOLD}{text}{_PLAIN}" if best else text

@@ -1,0 +1,40 @@
+"""Which cells of a table stand out."""
+
+import pandas
+
+from segadapt.reporting.table import class_columns
+
+ORIGIN_TITLES = {
+    "ours": "Measured here",
+    "control": "Controls, measured here",
+    "published": "Published, not measured here",
+}
+
+
+def score_columns(cells: pandas.DataFrame) -> list[str]:
+    """The columns that hold IoU percentages of a row: the classes and mIoU."""
+    return [*class_columns(cells.columns), "mIoU"]
+
+
+def best_own(cells: pandas.DataFrame) -> set[tuple[int, str]]:
+    """(row position, column) of the best value a column among the rows that are not published.
+
+    Controls compete too: a method that does not beat them buys nothing. All of a tie are best.
+    """
+    best = set()
+    for name in score_columns(cells):
+        values = {
+            position: float(value)
+            for position, (value, origin) in enumerate(zip(cells[name], cells["origin"], strict=True))
+            if value and origin != "published"
+        }
+        best |= {(position, name) for position, value in values.items() if value == max(values.values())}
+    return best
+
+
+def groups(cells: pandas.DataFrame) -> list[tuple[str, list[int]]]:
+    """Origins with the positions of their rows, rows of one origin together, in order of appearance."""
+    found: dict[str, list[int]] = {}
+    for position, origin in enumerate(cells["origin"]):
+        found.setdefault(origin, []).append(position)
+    return list(found.items())

@@ -1,0 +1,27 @@
+"""Adapts a source model to the target's unlabelled images by one method."""
+
+from pathlib import Path
+
+from segadapt.core.job import Job
+from segadapt.methods.composition import build_objective
+from segadapt.models import load_model, save_model
+from segadapt.stages.runner import main
+from segadapt.training.assembly import make_trainer, network
+from segadapt.training.compute import set_up_compute
+
+
+def adapt(job: Job, scratch: Path) -> None:
+    """From a source model to ``model.safetensors`` and ``history.csv``."""
+    method = job.config["method"]
+    compute = set_up_compute(job.config["precision"], job.config["cpu_threads"])
+    objective = build_objective(method, job.config["protocol"])
+    model = network(job.config)
+    load_model(Path(job.inputs["model"]), model)
+    model = compute.place(model)
+    trainer = make_trainer(job, model, compute, scratch, objective, method["lambda_target"])
+    trainer.run(job.name).write(Path(job.outputs["history"]))
+    save_model(Path(job.outputs["model"]), model, {"job": job.name})
+
+
+if __name__ == "__main__":
+    main(adapt)

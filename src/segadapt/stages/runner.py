@@ -1,0 +1,73 @@
+"""What every stage script does around its own work: lock, check, time, record, refuse politely."""
+
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from segadapt.core.artifacts import sha256_file
+from segadapt.core.errors import UserError
+from segadapt.core.job import Job, read_card
+from segadapt.core.locking import exclusive
+from segadapt.core.provenance import read_provenance, write_provenance
+
+Stage = Callable[[Job, Path], None]
+"""Does the work of a job. The folder it is given keeps resumable state and is removed at the end."""
+
+TERMINATED = 143
+
+
+def main(stage: Stage) -> None:
+    """Runs ``stage`` on the card named on the command line.
+
+    Exit status 0 when the outputs are in place, 2 with one sentence for a mistake of the user's,
+    143 after SIGTERM. The same command then goes on from the last saved state.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: python -m {sys.modules['__main__'].__spec__.name} CARD")
+    try:
+        run_card(stage, Path(sys.argv[1]))
+    except UserError as error:
+        print(f"segadapt: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def run_card(stage: Stage, card: Path) -> None:
+    """Runs a job unless its outputs stand there already, made from the same inputs by the same code."""
+    job = read_card(card)
+    hashes = job.input_hashes()
+    fingerprint = job.fingerprint(hashes)
+    scratch = job.scratch(fingerprint)
+    with exclusive(scratch.parent / f"{fingerprint}.lock"):
+        if _is_done(job, fingerprint):
+            print(f"{job.name}: already made", file=sys.stderr)
+        else:
+            start = time.perf_counter()
+            stage(job, scratch)
+            seconds = time.perf_counter() - start
+            write_provenance(job, fingerprint, hashes, seconds, seconds if _uses_gpu() else 0.0)
+            print(f"{job.name}: done in {seconds:.1f} s", file=sys.stderr)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_done(job: Job, fingerprint: str) -> bool:
+    """True when an earlier process (killed parent, live child) has finished this very job."""
+    record = read_provenance(Path(job.provenance))
+    if record is None or record["fingerprint"] != fingerprint:
+        return False
+    return all(
+        Path(output["path"]).is_file() and sha256_file(Path(output["path"])) == output["sha256"]
+        for output in record["outputs"].values()
+    )
+
+
+def _uses_gpu() -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_available()
+
+
+def _terminate(signal_number: int, frame: object) -> None:
+    sys.exit(TERMINATED)

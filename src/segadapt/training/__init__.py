@@ -1,0 +1,1 @@
+"""The one trainer, its schedule, its optimiser and its resumable state."""

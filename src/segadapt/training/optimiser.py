@@ -1,0 +1,156 @@
+"""SGD with momentum as the released code runs it: two learning rates, and backbone tensors updated several times.
+
+The released parameter generator walks nested modules and yields a tensor once for each module around it, so a step
+updates it that often with the same gradient (MaxSquareLoss ``graphs/models/deeplab_multi.py`` at 2fbc18f: 940 list
+entries for 310 tensors; pytorch/pytorch#40967). What torch makes of such a list differs between versions and
+devices; here every tensor is listed once and the repetition is a named option.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from segadapt.core.errors import UserError
+
+HEADS = ("layer5.", "layer6.")
+REPEATED_UPDATES = ("none", "modern", "torch10")
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters by name that share a learning rate of ``lr_factor`` times the scheduled one."""
+
+    name: str
+    lr_factor: float
+    parameters: dict[str, nn.Parameter]
+
+
+def parameter_groups(model: nn.Module, head_lr_factor: float = 10.0) -> tuple[ParameterGroup, ParameterGroup]:
+    """The backbone at the scheduled rate and both heads at ``head_lr_factor`` times it; every tensor exactly once."""
+    named = dict(model.named_parameters())
+    heads = {name: parameter for name, parameter in named.items() if name.startswith(HEADS)}
+    backbone = {name: parameter for name, parameter in named.items() if name not in heads}
+    return ParameterGroup("backbone", 1.0, backbone), ParameterGroup("heads", head_lr_factor, heads)
+
+
+def released_repeats(name: str) -> int:
+    """How often the released generator lists the parameter ``name`` of a DeepLab-v2.
+
+    It visits the stem's and the layers' modules with all that is nested in them and yields each one's parameters
+    recursively: once for the stem, three times in a block (layer, block, convolution), four times in a ``downsample``.
+    The heads are listed plainly, once.
+    """
+    return 1 if name.startswith(HEADS) else name.count(".")
+
+
+@torch.no_grad()
+def _update(
+    parameters: list[Tensor], gradients: list[Tensor], buffers: list[Tensor], *, lr: float, momentum: float,
+    weight_decay: float, repeats: int, accumulate_decay: bool,
+) -> None:  # fmt: skip
+    """``repeats`` consecutive SGD updates; with ``accumulate_decay`` the decay stays in the gradient between them."""
+    decayed = gradients
+    for _ in range(repeats):
+        base = decayed if accumulate_decay else gradients
+        decayed = torch._foreach_add(base, parameters, alpha=weight_decay)
+        torch._foreach_mul_(buffers, momentum)
+        torch._foreach_add_(buffers, decayed)
+        torch._foreach_add_(parameters, buffers, alpha=-lr)
+
+
+class RepeatedSGD:
+    """SGD, momentum and weight decay on every tensor that has a gradient, k updates a step.
+
+    One update is ``v <- momentum * v + (g + weight_decay * theta)``, ``theta <- theta - lr * v``, with v zero at first.
+    ``repeated_updates``:
+
+    - ``none``: k = 1, today's ``torch.optim.SGD``;
+    - ``modern``: k = ``released_repeats(name)`` updates with the same g, as today's for-loop SGD does;
+    - ``torch10``: likewise, but g keeps the decay added in each update, as the in-place arithmetic of PyTorch 1.0 did
+      (pytorch/pytorch#12218), which makes the decay 6 (k = 3) and 10 (k = 4) times as strong a step.
+
+    Tensors whose ``grad`` is None are left alone, decay included: the ASPP branches that are not summed stay as they
+    were. UserError for an unknown ``repeated_updates``.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[ParameterGroup],
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        repeated_updates: str = "none",
+    ) -> None:
+        if repeated_updates not in REPEATED_UPDATES:
+            known = ", ".join(REPEATED_UPDATES)
+            raise UserError(f"repeated_updates is {repeated_updates!r}; use one of {known}")
+        self.groups = tuple(groups)
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.repeated_updates = repeated_updates
+        self._parameters = {name: each for group in self.groups for name, each in group.parameters.items()}
+        distinct = {id(each) for each in self._parameters.values()}
+        assert len(distinct) == sum(len(group.parameters) for group in self.groups), "a tensor is listed twice"
+        self._buffers: dict[str, Tensor] = {}
+
+    def zero_grad(self) -> None:
+        """Drops all gradients."""
+        for parameter in self._parameters.values():
+            parameter.grad = None
+
+    def step(self, lr: float) -> None:
+        """One step at the scheduled rate ``lr`` (a plain number, so the device is not waited for)."""
+        for group in self.groups:
+            for repeats, names in self._by_repeats(group).items():
+                for chunk in self._chunks(names):
+                    _update(
+                        [self._parameters[name] for name in chunk],
+                        [self._parameters[name].grad for name in chunk],
+                        [self._buffer(name) for name in chunk],
+                        lr=lr * group.lr_factor,
+                        momentum=self.momentum,
+                        weight_decay=self.weight_decay,
+                        repeats=repeats,
+                        accumulate_decay=self.repeated_updates == "torch10",
+                    )
+
+    def momentum_tensors(self) -> dict[str, Tensor]:
+        """The momentum buffers by parameter name, for storing; a tensor that was never updated has none."""
+        return dict(self._buffers)
+
+    def load_momentum(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restores what :meth:`momentum_tensors` gave, bit for bit; UserError, with nothing changed, on a misfit."""
+        for name, tensor in tensors.items():
+            if name not in self._parameters:
+                raise UserError(
+                    f"stored momentum of {name!r} has no parameter here; resume with the model it was made by"
+                )
+            want = self._parameters[name]
+            if tensor.shape != want.shape or tensor.dtype != want.dtype:
+                raise UserError(
+                    f"stored momentum of {name!r} is {tensor.dtype} {tuple(tensor.shape)}, not {want.dtype} "
+                    f"{tuple(want.shape)}; resume with the model it was made by"
+                )
+        self._buffers = {
+            name: torch.empty_like(self._parameters[name], requires_grad=False).copy_(tensor)
+            for name, tensor in tensors.items()
+        }
+
+    def _by_repeats(self, group: ParameterGroup) -> dict[int, list[str]]:
+        buckets: dict[int, list[str]] = {}
+        for name, parameter in group.parameters.items():
+            if parameter.grad is not None:
+                repeats = 1 if self.repeated_updates == "none" else released_repeats(name)
+                buckets.setdefault(repeats, []).append(name)
+        return buckets
+
+    def _chunks(self, names: list[str]) -> list[list[str]]:
+        # On a CPU, all updates of one tensor run while it is in the cache; elsewhere one launch serves many tensors.
+        on_cpu = all(self._parameters[name].device.type == "cpu" for name in names)
+        return [[name] for name in names] if on_cpu else [names]
+
+    def _buffer(self, name: str) -> Tensor:
+        if name not in self._buffers:
+            self._buffers[name] = torch.zeros_like(self._parameters[name], requires_grad=False)
+        return self._buffers[name]

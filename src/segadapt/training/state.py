@@ -1,0 +1,56 @@
+"""Resumable state: the newest whole one of the last two that were saved."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from segadapt.core.errors import UserError
+from segadapt.models import load_tensors, save_tensors
+from segadapt.training.history import History
+from segadapt.training.optimiser import RepeatedSGD
+
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class StateStore:
+    """Saves and restores (model, momentum, step, history) in a folder of its own.
+
+    Nothing else is needed: samples, augmentation and the learning rate are functions of the step.
+    """
+
+    folder: Path
+
+    def save(self, step: int, model: nn.Module, optimiser: RepeatedSGD, history: History) -> None:
+        """Writes the state after ``step`` finished steps, then drops all but the last two."""
+        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        tensors |= {f"momentum.{name}": tensor for name, tensor in optimiser.momentum_tensors().items()}
+        save_tensors(self._path(step), tensors, {"step": str(step), "history": json.dumps(history.rows)})
+        for old in self._saved()[:-KEPT]:
+            old.unlink()
+
+    def restore(self, model: nn.Module, optimiser: RepeatedSGD, history: History) -> int:
+        """Loads the newest whole state and returns its step; 0, with nothing touched, if there is none."""
+        for path in reversed(self._saved()):
+            try:
+                tensors, metadata = load_tensors(path)
+            except UserError as error:
+                print(f"passing over a saved state: {error}")
+                continue
+            model.load_state_dict(_part(tensors, "model."), strict=True)
+            optimiser.load_momentum(_part(tensors, "momentum."))
+            history.rows[:] = json.loads(metadata["history"])
+            return int(metadata["step"])
+        return 0
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"state-{step:09d}.safetensors"
+
+    def _saved(self) -> list[Path]:
+        return sorted(self.folder.glob("state-*.safetensors"))
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,380 @@
+"""Values and gradients of the losses against textbook formulas in float64, and their invariants."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segadapt.losses import ImageWeight, cross_entropy, entropy, guidance, max_squares
+
+SIZES = [  # low resolution -> size of the loss
+    ((1, 1), None),
+    ((4, 5), None),
+    ((4, 5), (4, 5)),
+    ((3, 4), (7, 9)),
+    ((4, 3), (10, 3)),
+    ((1, 1), (4, 6)),
+    ((2, 5), (1, 1)),
+    ((5, 6), (3, 4)),
+    ((6, 11), (21, 37)),
+]
+WEIGHTS = [None] + [ImageWeight(alpha, index) for alpha in (-0.2, 0.0, 0.2, 1.0) for index in ("pixel", "class")]
+GRADIENT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
+VALUE_TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
+
+both_dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+all_sizes = pytest.mark.parametrize(("low", "size"), SIZES)
+
+
+def random_logits(shape, seed=0, scale=2.0, dtype=torch.float64):
+    return (torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * scale).to(dtype)
+
+
+def aligned_rows(low: int, high: int) -> torch.Tensor:
+    """The (high, low) matrix of linear interpolation with aligned corners, from its definition."""
+    rows = torch.zeros(high, low, dtype=torch.float64)
+    for row in range(high):
+        position = row * (low - 1) / (high - 1) if high > 1 else 0.0
+        below = min(int(position), low - 1)
+        rows[row, below] += 1 - (position - below)
+        rows[row, min(below + 1, low - 1)] += position - below
+    return rows
+
+
+def naive_upsample(logits, size):
+    if size is None:
+        return logits
+    rows, columns = aligned_rows(logits.shape[2], size[0]), aligned_rows(logits.shape[3], size[1])
+    return torch.einsum("Yy,bcyx,Xx->bcYX", rows, logits, columns)
+
+
+def naive_weight_map(p, image_weight):
+    """(B, C, H, W) weights by plain loops over images, pixels and classes."""
+    batch, classes, height, width = p.shape
+    weight = torch.zeros_like(p)
+    for b in range(batch):
+        tops = p[b].detach().argmax(0).tolist()
+        flat = [top for row in tops for top in row]
+        of_class = []
+        for c in range(classes):
+            count = flat.count(c)
+            power = count**image_weight.alpha if count or image_weight.alpha >= 0 else math.inf
+            of_class.append(1 / max(power * (height * width) ** (1 - image_weight.alpha), 1))
+        for y in range(height):
+            for x in range(width):
+                for c in range(classes):
+                    weight[b, c, y, x] = of_class[tops[y][x] if image_weight.index == "pixel" else c]
+    return weight
+
+
+def naive_target_loss(name, logits, size, normalisation, image_weight, half=True):
+    p = naive_upsample(logits, size).softmax(1)
+    batch, classes, height, width = p.shape
+    terms = p**2 if name == "max_squares" else p * p.log()
+    if image_weight is None:
+        terms, divisor = terms, batch * height * width
+    else:
+        terms, divisor = terms * naive_weight_map(p, image_weight), batch
+    halved = name == "max_squares" and (half if image_weight is None else image_weight.half)
+    return -terms.sum() / divisor / (classes if normalisation == "released" else 1) / (2 if halved else 1)
+
+
+def naive_cross_entropy(logits, label, size, ignore_index=255):
+    p = naive_upsample(logits, size).softmax(1)
+    terms = [
+        -p[b, label[b, y, x], y, x].log()
+        for b in range(label.shape[0])
+        for y in range(label.shape[1])
+        for x in range(label.shape[2])
+        if label[b, y, x] != ignore_index
+    ]
+    return torch.stack(terms).mean() if terms else logits.sum() * 0
+
+
+def assert_matches(loss_of, naive_of, logits):
+    """Value and logit gradient of ``loss_of`` against ``naive_of`` on the same numbers in float64."""
+    ours, truth = logits.clone().requires_grad_(), logits.double().requires_grad_()
+    loss, expected = loss_of(ours), naive_of(truth)
+    assert loss.dim() == 0
+    assert loss.dtype == logits.dtype
+    assert abs(loss.item() - expected.item()) <= VALUE_TOLERANCE[logits.dtype] * max(abs(expected.item()), 1e-6)
+    (gradient,) = torch.autograd.grad(loss, ours)
+    (expected_gradient,) = torch.autograd.grad(expected, truth)
+    assert gradient.dtype == logits.dtype
+    largest = expected_gradient.abs().max()
+    assert (gradient - expected_gradient).abs().max() <= GRADIENT_TOLERANCE[logits.dtype] * largest + 1e-17
+
+
+@both_dtypes
+@all_sizes
+@pytest.mark.parametrize("normalisation", ["released", "paper"])
+@pytest.mark.parametrize("name", ["max_squares", "entropy"])
+def test_target_losses_match_the_formula(name, normalisation, low, size, dtype):
+    loss = {"max_squares": max_squares, "entropy": entropy}[name]
+    for batch, classes in ((1, 5), (2, 2), (3, 3)):
+        logits = random_logits((batch, classes, *low), seed=batch, dtype=dtype)
+        assert_matches(
+            lambda z: loss(z, size, normalisation),
+            lambda z: naive_target_loss(name, z, size, normalisation, None),
+            logits,
+        )
+
+
+@both_dtypes
+@pytest.mark.parametrize(("low", "size"), SIZES[:-1])
+@pytest.mark.parametrize("image_weight", WEIGHTS[1:], ids=lambda w: f"{w.index}{w.alpha}")
+@pytest.mark.parametrize("name", ["max_squares", "entropy"])
+def test_weighted_losses_match_the_formula(name, image_weight, low, size, dtype):
+    loss = {"max_squares": max_squares, "entropy": entropy}[name]
+    for batch, normalisation in ((1, "released"), (3, "paper")):
+        logits = random_logits((batch, 4, *low), seed=batch + 7, dtype=dtype)
+        assert_matches(
+            lambda z, n=normalisation: loss(z, size, n, image_weight=image_weight),
+            lambda z, n=normalisation: naive_target_loss(name, z, size, n, image_weight),
+            logits,
+        )
+
+
+@both_dtypes
+@all_sizes
+def test_cross_entropy_matches_the_formula(low, size, dtype):
+    for batch in (1, 2, 3):
+        logits = random_logits((batch, 5, *low), seed=batch, dtype=dtype)
+        label = torch.randint(0, 6, (batch, *(size or low)), generator=torch.Generator().manual_seed(batch))
+        label[0, 0, 0] = 3
+        label[label == 5] = 255
+        assert_matches(
+            lambda z, y=label: cross_entropy(z, y, size), lambda z, y=label: naive_cross_entropy(z, y, size), logits
+        )
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.int32, torch.int64])
+def test_labels_of_any_integer_type_give_the_same_loss(kind):
+    logits = random_logits((2, 3, 2, 2))
+    label = torch.tensor([[[0, 1], [2, 99]], [[1, 1], [99, 0]]])
+    expected = naive_cross_entropy(logits, label, None, ignore_index=99)
+    assert cross_entropy(logits, label.to(kind), ignore_index=99).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+def test_negative_ignore_index():
+    logits = random_logits((1, 3, 1, 3))
+    label = torch.tensor([[[0, -1, 2]]])
+    expected = naive_cross_entropy(logits, label, None, ignore_index=-1)
+    assert cross_entropy(logits, label, ignore_index=-1).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_half_belongs_to_the_loss_without_weights_and_to_the_weights_with_them(half):
+    logits = random_logits((2, 4, 3, 3))
+    plain = naive_target_loss("max_squares", logits, None, "paper", None, half)
+    assert max_squares(logits, None, "paper", half).item() == pytest.approx(plain.item(), rel=1e-12)
+    weight = ImageWeight(0.2, "pixel", half)
+    weighted = naive_target_loss("max_squares", logits, None, "paper", weight)
+    for ignored in (True, False):
+        assert max_squares(logits, None, "paper", ignored, weight).item() == pytest.approx(weighted.item(), rel=1e-12)
+    no_half = entropy(logits, None, "paper", ImageWeight(0.2, "pixel"))
+    assert entropy(logits, None, "paper", weight).item() == no_half.item()
+
+
+@pytest.mark.parametrize("index", ["pixel", "class"])
+def test_released_ratios(index):
+    logits = random_logits((3, 7, 4, 4))
+    flat = ImageWeight(0.0, index)
+    assert max_squares(logits, image_weight=flat).item() / max_squares(logits).item() == pytest.approx(2.0, rel=1e-12)
+    assert entropy(logits, image_weight=flat).item() / entropy(logits).item() == pytest.approx(1.0, rel=1e-12)
+    for loss in (max_squares, entropy):
+        for weight in (None, ImageWeight(0.2, index)):
+            released, paper = (loss(logits, None, n, image_weight=weight).item() for n in ("released", "paper"))
+            assert paper / released == pytest.approx(7.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("image_weight", WEIGHTS)
+@pytest.mark.parametrize("loss", [max_squares, entropy])
+def test_a_batch_is_the_mean_of_its_images(loss, image_weight):
+    logits = random_logits((3, 4, 5, 6), scale=3.0)
+    logits[1, 2] += 6.0  # another histogram in each image
+    logits[2, 0] += 3.0
+    images = [loss(image[None], image_weight=image_weight).item() for image in logits]
+    assert loss(logits, image_weight=image_weight).item() == pytest.approx(sum(images) / 3, rel=1e-12)
+
+
+def test_ties_count_for_the_first_class():
+    """Three pixels by hand: a three-fold tie, a two-fold tie, a lone top class."""
+    logits = torch.tensor([[0.0, -9.0, 1.0], [0.0, 2.0, 0.0], [0.0, 2.0, 0.0]], dtype=torch.float64)[None, :, None]
+    p = logits.softmax(1)[0, :, 0]
+    pixel_weight = (
+        torch.tensor([2.0, 1.0, 2.0], dtype=torch.float64) ** -0.5 * 3**-0.5
+    )  # class 0 twice, class 1 once, class 2 never
+    expected = -(pixel_weight * (p**2).sum(0)).sum()
+    value = max_squares(logits, normalisation="paper", image_weight=ImageWeight(0.5))
+    assert value.item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("image_weight", WEIGHTS)
+@pytest.mark.parametrize("classes", [1, 2, 19])
+def test_equal_logits_have_the_known_value_and_no_gradient(classes, image_weight):
+    if image_weight is not None and image_weight.index == "class" and image_weight.alpha:
+        image_weight = ImageWeight(0.0, "class")  # unequal weights rightly pull equal probabilities apart
+    logits = torch.full((2, classes, 3, 5), 4.25, requires_grad=True)
+    for loss, value in ((max_squares, -1 / classes), (entropy, math.log(classes))):
+        halved = 0.5 if loss is max_squares and image_weight is None else 1.0
+        result = loss(logits, normalisation="paper", image_weight=image_weight)
+        # All 15 pixels count for class 0, so every weight is 1/15 whatever alpha is.
+        assert result.item() == pytest.approx(value * halved, rel=1e-6, abs=1e-7)
+        (gradient,) = torch.autograd.grad(result, logits)
+        assert gradient.abs().max() <= 1e-8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("image_weight", WEIGHTS)
+def test_one_class_everywhere_at_any_margin_is_finite(image_weight, dtype):
+    for margin in (0.0, 40.0, 200.0, 1e4, 1e30):
+        logits = torch.zeros(2, 4, 3, 3, dtype=dtype)
+        logits[:, 2] = margin
+        logits.requires_grad_()
+        for loss in (max_squares, entropy):
+            result = loss(logits, image_weight=image_weight)
+            (gradient,) = torch.autograd.grad(result, logits)
+            assert result.isfinite()
+            assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 1, 3, 4)])
+def test_a_single_class_has_nothing_to_learn(shape):
+    logits = random_logits(shape).requires_grad_()
+    label = torch.zeros(shape[0], *shape[2:], dtype=torch.long)
+    for result, value in (
+        (max_squares(logits), -0.5),
+        (entropy(logits), 0.0),
+        (cross_entropy(logits, label), 0.0),
+        (guidance(logits, logits), 0.0),
+    ):
+        assert result.item() == pytest.approx(value)
+        assert torch.autograd.grad(result, logits)[0].abs().max() == 0
+
+
+def test_all_ignored_is_zero_and_still_differentiable():
+    logits = random_logits((2, 3, 2, 2)).requires_grad_()
+    loss = cross_entropy(logits, torch.full((2, 4, 4), 255), size=(4, 4))
+    assert loss.item() == 0
+    assert torch.autograd.grad(loss, logits)[0].abs().max() == 0
+
+
+def test_an_ignored_pixel_has_no_gradient_even_if_it_is_not_finite():
+    logits = random_logits((1, 3, 1, 3))
+    logits[..., 1] = math.nan
+    logits.requires_grad_()
+    loss = cross_entropy(logits, torch.tensor([[[0, 255, 2]]]))
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss.isfinite()
+    assert gradient[..., 1].abs().max() == 0
+    assert gradient[..., 0].abs().min() > 0
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_broken_logit_makes_the_loss_not_finite(bad):
+    for image_weight in WEIGHTS:
+        logits = random_logits((1, 3, 2, 2))
+        logits[0, 1, 0, 0] = bad
+        assert not max_squares(logits, image_weight=image_weight).isfinite()
+        assert not entropy(logits, image_weight=image_weight).isfinite()
+    for label in range(3):
+        assert not cross_entropy(logits, torch.full((1, 2, 2), label)).isfinite()
+    assert not guidance(logits, random_logits((1, 3, 2, 2))).isfinite()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_logits_are_computed_in_float32(dtype):
+    narrow = random_logits((2, 5, 3, 4), dtype=dtype).requires_grad_()
+    wide = narrow.detach().float().requires_grad_()
+    label = torch.randint(0, 5, (2, 7, 9), generator=torch.Generator().manual_seed(3))
+    for loss in (
+        lambda z: max_squares(z, (7, 9), image_weight=ImageWeight()),
+        lambda z: entropy(z, (7, 9)),
+        lambda z: cross_entropy(z, label, (7, 9)),
+        lambda z: guidance(z, z.detach() * 4, (7, 9), 0.5),
+    ):
+        result, expected = loss(narrow), loss(wide)
+        assert result.dtype == torch.float32
+        assert result.item() == expected.item()
+        gradient, expected_gradient = (torch.autograd.grad(r, z)[0] for r, z in ((result, narrow), (expected, wide)))
+        assert torch.equal(gradient, expected_gradient.to(dtype))
+
+
+def test_gradcheck_in_float64():
+    logits = random_logits((2, 3, 2, 3), scale=1.0).requires_grad_()
+    label = torch.tensor([0, 1, 2, 255]).repeat(10)[:40].reshape(2, 4, 5)
+    final = random_logits((2, 3, 2, 3), seed=5)
+    for image_weight in (None, ImageWeight(0.2), ImageWeight(0.2, "class")):
+        for loss in (max_squares, entropy):
+            assert torch.autograd.gradcheck(lambda z, f=loss, w=image_weight: f(z, (4, 5), image_weight=w), logits)
+    assert torch.autograd.gradcheck(lambda z: cross_entropy(z, label, (4, 5)), logits)
+    assert torch.autograd.gradcheck(lambda z: guidance(z, final, (4, 5), 0.6), logits)
+
+
+def test_the_upstream_factor_scales_the_gradient_and_the_input_is_left_alone():
+    logits = random_logits((1, 3, 4, 4)).requires_grad_()
+    before = logits.detach().clone()
+    loss = max_squares(logits)
+    (once,) = torch.autograd.grad(loss, logits, retain_graph=True)
+    (scaled,) = torch.autograd.grad(-3.0 * loss, logits)
+    assert torch.equal(scaled, once * -3.0)
+    assert torch.equal(logits.detach(), before)
+    with torch.no_grad():
+        value = max_squares(logits)
+    assert not value.requires_grad
+    assert value.item() == loss.item()
+
+
+def test_no_step_waits_for_the_device():
+    """On the meta device a value that the host asks for, or a shape that depends on data, raises."""
+    logits = torch.zeros(2, 5, 3, 4, device="meta", requires_grad=True)
+    final = torch.zeros(2, 5, 3, 4, device="meta")
+    label = torch.zeros(2, 7, 9, device="meta", dtype=torch.long)
+    losses = [cross_entropy(logits, label, (7, 9))]
+    losses += [guidance(logits, final, (7, 9), mask=mask) for mask in ("own", "winner")]
+    losses += [loss(logits, (7, 9), image_weight=weight) for loss in (max_squares, entropy) for weight in WEIGHTS]
+    sum(losses).backward()
+    assert logits.grad.shape == logits.shape
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        logits[logits > 0]
+
+
+# On a grid on which a common shift is exact and makes no new ties.
+LOGIT = st.integers(-90 * 4096, 90 * 4096).map(lambda step: step / 4096)
+PIXELS = st.lists(st.lists(LOGIT, min_size=4, max_size=4), min_size=1, max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pixels=PIXELS, alpha=st.floats(-1, 1), index=st.sampled_from(["pixel", "class"]), shift=st.integers(-64, 64))
+def test_invariants_of_the_target_losses(pixels, alpha, index, shift):
+    """Gradients of a pixel sum to 0, a common shift changes nothing, and values stay in their range."""
+    values = torch.tensor(pixels, dtype=torch.float64).T[None, :, None, :].contiguous().requires_grad_()
+    for loss, lowest, highest in ((max_squares, -1.0, -0.25), (entropy, 0.0, math.log(4))):
+        plain = loss(values, normalisation="paper") * (2 if loss is max_squares else 1)
+        assert lowest - 1e-12 <= plain.item() <= highest + 1e-12
+        for weight in (None, ImageWeight(alpha, index)):
+            result = loss(values, image_weight=weight)
+            (gradient,) = torch.autograd.grad(result, values)
+            largest = gradient.abs().amax(dim=1)
+            assert (gradient.sum(dim=1).abs() <= 1e-14 * largest + 1e-300).all()
+            shifted = loss(values.detach() + shift, image_weight=weight)
+            assert shifted.item() == pytest.approx(result.item(), rel=1e-12, abs=1e-14)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    pixels=PIXELS, order=st.permutations(range(4)), alpha=st.floats(-1, 1), index=st.sampled_from(["pixel", "class"])
+)
+def test_no_class_is_special(pixels, order, alpha, index):
+    spread = torch.arange(4, dtype=torch.float64)[:, None] * 1e-3  # no ties: they go by the order of classes
+    values = (torch.tensor(pixels, dtype=torch.float64).T.round() + spread)[None, :, None, :]
+    for weight in (None, ImageWeight(alpha, index)):
+        for loss in (max_squares, entropy):
+            gradients = []
+            for logits in (values, values[:, list(order)]):
+                logits = logits.clone().requires_grad_()
+                gradients.append(torch.autograd.grad(loss(logits, image_weight=weight), logits)[0])
+            torch.testing.assert_close(gradients[1], gradients[0][:, list(order)], rtol=1e-12, atol=1e-15)

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pandas
+import pytest
+
+from segadapt.core.errors import UserError
+from segadapt.labels import CITYSCAPES19, SYNTHIA13, SYNTHIA16
+from segadapt.reporting import published_frame, published_rows
+
+FOLDER = Path(__file__).parents[1] / "results" / "published"
+CITIES = ("Rome", "Rio", "Tokyo", "Taipei")
+SETS = {19: CITYSCAPES19, 16: SYNTHIA16, 13: SYNTHIA13}
+
+# Means that cannot be the rounded or truncated mean of their row; the print has them so.
+INFEASIBLE = {("2", "MinEnt [31]", 19): 40.695, ("Tokyo", "MaxSquare+IW", 13): 50.338}
+
+
+def all_rows():
+    yield from (("2", row) for row in published_rows(2, folder=FOLDER))
+    yield from (("3", row) for row in published_rows(3, folder=FOLDER))
+    for city in CITIES:
+        yield from ((city, row) for row in published_rows(6, city, folder=FOLDER))
+
+
+@pytest.mark.parametrize(
+    ("place", "row"), [pytest.param(*each, id=f"{each[0]}-{each[1].method}") for each in all_rows()]
+)
+def test_every_printed_mean_agrees_with_its_classes(place, row):
+    assert row.miou
+    for count, printed in row.miou.items():
+        recomputed = sum(row.iou[name] for name in SETS[count].classes) / count
+        known = INFEASIBLE.get((place, row.method, count))
+        if known is None:
+            assert abs(recomputed - printed) <= 0.1
+        else:
+            assert recomputed == pytest.approx(known, abs=1e-3)
+            assert abs(recomputed - printed) > 0.1
+
+
+def test_the_infeasible_rows_exist():
+    found = {(place, row.method, count) for place, row in all_rows() for count in row.miou}
+    assert set(INFEASIBLE) <= found
+
+
+def test_rows_and_classes_are_all_there():
+    assert len(published_rows(2, folder=FOLDER)) == 11
+    assert len(published_rows(3, folder=FOLDER)) == 10
+    assert all(tuple(row.iou) == CITYSCAPES19.classes for row in published_rows(2, folder=FOLDER))
+    for city in CITIES:
+        rows = published_rows(6, city, folder=FOLDER)
+        assert len(rows) == 6
+        assert all(tuple(row.iou) == SYNTHIA13.classes and row.backbone == "" for row in rows)
+
+
+def test_what_was_not_reported_is_left_out():
+    row = next(row for row in published_rows(3, folder=FOLDER) if row.method == "AdaptSegNet [28]")
+    assert set(SYNTHIA16.classes) - set(row.iou) == {"wall", "fence", "pole"}
+    assert row.miou == {13: 46.7}
+
+
+def test_table2_anchor():
+    row = published_rows(2, folder=FOLDER)[-1]
+    assert (row.method, row.backbone, row.origin) == ("MaxSquare+IW+Multi", "ResNet-101", "paper")
+    assert (row.iou["road"], row.iou["bike"], row.miou) == (89.4, 33.5, {19: 46.4})
+
+
+def test_table1_averages():
+    frame = published_frame(1, FOLDER)
+    means = frame[[name for name in frame if name.endswith("_mean")]].mean(axis=1)
+    assert ((means - frame["avg"]).abs() <= 0.1).all()
+
+
+def test_tables_4_and_5_agree_with_table_2():
+    means = {row.method: row.miou[19] for row in published_rows(2, folder=FOLDER)}
+    ablation = published_frame(4, FOLDER).set_index(["entropy", "maxsquare", "iw", "multi"])["mIoU"]
+    assert ablation[1, 0, 0, 0] == means["MinEnt-dagger"]
+    assert ablation[0, 1, 0, 0] == means["MaxSquare"]
+    assert ablation[0, 1, 1, 0] == means["MaxSquare+IW"]
+    assert ablation[0, 1, 1, 1] == means["MaxSquare+IW+Multi"]
+    sweep = published_frame(5, FOLDER).set_index(["parameter", "value"])["mIoU"]
+    assert sweep["lambda_T", 0.1] == means["MaxSquare"]
+    assert sweep["alpha", 0.2] == means["MaxSquare+IW"]
+    assert sweep["delta", 0.95] == means["MaxSquare+IW+Multi"]
+
+
+def test_all_six_are_tables():
+    for table in range(1, 7):
+        assert isinstance(published_frame(table, FOLDER), pandas.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("table", "city", "message"),
+    [
+        (4, None, "choose 2, 3 or 6"),
+        (2, "Rome", "no rows for city 'Rome'"),
+        (6, None, "choose one of"),
+        (6, "Bonn", "Bonn"),
+    ],
+)
+def test_wrong_questions_are_refused(table, city, message):
+    with pytest.raises(UserError, match=message):
+        published_rows(table, city, folder=FOLDER)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"paper_table2\.csv"):
+        published_rows(2, folder=tmp_path)

@@ -1,0 +1,382 @@
+import html
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy
+import pandas
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segadapt.core.errors import UserError
+from segadapt.labels import CAMVID11, CITYSCAPES19, SYNTHIA13, SYNTHIA16, ClassSet
+from segadapt.reporting import (
+    BUILT_IN_NOTE,
+    TableHeader,
+    TableRow,
+    build_table,
+    print_table,
+    published_rows,
+    read_table,
+    write_table,
+)
+from segadapt.reporting.console import WIDTH, table_lines
+from segadapt.reporting.latex import latex_twin
+from segadapt.reporting.markdown import markdown_twin, provenance_lines
+from segadapt.reporting.published import PublishedRow
+from segadapt.reporting.table import read_cells, table_csv
+
+FOLDER = Path(__file__).parents[1] / "results" / "published"
+TWO = ClassSet("two", ("road", "sky"), ((128, 64, 128), (70, 130, 180)), (7, 23), ())
+HEADER = TableHeader("streets", BUILT_IN_NOTE, "2 cores & no GPU", "abc_123", (0, 1), "released")
+NASTY = r"50 % of A&B_c <i>\x</i> {#1} | $5 ~ ^ *λ*=0 [36], a"
+COLUMNS = (
+    "method,backbone,origin,road,sky,mIoU,mIoU_sd,seeds,paper_mIoU,delta,selection,protocol,eval_size,preset,"
+    "gpu_hours,commit"
+)
+PAPER = PublishedRow("Theirs", "ResNet-101", "paper", {"road": 70.0, "sky": 51.4}, {2: 60.7})
+
+
+def row(method="Ours", origin="ours", seeds=((0.5, 0.25), (0.7, 0.35)), **more):
+    arrays = [numpy.array(each) for each in seeds]
+    means = [float(numpy.nanmean(each)) for each in arrays]
+    facts = {
+        "selection": "last step",
+        "protocol": "released",
+        "eval_size": "512x256",
+        "preset": "streets",
+        "commit": "abc",
+    }
+    return TableRow(method, "ResNet-50", origin, arrays, means, **{**facts, **more})
+
+
+def example(**more):
+    rows = [
+        row(paper_method="Theirs", gpu_hours=1.25),
+        row(NASTY, seeds=[(0.615, numpy.nan)]),
+        row("Only forwarded, λ=0", "control", seeds=[(0.3, 0.9)]),
+        row("Never run", "control", seeds=[]),
+    ]
+    return build_table(rows, TWO, [PAPER], **more)
+
+
+def test_numbers_by_hand():
+    # road: mean of 50 and 70; sky: of 25 and 35; mIoU: of 37.5 and 52.5, which differ by 15 = sd * sqrt 2.
+    lines = table_csv(example(paper_data=True)).decode().splitlines()
+    assert lines[0] == COLUMNS
+    assert (
+        lines[1] == "Ours,ResNet-50,ours,60.0,30.0,45.0,10.6,2,60.7,-15.7,last step,released,512x256,streets,1.250,abc"
+    )
+    assert lines[2].endswith(",ResNet-50,ours,61.5,,61.5,,1,,,last step,released,512x256,streets,,abc")
+    assert lines[4] == "Never run,ResNet-50,control,,,,,0,,,last step,released,512x256,streets,,abc"
+    assert lines[5] == "Theirs,ResNet-101,published,70.0,51.4,60.7,,,,,,,,,,"
+    assert len(lines) == 6
+
+
+def test_nothing_is_compared_with_the_paper_on_other_data():
+    frame = example()
+    assert frame["paper_mIoU"].isna().all()
+    assert frame["delta"].isna().all()
+
+
+def test_a_class_absent_in_one_seed_is_averaged_over_the_others():
+    frame = build_table([row(seeds=[(0.5, numpy.nan), (0.7, 0.2)])], TWO)
+    assert frame["sky"].tolist() == [20.0]
+
+
+def test_a_small_negative_difference_is_plain_zero():
+    frame = build_table([row(seeds=[(0.6069, 0.6069)], paper_method="Theirs")], TWO, [PAPER], paper_data=True)
+    assert b",60.7,0.0," in table_csv(frame)
+
+
+def test_published_means_follow_the_class_set():
+    published = published_rows(3, folder=FOLDER)
+    for class_set, means in ((SYNTHIA16, [29.2, 42.5, None, 38.1]), (SYNTHIA13, [33.6, 48.4, 46.7, 44.2])):
+        frame = build_table([], class_set, published)
+        assert list(frame.columns[3 : 3 + len(class_set)]) == list(class_set.classes)
+        assert [None if pandas.isna(value) else value for value in frame["mIoU"][:4]] == means
+    assert pandas.isna(build_table([], SYNTHIA16, published)["wall"][2])
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"origin": "published"}, "origin 'published'"),
+        ({"seeds": [(0.1, 0.2, 0.3)]}, r"shape \(3,\).* 2 classes of two"),
+        ({"seeds": [(0.5, 0.2), (60.0, 30.0)]}, "seed number 1.*percent"),
+        ({"seeds": [(-0.1, 0.2)]}, "outside"),
+        ({"paper_method": "Nobody's"}, "Nobody's.*Theirs"),
+    ],
+)
+def test_wrong_rows_are_refused(bad, message):
+    with pytest.raises(UserError, match=message):
+        build_table([row(**bad)], TWO, [PAPER])
+
+
+def test_unequal_numbers_of_seeds_are_refused():
+    with pytest.raises(UserError, match="1 seeds have class IoUs, 2 have a mean"):
+        build_table([TableRow("Ours", "", "ours", [numpy.array([0.1, 0.2])], [0.1, 0.2])], TWO)
+
+
+def test_published_rows_over_other_classes_are_refused():
+    with pytest.raises(UserError, match=r"pedestrian.*camvid11"):
+        build_table([], CAMVID11, published_rows(2, folder=FOLDER))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    methods=st.lists(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1), max_size=5),
+    data=st.data(),
+)
+def test_csv_is_read_back_as_it_was(methods, data):
+    fraction = st.floats(0, 1) | st.just(numpy.nan)
+    rows = [
+        row(
+            method,
+            seeds=[(data.draw(st.floats(0, 1)), data.draw(fraction))],
+            gpu_hours=data.draw(st.none() | st.integers(0, 10**6).map(lambda thousandths: thousandths / 1000)),
+        )
+        for method in methods
+    ]
+    frame = build_table(rows, TWO, [PAPER])
+    csv = table_csv(frame)
+    pandas.testing.assert_frame_equal(read_table(csv), frame)
+    assert table_csv(read_table(csv)) == csv
+
+
+@pytest.fixture
+def written(tmp_path):
+    path = tmp_path / "results" / "table9.csv"
+    write_table(path, example(paper_data=True), HEADER)
+    return path
+
+
+def test_all_twins_are_written_and_the_same_bytes_again(written, tmp_path):
+    suffixes = {".csv", ".md", ".tex", ".html", ".json"}
+    assert {each.name for each in written.parent.iterdir()} == {f"table9{suffix}" for suffix in suffixes}
+    again = tmp_path / "again" / "table9.csv"
+    write_table(again, read_table(written), HEADER)
+    for suffix in suffixes:
+        assert again.with_suffix(suffix).read_bytes() == written.with_suffix(suffix).read_bytes()
+
+
+def test_every_twin_says_where_it_comes_from(written):
+    facts = [BUILT_IN_NOTE, "streets", "2 cores & no GPU", "abc_123", "0, 1", "released"]
+    assert all(fact in "\n".join(provenance_lines(written.with_suffix(".md").read_text())) for fact in facts)
+    page = Page(written.with_suffix(".html").read_text())
+    assert all(fact in page.text for fact in facts)
+    caption = next(
+        line for line in written.with_suffix(".tex").read_text().splitlines() if line.startswith(r"\caption")
+    )
+    assert all(fact in unescaped_latex(caption) for fact in facts)
+    for suffix in (".md", ".html"):
+        content = written.with_suffix(suffix).read_text()
+        assert content.index(BUILT_IN_NOTE) < content.index("ResNet-50")
+
+
+def test_without_a_note_none_is_shown(tmp_path):
+    write_table(tmp_path / "t.csv", example(), TableHeader("paper", "", "", "abc", (), "released"))
+    assert provenance_lines((tmp_path / "t.md").read_text()) == [
+        "preset: paper; protocol: released; seeds: unknown; commit: abc; machine: unknown"
+    ]
+    assert 'class="note"' not in (tmp_path / "t.html").read_text()
+
+
+class Page(HTMLParser):
+    """The cells of a page's table, row by row, and all of its visible text."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.rows, self.text, self.tags, self.best, self.in_cell = [], "", set(), [], False
+        self.feed(content)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.in_cell = True
+            self.rows[-1].append("")
+            if "best" in (dict(attributes).get("class") or "").split():
+                self.best.append((len(self.rows) - 1, len(self.rows[-1]) - 1))
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.in_cell = False
+
+    def handle_data(self, data):
+        self.text += data
+        if self.in_cell:
+            self.rows[-1][-1] += data
+
+
+def markdown_cells(text):
+    for line in text.splitlines():
+        if line.startswith("|"):
+            cells = [each.strip() for each in re.split(r"(?<!\\)\|", line)[1:-1]]
+            cells = [re.sub(r"^\*\*(.*)\*\*$", r"\1", each) for each in cells]
+            yield [html.unescape(re.sub(r"\\(.)", r"\1", each)) for each in cells]
+
+
+LATEX_SIGNS = {
+    r"\textless{}": "<",
+    r"\textgreater{}": ">",
+    r"$\lambda$": "λ",
+    r"$\times$": "×",
+    r"\textasciitilde{}": "~",
+    r"\textasciicircum{}": "^",
+    "{[}": "[",
+    "{]}": "]",
+    r"\textbackslash{}": "\0",
+}
+
+
+def unescaped_latex(text):
+    for spelled, sign in LATEX_SIGNS.items():
+        text = text.replace(spelled, sign)
+    text = re.sub(r"\\textbf\{([^{}]*)\}", r"\1", text)
+    return re.sub(r"\\([&%$#_{}])", r"\1", text).replace("\0", "\\")
+
+
+def latex_cells(text):
+    for line in text.splitlines():
+        if line.endswith(r"\\"):
+            yield [unescaped_latex(each.strip()) for each in re.split(r"(?<!\\)&", line.removesuffix(r"\\"))]
+
+
+def test_twins_hold_every_cell_of_the_csv(written):
+    cells = read_cells(written)
+    expected = [list(cells.columns), *cells.values.tolist()]
+    assert expected[2][0] == NASTY
+    markdown = list(markdown_cells(written.with_suffix(".md").read_text()))
+    assert [markdown[0], *markdown[2:]] == expected
+    assert list(latex_cells(written.with_suffix(".tex").read_text())) == expected
+    page = Page(written.with_suffix(".html").read_text())
+    assert [each for each in page.rows if len(each) == len(cells.columns)] == expected
+
+
+def test_special_signs_are_escaped(written):
+    page = written.with_suffix(".html").read_text()
+    assert "A&amp;B_c &lt;i&gt;" in page
+    assert "i" not in Page(page).tags
+    latex = written.with_suffix(".tex").read_text()
+    assert r"50 \% of A\&B\_c \textless{}i\textgreater{}\textbackslash{}x" in latex
+    assert r"\{\#1\} | \$5 \textasciitilde{} \textasciicircum{} *$\lambda$*=0 {[}36{]}" in latex
+    assert "mIoU\\_sd" in latex
+    assert r"\| $5 \~ ^ \*λ\*=0 \[36\]" in written.with_suffix(".md").read_text()
+
+
+def test_latex_braces_and_rules(written):
+    latex = written.with_suffix(".tex").read_text()
+    bare = re.sub(r"\\[{}]", "", latex)
+    assert bare.count("{") == bare.count("}")
+    order = re.findall(r"\\(?:toprule|midrule|bottomrule)|^(?:Ours|Only|Never|Theirs)", latex, re.MULTILINE)
+    assert order == [
+        r"\toprule",
+        r"\midrule",
+        "Ours",
+        r"\midrule",
+        "Only",
+        "Never",
+        r"\midrule",
+        "Theirs",
+        r"\bottomrule",
+    ]
+
+
+def test_best_own_values_are_bold_but_not_published_ones(written):
+    page = Page(written.with_suffix(".html").read_text())
+    shown = {page.rows[line][0]: [] for line, _ in page.best}
+    for line, column in page.best:
+        shown[page.rows[line][0]].append(page.rows[line][column])
+    assert shown == {NASTY: ["61.5", "61.5"], "Only forwarded, λ=0": ["90.0"]}
+    latex = written.with_suffix(".tex").read_text()
+    assert re.findall(r"\\textbf\{([\d.]+)\}", latex) == ["61.5", "61.5", "90.0"]
+    assert re.findall(r"\*\*([\d.]+)\*\*", written.with_suffix(".md").read_text()) == ["61.5", "61.5", "90.0"]
+
+
+def test_rows_of_one_origin_stand_together_and_stay_whole():
+    rows = [row("b", "control"), row("a"), row("c", "control", seeds=[(0.9, 0.8)])]
+    cells = read_cells(table_csv(build_table(rows, TWO)))
+    order = [each[0] for each in latex_cells(latex_twin(cells, "t", {}, ""))]
+    assert order == ["method", "b", "c", "a"]
+    bold = [line for line in latex_twin(cells, "t", {}, "").splitlines() if r"\textbf" in line]
+    assert len(bold) == 1 and bold[0].startswith("c ")
+    assert [each[0] for each in markdown_cells(markdown_twin(cells, "t", {}, ""))] == ["method", "---", "b", "a", "c"]
+
+
+def test_the_page_needs_nothing_else(written):
+    page = written.with_suffix(".html").read_text()
+    assert not re.search(r"(src|href)=|https?:|@import|<script", page)
+
+
+def test_metrics_are_numbers_of_our_own_rows(written):
+    metrics = json.loads(written.with_suffix(".json").read_text())
+    assert metrics["mIoU"]["ours"] == 45.0
+    assert metrics["mIoU"]["only-forwarded-lambda-0"] == 60.0
+    assert len(metrics["mIoU"]) == 3
+    assert metrics["mIoU_sd"] == {"ours": 10.6}
+
+
+def test_metrics_of_equal_methods_have_different_names(tmp_path):
+    rows = [row(), row(selection="best on val"), row(seeds=[(0.1, 0.1)])]
+    write_table(tmp_path / "t.csv", build_table(rows, TWO), HEADER)
+    metrics = json.loads((tmp_path / "t.json").read_text())["mIoU"]
+    assert metrics == {"ours-last-step": 45.0, "ours-best-on-val": 45.0, "ours-last-step-2": 10.0}
+
+
+def test_the_csv_comes_last(tmp_path):
+    (tmp_path / "t.html").mkdir()
+    with pytest.raises(UserError, match=r"t\.html"):
+        write_table(tmp_path / "t.csv", example(), HEADER)
+    assert not (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"method,backbone,origin,road,mIoU\n"])
+def test_a_foreign_csv_is_refused(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"t\.csv.*result table"):
+        read_table(path)
+
+
+def test_a_missing_csv_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"cannot read .*t\.csv"):
+        print_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("paper_data", [False, True])
+def test_the_terminal_table_fits_and_is_aligned(paper_data):
+    own = [
+        TableRow("x" * 60, "ResNet-101", "ours", [numpy.full(19, 1.0)] * 2, [1.0, 0.4], "MaxSquare"),
+        TableRow("short", "ResNet-101", "control", [numpy.linspace(0, 1, 19)], [0.5]),
+        TableRow("not run", "ResNet-101", "control", [], []),
+    ]
+    frame = build_table(own, CITYSCAPES19, published_rows(2, folder=FOLDER), paper_data)
+    lines = table_lines(read_cells(table_csv(frame)))
+    assert max(map(len, lines)) <= WIDTH
+    assert set(lines[1]) == {"-"}
+    titles = lines[0].split()
+    assert all(len(title) <= 6 for title in titles)
+    end = lines[0].index(" mIoU") + len(" mIoU")
+    assert [line[:end].split()[-1] for line in lines if line.startswith(("x", "short", "CBST-SP"))] == [
+        "70.0",
+        "50.0",
+        "46.2",
+    ]
+    assert lines[2].startswith("xxxxx") and ".. ours" in lines[2]
+    assert ("paper" in titles) == paper_data
+
+
+def test_the_terminal_shows_the_warning(written):
+    screen = io.StringIO()
+    print_table(written, screen)
+    assert BUILT_IN_NOTE in screen.getvalue()
+    assert "\x1b" not in screen.getvalue()
+    assert "45.0 10.6 2  60.7 -15.7" in screen.getvalue()
+    assert any(
+        "\x1b[1m 61.5\x1b[0m" in line or "\x1b[1m61.5\x1b[0m" in line for line in table_lines(read_cells(written), True)
+    )

@@ -1,0 +1,128 @@
+"""A project in miniature: toy scenes in the authors' layouts, and parameters that run in seconds."""
+
+import copy
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Road below, sky above, a building, a car: their Cityscapes ids.
+ROAD, BUILDING, SKY, CAR = 7, 11, 23, 26
+
+
+def toy_scene(seed: int, width: int, height: int, darkness: int = 0) -> tuple[Image.Image, np.ndarray]:
+    """A street of rectangles: RGB image and label ids (uint8)."""
+    random = np.random.default_rng(seed)
+    label_HW = np.full((height, width), SKY, np.uint8)
+    label_HW[height // 2 :] = ROAD
+    x, y = random.integers(0, width // 2), random.integers(0, height // 4)
+    label_HW[y : height // 2, x : x + width // 3] = BUILDING
+    x = random.integers(0, width // 2)
+    label_HW[height // 2 : height * 3 // 4, x : x + width // 4] = CAR
+    colours = np.zeros((256, 3))
+    colours[[ROAD, BUILDING, SKY, CAR]] = [(90, 80, 90), (150, 90, 60), (130, 170, 230), (30, 30, 160)]
+    image_HWC = colours[label_HW] - darkness + random.normal(0, 12, (height, width, 3))
+    return Image.fromarray(image_HWC.clip(0, 255).astype(np.uint8)), label_HW
+
+
+def write_gta5(root: Path, count: int = 6, width: int = 96, height: int = 54) -> None:
+    """A GTA5 folder of toy scenes with the split ``train``."""
+    for folder in ("images", "labels", "list"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for number in range(1, count + 1):
+        image, label_HW = toy_scene(number, width, height)
+        image.save(root / "images" / f"{number:05d}.png")
+        label = Image.fromarray(label_HW, "P")
+        label.putpalette([value for index in range(256) for value in (index, 255 - index, 128)])
+        label.save(root / "labels" / f"{number:05d}.png")
+    (root / "list" / "train.txt").write_text("".join(f"{number}\n" for number in range(1, count + 1)))
+
+
+def write_cityscapes(root: Path, splits: dict[str, int] | None = None, width: int = 96, height: int = 48) -> None:
+    """A Cityscapes folder of darker toy scenes."""
+    for split, count in (splits or {"train": 5, "val": 4}).items():
+        images, labels = root / "leftImg8bit" / split / "toytown", root / "gtFine" / split / "toytown"
+        images.mkdir(parents=True, exist_ok=True)
+        labels.mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            image, label_HW = toy_scene(1000 + number, width, height, darkness=40)
+            image.save(images / f"toytown_{number:06d}_000019_leftImg8bit.png")
+            Image.fromarray(label_HW).save(labels / f"toytown_{number:06d}_000019_gtFine_labelIds.png")
+
+
+def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsquare_iw_multi")) -> dict:
+    """The shipped ``params.yaml`` with one more preset, ``tiny``, made active."""
+    parameters = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    preset = copy.deepcopy(parameters["presets"]["streets"])
+    preset["datasets"] = {
+        "game": {"format": "gta5", "root": "toy/gta5"},
+        "camera": {"format": "cityscapes", "root": "toy/cityscapes"},
+    }
+    for cache in preset["caches"].values():
+        cache["size"] = "64x32"
+    for stage in ("pretrain", "adapt", "refine"):
+        preset[stage] |= {"steps": 6, "horizon": 8, "batch_size": 1, "learning_rate": 0.001}
+    preset["run"] |= {"log_steps": 1, "save_steps": 2, "save_seconds": 1000.0}
+    parameters["presets"]["tiny"] = preset
+    parameters["preset"] = "tiny"
+    parameters["seeds"] = [1]
+    parameters["experiments"] = {"table2": {"rows": list(rows), "published": 2}}
+    return parameters
+
+
+def make_project(folder: Path, parameters: dict | None = None) -> Path:
+    """A working copy of the project in ``folder`` with toy data; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("workflow", "src", "results/published"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("Snakefile", "dvc.yaml", ".gitignore", ".dvcignore"):
+        if (REPOSITORY / name).exists():
+            shutil.copy(REPOSITORY / name, folder / name)
+    write_parameters(folder, parameters or tiny_parameters())
+    write_gta5(folder / "toy" / "gta5")
+    write_cityscapes(folder / "toy" / "cityscapes")
+    return folder
+
+
+def write_parameters(folder: Path, parameters: dict) -> None:
+    """Writes ``params.yaml``."""
+    (folder / "params.yaml").write_text(yaml.safe_dump(parameters, sort_keys=False, allow_unicode=True))
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment for child processes: the project's own sources first, no colours, no telemetry."""
+    bin_folder = str(Path(sys.executable).parent)
+    return os.environ | {
+        "PYTHONPATH": str(folder / "src"),
+        "PATH": bin_folder + os.pathsep + os.environ["PATH"],
+        "DVC_NO_ANALYTICS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def call(folder: Path, *command: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    """Runs a command in the project; AssertionError with its output if ``check`` and it failed."""
+    result = subprocess.run(
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=timeout
+    )
+    assert not check or result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs Snakemake on two cores in the project."""
+    return call(folder, sys.executable, "-m", "snakemake", "--cores", "2", *arguments, check=check)
+
+
+def jobs_to_run(folder: Path, *arguments: str) -> list[str]:
+    """The logs (hence names) of the jobs that a dry run lists."""
+    output = snakemake(folder, "-n", "--quiet", "progress", *arguments).stdout
+    names = [line.split("/logs/", 1)[1].removesuffix(".log") for line in output.splitlines() if "    log: " in line]
+    return sorted(names)

@@ -1,0 +1,65 @@
+# Parameters, plan, helpers and targets. The plan (segadapt.plan) knows all jobs; the rules only say
+# how a job is run. Every rule reads a card, a small file whose time tells whether the job is due.
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import validate
+
+from segadapt.core.errors import UserError
+from segadapt.core.parameters import load_parameters
+from segadapt.plan import make_plan, phase_targets, table_jobs
+from segadapt.plan.session import begin_session
+
+
+def load_plan():
+    """The plan of params.yaml with what --config says laid over it."""
+    try:
+        return make_plan(load_parameters("params.yaml", config))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+plan = load_plan()
+config.update(plan.parameters.model_dump(mode="json"))
+validate(config, "../schemas/params.schema.json", set_default=False)
+
+# Child processes of Snakemake parse this file too; only the main one may move file times.
+session = begin_session(plan) if workflow.is_main_process else None
+
+RUN = f"{sys.executable} -m segadapt.stages"
+HAS_GPU = Path("/dev/nvidia0").exists()
+
+
+def either(names):
+    """A wildcard's regular expression for exactly these names."""
+    return "|".join(sorted(names)) or "none"
+
+
+def models_of(*stages):
+    """The models that these stages make."""
+    return {job.name.split("/")[1] for job in plan.jobs if job.stage in stages}
+
+
+wildcard_constraints:
+    preset=plan.parameters.preset,
+    seed="[0-9]+",
+    dataset=either(plan.parameters.active_preset.datasets),
+    cache=either(plan.parameters.active_preset.caches),
+    table=either(plan.parameters.experiments),
+    model=either(models_of("pretrain", "adapt", "refine")),
+
+
+def inputs_of(name):
+    """An input function: the upstream files of the job whose name has this pattern."""
+
+    def upstream(wildcards):
+        return list(plan.by_name[name.format(**wildcards)].inputs.values())
+
+    return upstream
+
+
+def table_files():
+    """Every table of the active preset."""
+    return [job.outputs["csv"] for job in table_jobs(plan)]

@@ -1,0 +1,32 @@
+rule render:
+    input:
+        card="work/{preset}/cards/render/{dataset}.json",
+    output:
+        manifest="work/{preset}/data/{dataset}/manifest.json",
+        provenance="work/{preset}/data/{dataset}/provenance.json",
+    log:
+        "work/{preset}/logs/render/{dataset}.log",
+    threads: plan.parameters.active_preset.run.prepare_processes
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    shell:
+        "{RUN}.render {input.card} 2>&1 | tee {log}"
+
+
+rule prepare:
+    input:
+        card="work/{preset}/cards/prepare/{cache}.json",
+        upstream=inputs_of("prepare/{cache}"),
+    output:
+        pack="work/{preset}/cache/{cache}/pack.bin",
+        manifest="work/{preset}/cache/{cache}/manifest.json",
+        provenance="work/{preset}/cache/{cache}/provenance.json",
+    log:
+        "work/{preset}/logs/prepare/{cache}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    shell:
+        "{RUN}.prepare {input.card} 2>&1 | tee {log}"

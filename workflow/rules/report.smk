@@ -1,0 +1,45 @@
+rule table:
+    input:
+        card=f"work/{plan.parameters.preset}/cards/table/{{table}}.json",
+        upstream=inputs_of("table/{table}"),
+    output:
+        csv=report("results/{table}.csv", caption="../report/table.rst", category="Tables"),
+        json="results/{table}.json",
+        md="results/{table}.md",
+        tex="results/{table}.tex",
+        html="results/{table}.html",
+        provenance="results/{table}.provenance.json",
+    log:
+        f"work/{plan.parameters.preset}/logs/table/{{table}}.log",
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    shell:
+        "{RUN}.table {input.card} 2>&1 | tee {log}"
+
+
+# DVC's phases: each asks for all jobs of its stages.
+rule phase_data:
+    input:
+        phase_targets(plan, "data"),
+
+
+rule phase_pretrain:
+    input:
+        phase_targets(plan, "pretrain"),
+
+
+rule phase_adapt:
+    input:
+        phase_targets(plan, "adapt"),
+
+
+rule phase_evaluate:
+    input:
+        phase_targets(plan, "evaluate"),
+
+
+rule phase_table:
+    input:
+        phase_targets(plan, "table"),
