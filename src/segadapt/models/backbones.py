@@ -31,7 +31,7 @@ BACKBONES = {
     "resnet101": Backbone(blocks=(3, 4, 23, 3)),
     "resnet50": Backbone(blocks=(3, 4, 6, 3)),
     # For the built-in street scenes: every layer of the large nets, thin enough to learn on one CPU core in a minute.
-    "streets": Backbone(blocks=(1, 1, 1, 1), width=16),
+    "streets": Backbone(blocks=(1, 1, 1, 1), width=8),
 }
 
 

@@ -45,9 +45,9 @@ def initialise(model: Model, seed: int, scheme: str = "released") -> Model:
 
     Batch norm starts at weight 1, bias 0, mean 0, variance 1 in both schemes. ``released`` is what the authors' code
     does before it loads pre-trained weights over it: every convolution N(0, 0.01²), head biases uniform in
-    ±1/sqrt(fan_in) (MaxSquareLoss ``graphs/models/deeplab_multi.py``; PyTorch's default biases). From scratch that
-    hardly learns; ``kaiming`` draws bias-free (backbone) convolutions from N(0, 2/fan_in) (He et al. 2015), head
-    weights from N(0, 0.01²) and sets head biases to 0.
+    ±1/sqrt(fan_in) (MaxSquareLoss ``graphs/models/deeplab_multi.py``; PyTorch's default biases). It is meant
+    to be loaded over; for training from scratch ``kaiming`` draws bias-free (backbone) convolutions from
+    N(0, 2/fan_in) (He et al. 2015), head weights from N(0, 0.01²) and sets head biases to 0.
 
     The draws depend on ``seed`` and on each parameter's name and shape, on nothing else; torch's global random state
     is neither read nor moved. UserError for an unknown scheme.

@@ -161,8 +161,7 @@ def _percent(fraction: float) -> float:
 
 
 def _one_decimal(value: float) -> float:
-    # Adding zero turns -0.0 into 0.0.
-    return float(f"{value:.1f}") + 0.0
+    return float(f"{value:.1f}")
 
 
 def _typed(frame: pandas.DataFrame) -> pandas.DataFrame:
