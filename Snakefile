@@ -12,5 +12,5 @@ include: "workflow/rules/report.smk"
 
 rule all:
     input:
-        table_files(),
+        result_files(),
     default_target: True

@@ -200,6 +200,25 @@ def test_a_class_without_a_pixel_keeps_the_gradient_exact(margin, dtype):
 
 
 @both_dtypes
+@pytest.mark.parametrize("margin", [0.3, 0.69, 0.7, 4.0, 7.0, 9.0])
+def test_weights_that_are_orders_apart_keep_the_gradient_exact(margin, dtype):
+    """20,000 equal pixels of one class weigh 5e-5 each and a class without a pixel weighs 1."""
+    pixels = 20_000
+    column = torch.tensor([0.0, -margin, -margin - 30], dtype=dtype)[:, None]
+    logits = column[None, :, None, :].expand(1, 3, 1, pixels).clone().requires_grad_()
+    weights = [1 / Decimal(pixels), Decimal(1), Decimal(1)]
+    for loss, formula in ((max_squares, negative_squares), (entropy, weighted_entropy)):
+        result = loss(logits, normalisation="paper", image_weight=ImageWeight(0.2, "class"))
+        (gradient,) = torch.autograd.grad(result, logits)
+        with localcontext() as context:
+            context.prec = DIGITS
+            _, slopes = truth(column, lambda e, _, f=formula: f(e, weights))
+        expected = torch.tensor([float(each) for each in slopes[0]], dtype=torch.float64)
+        error = (gradient[0, :, 0].double() - expected[:, None]).abs().max() / expected.abs().max()
+        assert error <= GRADIENT_TOLERANCE[dtype]
+
+
+@both_dtypes
 def test_two_classes_follow_equations_7_and_8(dtype):
     """dH/dp = ln(1 - p) - ln p; d(p^2 + (1 - p)^2)/dp = 4p - 2, the size of both without the 1/2 of Eq. 6."""
     p = torch.tensor([0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99], dtype=torch.float64)

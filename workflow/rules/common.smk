@@ -9,7 +9,7 @@ from snakemake.utils import validate
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
-from segadapt.plan import make_plan, phase_targets, table_jobs
+from segadapt.plan import make_plan, phase_targets
 from segadapt.plan.session import begin_session
 
 
@@ -48,6 +48,7 @@ wildcard_constraints:
     dataset=either(plan.parameters.active_preset.datasets),
     cache=either(plan.parameters.active_preset.caches),
     table=either(plan.parameters.experiments),
+    figure="qualitative",
     model=either(models_of("pretrain", "adapt", "refine")),
 
 
@@ -60,6 +61,6 @@ def inputs_of(name):
     return upstream
 
 
-def table_files():
-    """Every table of the active preset."""
-    return [job.outputs["csv"] for job in table_jobs(plan)]
+def result_files():
+    """Every table and figure of the active preset."""
+    return [next(iter(job.outputs.values())) for job in plan.jobs if job.stage in ("table", "figure")]

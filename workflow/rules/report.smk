@@ -19,6 +19,24 @@ rule table:
         "{RUN}.table {input.card} 2>&1 | tee {log}"
 
 
+rule figure:
+    input:
+        card=f"work/{plan.parameters.preset}/cards/figure/{{figure}}.json",
+        upstream=inputs_of("figure/{figure}"),
+    output:
+        picture=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        provenance="results/figures/{figure}.provenance.json",
+    log:
+        f"work/{plan.parameters.preset}/logs/figure/{{figure}}.log",
+    threads: plan.parameters.active_preset.run.cpu_threads
+    resources:
+        mem_mb=1500,
+        runtime=30,
+        gpu=int(HAS_GPU),
+    shell:
+        "{RUN}.figure {input.card} 2>&1 | tee {log}"
+
+
 # DVC's phases: each asks for all jobs of its stages.
 rule phase_data:
     input:

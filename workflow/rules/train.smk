@@ -3,9 +3,9 @@ rule pretrain:
         card="work/{preset}/cards/pretrain/{model}/seed{seed}.json",
         upstream=inputs_of("pretrain/{model}/seed{seed}"),
     output:
-        model="work/{preset}/models/{model}/seed{seed}/model.safetensors",
-        history="work/{preset}/models/{model}/seed{seed}/history.csv",
-        provenance="work/{preset}/models/{model}/seed{seed}/provenance.json",
+        model="work/{preset}/sources/{model}/seed{seed}/model.safetensors",
+        history="work/{preset}/sources/{model}/seed{seed}/history.csv",
+        provenance="work/{preset}/sources/{model}/seed{seed}/provenance.json",
     log:
         "work/{preset}/logs/pretrain/{model}/seed{seed}.log",
     benchmark:

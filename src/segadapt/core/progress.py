@@ -29,7 +29,9 @@ def progress_bar(description: str, total: int, initial: int = 0, unit: str = "it
         ascii=not terminal,
         file=sys.stderr if terminal else _Lines(),
         disable=os.environ.get("SEGADAPT_PROGRESS") == "0",
-        bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} ({percentage:.0f} %), {rate_fmt}, {remaining} left",
+        bar_format=None
+        if terminal
+        else "{desc}: {n_fmt}/{total_fmt} ({percentage:.0f} %), {rate_fmt}, {remaining} left",
     )
 
 

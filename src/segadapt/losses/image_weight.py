@@ -50,12 +50,13 @@ def check_image_weight(image_weight: ImageWeight | None) -> None:
 
 
 def class_counts(top_B1HW: torch.Tensor, num_classes: int) -> torch.Tensor:
-    """Pixels of each image per class: int64 (B, C), exact, without a host synchronisation.
+    """Pixels of each image per class: int64 (B, C), exact and in no order that could matter.
 
-    ``bincount`` would wait for the device, and ``scatter_add_`` is refused on CUDA when
-    deterministic algorithms are asked for; a compare and a sum a class is neither.
+    ``bincount`` would wait for the device to learn its output's length.
     """
-    return torch.stack([(top_B1HW == index).sum(dim=(1, 2, 3)) for index in range(num_classes)], dim=1)
+    class_BN = top_B1HW.flatten(1)
+    counts_BC = class_BN.new_zeros(class_BN.shape[0], num_classes)
+    return counts_BC.scatter_add_(1, class_BN, torch.ones_like(class_BN))
 
 
 def class_weights(counts_BC: torch.Tensor, alpha: float, dtype: torch.dtype) -> torch.Tensor:

@@ -19,7 +19,7 @@ def build_objective(method: dict[str, Any], protocol: dict[str, Any]) -> Objecti
     try:
         module = importlib.import_module(f"segadapt.methods.{name}")
     except ModuleNotFoundError as error:
-        raise UserError(f"target_loss '{name}' has no file segadapt/methods/{name}.py; write it or correct it") from error
+        raise UserError(f"target_loss '{name}' has no file segadapt/methods/{name}.py; write or correct it") from error
     objective = module.build(method, protocol)
     if method["guidance"] is None:
         return objective

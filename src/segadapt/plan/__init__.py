@@ -5,6 +5,6 @@ No torch and no engine is imported here: a plan of hundreds of jobs costs millis
 
 from segadapt.plan.jobs import Plan, make_plan
 from segadapt.plan.status import Status, order_times, statuses
-from segadapt.plan.targets import phase_targets, table_jobs
+from segadapt.plan.targets import phase_targets
 
-__all__ = ["Plan", "Status", "make_plan", "order_times", "phase_targets", "statuses", "table_jobs"]
+__all__ = ["Plan", "Status", "make_plan", "order_times", "phase_targets", "statuses"]

@@ -8,7 +8,7 @@ is followed to the module that defines it, so adding a loss does not touch jobs 
 import ast
 import hashlib
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "segadapt"
@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Messages, locks and file plumbing: an edit there cannot change a number, only whether a job fails.
 NEUTRAL = {
-    f"{PACKAGE}.core.{name}" for name in ("artifacts", "errors", "job", "locking", "parameters", "progress", "provenance")
+    f"{PACKAGE}.core.{name}"
+    for name in ("artifacts", "errors", "job", "locking", "parameters", "progress", "provenance")
 } | {f"{PACKAGE}.stages.runner", f"{PACKAGE}.data.streets.cli"}
 
 
@@ -51,14 +52,14 @@ def _path(module: str) -> Path | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree(module: str) -> ast.Module:
     path = _path(module)
     assert path is not None, module
     return ast.parse(path.read_bytes(), str(path))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(module: str) -> frozenset[str]:
     found = set()
     for node in ast.walk(_tree(module)):
@@ -83,7 +84,7 @@ def _defining_module(package: str, name: str) -> str:
     return package
 
 
-@lru_cache(maxsize=None)
+@cache
 def _module_hash(module: str) -> str:
     digest = hashlib.sha256()
     _feed(_tree(module), digest)

@@ -8,9 +8,15 @@ from typing import Any
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, Preset, TrainingSettings
+from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.code import ROOT, code_hash
 
 SOURCE, SOURCE_MULTI = "source", "source_multi"
+
+_UNADAPTED = {
+    "source_only": {"title": "Source only", "origin": "ours", "paper_row": "Source only"},
+    ORACLE: {"title": "Oracle (target labels)", "origin": "control", "paper_row": None},
+}
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,25 @@ class _Planner:
         methods = {name: entry for name, entry in self.parameters.methods.items() if name in rows}
         sources = [SOURCE] if rows - {name for name, entry in methods.items() if is_multi(entry)} else []
         sources += [SOURCE_MULTI] if any(map(is_multi, methods.values())) else []
-        scored = [SOURCE] * ("source_only" in rows) + list(methods)
-        jobs = [self.render(name) for name, entry in self.preset.datasets.items() if entry.render]
-        jobs += [self.prepare(name) for name in self.preset.caches]
+        sources += [ORACLE] if ORACLE in rows else []
+        scored = [SOURCE] * ("source_only" in rows) + [ORACLE] * (ORACLE in rows) + list(methods)
         seeds = self.parameters.seeds
-        jobs += [self.pretrain(name, seed) for seed in seeds for name in sources]
+        jobs = [self.pretrain(name, seed) for seed in seeds for name in sources]
         jobs += [self.adapt(name, entry, seed) for seed in seeds for name, entry in methods.items()]
         jobs += [self.evaluate(name, seed) for seed in seeds for name in scored]
-        return jobs + [self.table(name) for name in self.parameters.experiments]
+        jobs += [self.table(name) for name in self.parameters.experiments]
+        jobs += [self.figure(methods)] if "source_only" in rows and methods else []
+        return self._data_for(jobs) + jobs
+
+    def _data_for(self, jobs: list[Job]) -> list[Job]:
+        """The render and prepare jobs whose caches are read at all."""
+        read = {path for job in jobs for path in job.inputs.values()}
+        caches = [name for name in self.preset.caches if self._cache(name) in read]
+        datasets = {self.preset.caches[name].dataset for name in caches}
+        rendered = [
+            self.render(name) for name, entry in self.preset.datasets.items() if name in datasets and entry.render
+        ]
+        return rendered + [self.prepare(name) for name in caches]
 
     def job(self, stage: str, name: str, folder: str, files: dict[str, str], **rest: Any) -> Job:
         outputs = {role: f"{folder}/{file}" for role, file in files.items()}
@@ -90,12 +107,17 @@ class _Planner:
         }
         inputs = {"rendered": f"{rendered}/manifest.json"} if dataset.render else {}
         return self.job(
-            "prepare", f"prepare/{cache}", f"{self.work}/cache/{cache}", {"pack": "pack.bin", "manifest": "manifest.json"},
-            inputs=inputs, config=config, modules=[module],
-        )  # fmt: skip
+            "prepare",
+            f"prepare/{cache}",
+            f"{self.work}/cache/{cache}",
+            {"pack": "pack.bin", "manifest": "manifest.json"},
+            inputs=inputs,
+            config=config,
+            modules=[module],
+        )
 
     def pretrain(self, model: str, seed: int) -> Job:
-        settings = self.preset.pretrain
+        settings = self.preset.oracle if model == ORACLE else self.preset.pretrain
         inputs = {"source": self._cache(settings.source)}
         if self.preset.model.initial_weights is not None:
             inputs["initial_weights"] = self.preset.model.initial_weights
@@ -133,16 +155,10 @@ class _Planner:
         rows, inputs = [], {}
         for row in experiment.rows:
             method = self.parameters.methods.get(row)
-            model = SOURCE if method is None else row
-            rows.append(
-                {
-                    "key": row,
-                    "title": method.title if method else "Source only",
-                    "origin": method.origin if method else "ours",
-                    "paper_row": method.paper_row if method else "Source only",
-                    "eval_size": self._evaluation_size(method is not None and is_multi(method)),
-                }
-            )
+            model = row if row != "source_only" else SOURCE
+            about = _UNADAPTED[row] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
+            size = self._evaluation_size(method is not None and is_multi(method))
+            rows.append({"key": row, **about, "eval_size": size})
             for seed in self.parameters.seeds:
                 for role, path in self.evaluate(model, seed).outputs.items():
                     inputs[f"{role}/{row}/{seed}"] = path
@@ -167,6 +183,27 @@ class _Planner:
             },
         )  # fmt: skip
 
+    def figure(self, methods: dict[str, MethodEntry]) -> Job:
+        """Scenes before and after adaptation by the last method, with the first seed's models."""
+        after = list(methods)[-1]
+        seed, multi = self.parameters.seeds[0], is_multi(methods[after])
+        inputs = {
+            "before": self._model(SOURCE, seed),
+            "after": self._model(after, seed),
+            "source": self._cache(self.preset.pretrain.source),
+            "labelled": self._cache(self._evaluation_cache(multi)),
+        }
+        config = {
+            "before": self._network(auxiliary=False),
+            "after": self._network(auxiliary=multi),
+            "titles": ["Source scene", "Target scene", "Source only", methods[after].title, "Ground truth"],
+            "images": list(self.preset.figure_rows),
+        }
+        return self.job(
+            "figure", "figure/qualitative", "results/figures", {"picture": "qualitative.png"},
+            provenance="results/figures/qualitative.provenance.json", inputs=inputs, config=config,
+        )  # fmt: skip
+
     def _training(
         self, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: dict[str, str], *,
         auxiliary: bool, method: dict[str, Any] | None = None, modules: list[str] | None = None,
@@ -180,7 +217,7 @@ class _Planner:
             switches = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}
             config |= {"method": method, "protocol": self.parameters.active_protocol.model_dump(include=switches)}
         return self.job(
-            stage, f"{stage}/{model}/seed{seed}", f"{self.work}/models/{model}/seed{seed}",
+            stage, f"{stage}/{model}/seed{seed}", str(Path(self._model(model, seed)).parent),
             {"model": "model.safetensors", "history": "history.csv"},
             inputs=inputs, config=config, modules=modules or [],
         )  # fmt: skip
@@ -198,7 +235,8 @@ class _Planner:
         return f"{self.work}/cache/{name}/manifest.json"
 
     def _model(self, name: str, seed: int) -> str:
-        return f"{self.work}/models/{name}/seed{seed}/model.safetensors"
+        folder = "sources" if name in (SOURCE, SOURCE_MULTI, ORACLE) else "models"
+        return f"{self.work}/{folder}/{name}/seed{seed}/model.safetensors"
 
     def _evaluation_cache(self, multi: bool) -> str:
         return (self.preset.evaluate_refined_on if multi else None) or self.preset.evaluate_on
@@ -214,4 +252,6 @@ def _require_module(module: str, where: str) -> None:
     relative = Path(*module.split(".")[1:])
     if not (ROOT / relative.with_suffix(".py")).is_file():
         known = sorted(path.stem for path in (ROOT / relative.parent).glob("[a-z]*.py") if path.stem != "composition")
-        raise UserError(f"params.yaml: {where}: '{relative.name}' has no file in segadapt; known are {', '.join(known)}")
+        raise UserError(
+            f"params.yaml: {where}: '{relative.name}' has no file in segadapt; known are {', '.join(known)}"
+        )

@@ -23,5 +23,7 @@ def begin_session(plan: Plan) -> IO[str] | None:
         return None
     for stale in SNAKEMAKE_LOCKS.glob("*.lock"):
         stale.unlink(missing_ok=True)
+    # DVC versions this folder in every preset, also where nothing is rendered.
+    Path(f"work/{plan.parameters.preset}/data").mkdir(parents=True, exist_ok=True)
     order_times(plan)
     return owner

@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy
-import torch
-
 from segadapt.core.artifacts import write_json
 from segadapt.core.job import Job
 from segadapt.core.progress import progress_bar
@@ -13,9 +10,8 @@ from segadapt.core.provenance import read_provenance
 from segadapt.data.cache import PackedCache
 from segadapt.evaluation import Sample, evaluate, metrics
 from segadapt.labels import CLASS_SETS
-from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, load_model, to_input
 from segadapt.stages.runner import main
-from segadapt.training.assembly import network
+from segadapt.training.assembly import predictor
 from segadapt.training.compute import set_up_compute
 
 
@@ -27,21 +23,10 @@ def samples(cache: PackedCache) -> Iterator[Sample]:
 
 def score(job: Job, scratch: Path) -> None:
     """From a model to ``confusion.safetensors`` and ``metrics.json``."""
-    settings = job.config["model"]
     compute = set_up_compute(job.config["precision"], job.config["cpu_threads"])
-    model = network(job.config)
-    load_model(Path(job.inputs["model"]), model)
-    model = compute.place(model)
-    apply_batchnorm_policy(model, BatchNormPolicy(**settings["batch_norm"]), training=False)
-
-    @torch.inference_mode()
-    def predict(image_HWC: numpy.ndarray) -> torch.Tensor:
-        image_BHWC = torch.from_numpy(numpy.ascontiguousarray(image_HWC))[None]
-        with compute.autocast():
-            return model(compute.layout(to_input(image_BHWC, settings["input"], compute.device)))[0]
-
+    predict = predictor(Path(job.inputs["model"]), job.config, compute)
     cache = PackedCache(Path(job.inputs["labelled"]))
-    class_set = CLASS_SETS[settings["classes"]]
+    class_set = CLASS_SETS[job.config["model"]["classes"]]
     with progress_bar(job.name, len(cache), unit="image") as bar:
         evaluation = evaluate(predict, samples(cache), len(class_set), bar.update)
     evaluation.save(Path(job.outputs["confusion"]))

@@ -8,7 +8,7 @@ Snakemake is handed its result instead of the file.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from segadapt.core.parameters.root import Parameters
 class _StrictLoader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2 and without duplicate keys."""
 
-    yaml_implicit_resolvers: dict = {}
+    yaml_implicit_resolvers: ClassVar[dict] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

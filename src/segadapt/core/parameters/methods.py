@@ -35,7 +35,7 @@ class MethodEntry(Section):
     image_weight: ImageWeightSettings | None = None
     guidance: GuidanceSettings | None = None
     paper_row: str | None = None
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Protocol(Section):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from segadapt.core.parameters.sizes import Count, Fraction, Name, Section, Size
+from segadapt.core.parameters.sizes import Count, Fraction, Name, Section, Size, Whole
 
 
 class Rendering(Section):
@@ -13,7 +13,7 @@ class Rendering(Section):
     domain: Literal["game", "camera"]
     size: Size
     splits: Annotated[dict[Name, Count], Field(min_length=1)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[Whole, Field(ge=0)] = 0
 
 
 class DatasetEntry(Section):
@@ -87,7 +87,7 @@ class RunSettings(Section):
     """How a job runs; nothing here may change a result on the same machine but ``cpu_threads``."""
 
     cpu_threads: Count = 1
-    loader_threads: Annotated[int, Field(ge=0)] = 0
+    loader_threads: Annotated[Whole, Field(ge=0)] = 0
     prepare_processes: Count = 2
     save_seconds: Annotated[float, Field(gt=0)] = 60.0
     save_steps: Count = 1000
@@ -95,7 +95,10 @@ class RunSettings(Section):
 
 
 class Preset(Section):
-    """Everything that has a size. ``pretrain_multi`` and ``refine`` serve methods with guidance."""
+    """Everything that has a size. ``refine`` serves methods with guidance; ``oracle`` trains on target labels.
+
+    ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows.
+    """
 
     data_note: str
     is_paper_data: bool = False
@@ -105,7 +108,9 @@ class Preset(Section):
     pretrain: TrainingSettings
     adapt: TrainingSettings
     refine: TrainingSettings
+    oracle: TrainingSettings | None = None
     evaluate_on: Name
     evaluate_refined_on: Name | None = None
+    figure_rows: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
     precision: Precision = Precision()
     run: RunSettings = RunSettings()

@@ -6,17 +6,18 @@ from pydantic import Field, model_validator
 
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
 from segadapt.core.parameters.presets import Preset
-from segadapt.core.parameters.sizes import Name, Section
+from segadapt.core.parameters.sizes import Name, Section, Whole
 
-SOURCE_ROWS = ("source_only",)
-"""Rows that are no method: the source model as it is."""
+ORACLE = "oracle"
+SOURCE_ROWS = ("source_only", ORACLE)
+"""Rows that are no method: the source model as it is, and the one that was trained on target labels."""
 
 
 class Parameters(Section):
     """``params.yaml``, validated."""
 
     preset: Name
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0)], ...], Field(min_length=1)]
     protocol: Name
     methods: dict[Name, MethodEntry]
     experiments: dict[Name, Experiment]
@@ -43,6 +44,8 @@ class Parameters(Section):
         for name, experiment in self.experiments.items():
             for index, row in enumerate(experiment.rows):
                 known(row, [*SOURCE_ROWS, *self.methods], f"experiments.{name}.rows[{index}]")
+                if row == ORACLE and self.active_preset.oracle is None:
+                    raise ValueError(f"presets.{self.preset}.oracle: is missing, but experiments.{name} has that row")
             if len(set(experiment.rows)) != len(experiment.rows):
                 raise ValueError(f"experiments.{name}.rows: a row stands there twice; list each once")
         for name, method in self.methods.items():
@@ -78,16 +81,18 @@ def _check_preset(where: str, preset: Preset) -> None:
             known(cache.split, render.splits, f"{where}.caches.{name}.split")
         if cache.native_labels and not cache.labels:
             raise ValueError(f"{where}.caches.{name}.native_labels: needs labels: true")
-    for stage in ("pretrain", "adapt", "refine"):
+    for stage in ("pretrain", "adapt", "refine", "oracle"):
         settings = getattr(preset, stage)
+        if settings is None:
+            continue
         known(settings.source, preset.caches, f"{where}.{stage}.source")
         if not preset.caches[settings.source].labels:
             raise ValueError(f"{where}.{stage}.source: cache '{settings.source}' has no labels; set labels: true")
         if settings.target is not None:
             known(settings.target, preset.caches, f"{where}.{stage}.target")
-        if stage == "pretrain" and settings.target is not None:
-            raise ValueError(f"{where}.pretrain.target: a source-only model sees no target image; drop this key")
-        if stage != "pretrain" and settings.target is None:
+        if stage in ("pretrain", "oracle") and settings.target is not None:
+            raise ValueError(f"{where}.{stage}.target: this stage trains on source alone; drop this key")
+        if stage in ("adapt", "refine") and settings.target is None:
             raise ValueError(f"{where}.{stage}.target: is missing; name the cache of target images")
         if settings.horizon < settings.steps:
             raise ValueError(f"{where}.{stage}.horizon: must be at least steps ({settings.steps})")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 Size = Annotated[
     str,
@@ -10,14 +10,23 @@ Size = Annotated[
     Field(description="image size as WIDTHxHEIGHT in pixels, for example 1280x720"),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Whole = Annotated[int, Field(strict=True)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[Whole, Field(ge=1)]
 
 
 class Section(BaseModel):
     """A part of ``params.yaml``: unknown keys, NaN and infinity are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    # Floats are not strict, because YAML 1.1 readers hand over "1e-4" as a string.
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is float:
+            raise ValueError(f"must be a number, not {str(value).lower()}; write a number")
+        return value
 
 
 def width_height(size: str) -> tuple[int, int]:

@@ -85,7 +85,9 @@ def _clothes(scene: Scene) -> list[np.ndarray]:
 
 def walk(scene: Scene, street: Street) -> None:
     """Pedestrians on the sidewalks, some of them in groups, a few on the road."""
-    for _ in range(int(scene.rng.integers(scene.domain.traffic.pedestrians[0], scene.domain.traffic.pedestrians[1] + 1))):
+    for _ in range(
+        int(scene.rng.integers(scene.domain.traffic.pedestrians[0], scene.domain.traffic.pedestrians[1] + 1))
+    ):
         crossing = scene.chance(0.18)
         side = scene.pick((-1, 1))
         x = scene.uniform((-street.kerb_x, street.kerb_x)) if crossing else side * scene.uniform(
@@ -97,7 +99,9 @@ def walk(scene: Scene, street: Street) -> None:
                 template = people.person(float(scene.pick((0.0, 0.35, 0.6))), scene.chance(0.3))
                 yaw = scene.pick((0.0, math.pi)) + scene.rng.normal(0, 0.4) + (math.pi / 2 if crossing else 0.0)
                 size = scene.uniform((0.90, 1.08))
-                scene.add(placed(template, x, y, 0.0 if crossing else KERB, yaw=yaw, scale=size, paints=_clothes(scene)))
+                scene.add(
+                    placed(template, x, y, 0.0 if crossing else KERB, yaw=yaw, scale=size, paints=_clothes(scene))
+                )
                 scene.contact_shadow(x, y, 0.15, 0.15, 0.0, 1.0)
             x, y = x + scene.uniform((-0.3, 0.7)), y + scene.uniform((0.3, 1.0))
 
@@ -147,7 +151,9 @@ def furnish(scene: Scene, street: Street, wanted: set[str]) -> None:
                 plant_tree(scene, side * roadside, y + scene.rng.normal(0, 0.6))
         for y in np.arange(scene.uniform((3, 20)), 120, scene.uniform(layout.lamp_spacing)):
             if open_ground(y):
-                scene.add(placed(lamp(), side * (roadside - 0.1), y, KERB, yaw=0.0 if side > 0 else math.pi, paints=[pole]))
+                scene.add(
+                    placed(lamp(), side * (roadside - 0.1), y, KERB, yaw=0.0 if side > 0 else math.pi, paints=[pole])
+                )
         if scene.chance(0.2):
             for y in np.arange(scene.nearest_visible(side * street.kerb_x), 45, 1.9):
                 if open_ground(y):

@@ -123,7 +123,10 @@ def _ground_floor(rng: np.random.Generator, house: House) -> list[np.ndarray]:
     letters = np.sort(rng.uniform(-half * 0.5, half * 0.5, 7))
     pieces.append(_panels(letters, np.array([2.78]), 0.26, 0.32, np.clip(1.1 - fascia, 0.1, 1), level=5))
     if rng.random() < 0.5:
-        low, high = rectangle(-half * 0.8, half * 0.8, -1.3, -1.2, 2.35), rectangle(-half * 0.8, half * 0.8, -0.1, 0, 2.75)
+        low, high = (
+            rectangle(-half * 0.8, half * 0.8, -1.3, -1.2, 2.35),
+            rectangle(-half * 0.8, half * 0.8, -0.1, 0, 2.75),
+        )
         awning = prism(low, high, np.minimum(fascia * 1.2 + 0.1, 0.95), double=True)
         pieces.append(awning)
     return pieces
@@ -143,7 +146,9 @@ def _roof(house: House) -> list[np.ndarray]:
         if house.fine:
             for x in (-half * 0.5, half * 0.15):
                 pieces.append(box((x, x + 1.5), (0.35, 3.0), (top + 0.3, top + 1.9), house.wall * 0.9))
-                pieces.append(_panels(np.array([x + 0.75]), np.array([top + 0.6]), 1.0, 1.1, (0.2, 0.24, 0.28), y=0.34, level=2))
+                pieces.append(
+                    _panels(np.array([x + 0.75]), np.array([top + 0.6]), 1.0, 1.1, (0.2, 0.24, 0.28), y=0.34, level=2)
+                )
         return pieces
     cap = np.minimum(house.wall * 1.08, 0.97)
     pieces = [box((-half - 0.15, half + 0.15), (-0.2, house.depth), (top - 0.35, top + 0.25), cap)]
@@ -158,7 +163,9 @@ def building(rng: np.random.Generator, house: House) -> np.ndarray:
     pieces = [box((-half, half), (0, house.depth), (0, top), house.wall, texture=house.texture)]
     wall = pieces[0]["colour"]
     wall[:, :2] *= 0.86
-    front = _windows(rng, house, house.width * 0.94, 0 if house.tower or not house.shop else 1) + _ground_floor(rng, house)
+    front = _windows(rng, house, house.width * 0.94, 0 if house.tower or not house.shop else 1) + _ground_floor(
+        rng, house
+    )
     if house.fine and not house.tower:
         for z in np.arange(1, house.storeys) * house.storey:
             if rng.random() < 0.45:

@@ -45,7 +45,9 @@ def _check(layout: str, splits: dict[str, int], size: tuple[int, int], seed: int
         if not 0 <= count <= SCENES_PER_SPLIT:
             raise UserError(f"split {split!r} asks for {count} pictures: use 0 to {SCENES_PER_SPLIT}")
     if min(size) < SMALLEST_SIZE:
-        raise UserError(f"size {tuple(size)} of the built-in streets is too small: at least {SMALLEST_SIZE} pixels a side")
+        raise UserError(
+            f"size {tuple(size)} of the built-in streets is too small: at least {SMALLEST_SIZE} pixels a side"
+        )
     if seed < 0 or processes < 1:
         raise UserError(f"seed {seed} must be 0 or more and processes {processes} 1 or more")
 

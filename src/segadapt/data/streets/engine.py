@@ -33,7 +33,8 @@ class Renderer:
     def __init__(self, size: tuple[int, int]) -> None:
         self.core = core = _panda()
         core.load_prc_file_data(
-            "", "notify-level-display fatal\nnotify-level-device fatal\ntextures-power-2 none\naudio-library-name null\n"
+            "",
+            "notify-level-display fatal\nnotify-level-device fatal\ntextures-power-2 none\naudio-library-name null\n",
         )
         self.width, self.height = size
         self.engine = core.GraphicsEngine()

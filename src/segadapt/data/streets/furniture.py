@@ -5,7 +5,7 @@ Paint slots: 1 pole, 2 sign face or lamp case, 3 fence or wall.
 """
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -33,14 +33,14 @@ def _pole(height: float, radius: float, reach: float = 0.0) -> np.ndarray:
     return _labelled(join(pieces), "pole")
 
 
-@lru_cache(maxsize=None)
+@cache
 def lamp(height: float = 7.0) -> np.ndarray:
     """A street lamp; all of it is pole, as in Cityscapes."""
     head = box((-2.1, -1.3), (-0.16, 0.16), (height + 0.1, height + 0.28), (0.8, 0.8, 0.76), floor=True)
     return join([_pole(height, 0.11, 1.6), _labelled(head, "pole")])
 
 
-@lru_cache(maxsize=None)
+@cache
 def bollard() -> np.ndarray:
     """A short post."""
     return _pole(1.0, 0.07)
@@ -52,26 +52,35 @@ def _signal(x: float, y: float, z: float, lit: int) -> np.ndarray:
     colours = ((0.15, 1.4, 0.45), (1.5, 0.95, 0.10), (1.6, 0.12, 0.08))
     for number, colour in enumerate(colours):
         turn = np.arange(8) * (math.pi / 4)
-        ring = np.stack([x + 0.125 * np.cos(turn), np.full(8, y - 0.305), z + 0.20 + 0.33 * number + 0.125 * np.sin(turn)], 1)
+        ring = np.stack(
+            [x + 0.125 * np.cos(turn), np.full(8, y - 0.305), z + 0.20 + 0.33 * number + 0.125 * np.sin(turn)], 1
+        )
         shade = np.array(colour) * (1.0 if number == lit else 0.16)
         pieces.append(polygon(ring, shade, level=2, lambert=0.0))
     return _labelled(join(pieces), "light")
 
 
-@lru_cache(maxsize=None)
+@cache
 def traffic_light(lit: int, overhead: bool) -> np.ndarray:
     """A signal on a pole; ``overhead`` adds an arm across the road. ``lit`` 0 green, 1 amber, 2 red."""
     if not overhead:
         return join([_pole(3.6, 0.08), _signal(0, 0, 2.5, lit)])
     arm = _labelled(tube((0, 0, 5.6), (-4.6, 0, 5.9), 0.07, WHITE, paint=1), "pole")
-    return join([_pole(5.8, 0.12), arm, _signal(0, 0, 2.6, lit), _signal(-2.4, 0, 4.7, lit), _signal(-4.4, 0, 4.85, lit)])
+    return join(
+        [_pole(5.8, 0.12), arm, _signal(0, 0, 2.6, lit), _signal(-2.4, 0, 4.7, lit), _signal(-4.4, 0, 4.85, lit)]
+    )
 
 
-@lru_cache(maxsize=None)
+@cache
 def sign(shape: str, low: float = 2.1) -> np.ndarray:
     """A traffic sign of one of ``SIGN_SHAPES`` on a thin pole; its back is a sign, too."""
-    count, radius, start = {"round": (12, 0.42, 0.0), "octagon": (8, 0.45, math.pi / 8), "triangle": (3, 0.52, math.pi / 2),
-                            "square": (4, 0.55, math.pi / 4), "wide": (4, 0.55, math.pi / 4)}[shape]  # fmt: skip
+    count, radius, start = {
+        "round": (12, 0.42, 0.0),
+        "octagon": (8, 0.45, math.pi / 8),
+        "triangle": (3, 0.52, math.pi / 2),
+        "square": (4, 0.55, math.pi / 4),
+        "wide": (4, 0.55, math.pi / 4),
+    }[shape]
     stretch = 2.0 if shape == "wide" else 1.0
     turn = np.arange(count) * (2 * math.pi / count) + start
     outline = np.stack([np.cos(turn) * radius * stretch, np.full(count, -0.09), low + 0.45 + np.sin(turn) * radius], 1)
@@ -87,36 +96,48 @@ def sign(shape: str, low: float = 2.1) -> np.ndarray:
     return join([_pole(low + 0.75, 0.045), _labelled(join(pieces), "sign")])
 
 
-@lru_cache(maxsize=None)
+@cache
 def gantry_sign() -> np.ndarray:
     """A large direction board on two posts."""
     board = box((-1.7, 1.7), (-0.12, -0.04), (2.3, 3.9), WHITE, paint=2, floor=True, lambert=0.4)
     line = [
-        quads(np.array([(x0, -0.13, z), (x1, -0.13, z), (x1, -0.13, z + 0.16), (x0, -0.13, z + 0.16)]), (0.95,) * 3, level=2)
+        quads(
+            np.array([(x0, -0.13, z), (x1, -0.13, z), (x1, -0.13, z + 0.16), (x0, -0.13, z + 0.16)]),
+            (0.95,) * 3,
+            level=2,
+        )
         for x0, x1, z in ((-1.4, 0.4, 3.4), (-1.4, 1.1, 3.05), (-1.4, -0.1, 2.7))
     ]
     posts = [tube((x, 0, 0), (x, 0, 3.9), 0.07, WHITE, paint=1) for x in (-1.2, 1.2)]
     return join([_labelled(join(posts), "pole"), _labelled(join([board, *line]), "sign")])
 
 
-@lru_cache(maxsize=None)
+@cache
 def fence(kind: str, height: float) -> np.ndarray:
     """Two metres of fence: ``rails``, ``pickets`` or ``mesh``. What is seen through it counts as fence."""
     pieces = [box((-0.05, 0.05), (-0.06, 0.06), (0, height + 0.08), 0.85, paint=3)]
     if kind == "rails":
         pieces += [box((-0.03, 0.03), (-1, 1), (z, z + 0.09), WHITE, paint=3) for z in (0.12, height - 0.1)]
-        pieces += [box((-0.02, 0.02), (y - 0.025, y + 0.025), (0.1, height), 0.95, paint=3) for y in np.arange(-0.9, 1, 0.2)]
+        pieces += [
+            box((-0.02, 0.02), (y - 0.025, y + 0.025), (0.1, height), 0.95, paint=3) for y in np.arange(-0.9, 1, 0.2)
+        ]
     elif kind == "pickets":
-        pieces += [box((-0.03, 0.03), (y - 0.08, y + 0.08), (0.05, height), WHITE, paint=3) for y in np.arange(-0.9, 1, 0.2)]
+        pieces += [
+            box((-0.03, 0.03), (y - 0.08, y + 0.08), (0.05, height), WHITE, paint=3) for y in np.arange(-0.9, 1, 0.2)
+        ]
         pieces += [box((-0.05, 0.05), (-1, 1), (z, z + 0.09), 0.9, paint=3) for z in (0.25, height - 0.3)]
     else:
         pieces += [box((-0.03, 0.03), (-1, 1), (z, z + 0.04), WHITE, paint=3) for z in np.linspace(0.05, height, 6)]
-        pieces += [box((-0.015, 0.015), (y - 0.015, y + 0.015), (0, height), 0.9, paint=3) for y in np.arange(-0.875, 1, 0.25)]
-    solid = quads(np.array([(0, -1, 0), (0, 1, 0), (0, 1, height), (0, -1, height)]), 0.0, drawn=Pass.LABEL, double=True)
+        pieces += [
+            box((-0.015, 0.015), (y - 0.015, y + 0.015), (0, height), 0.9, paint=3) for y in np.arange(-0.875, 1, 0.25)
+        ]
+    solid = quads(
+        np.array([(0, -1, 0), (0, 1, 0), (0, 1, height), (0, -1, height)]), 0.0, drawn=Pass.LABEL, double=True
+    )
     return _labelled(join([*pieces, solid]), "fence")
 
 
-@lru_cache(maxsize=None)
+@cache
 def wall(height: float, brick: bool) -> np.ndarray:
     """Two metres of free-standing wall with a coping."""
     texture = TEXTURE_NUMBER["brick" if brick else "cobble"]

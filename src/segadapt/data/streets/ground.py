@@ -1,5 +1,6 @@
 """The ground of a street: road with its marks, kerbs, sidewalks, verges and the crossing."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +60,13 @@ def random_street(scene: Scene) -> Street:
     )
 
 
-def strip(x: tuple[float, float], y: tuple[float, float], z: float, colour, texture: str, name: str, **fields) -> np.ndarray:
+def strip(
+    x: tuple[float, float], y: tuple[float, float], z: float, colour, texture: str, name: str, **fields
+) -> np.ndarray:
     """A level strip cut along y, so that haze and perspective stay right; texture runs in world metres."""
-    cuts = np.concatenate([[y[0]], _BREAKS[(_BREAKS > y[0]) & (_BREAKS < y[1])], [y[1]]])
+    cuts = np.concatenate([[y[0]], _BREAKS[(y[0] < _BREAKS) & (y[1] > _BREAKS)], [y[1]]])
     made = join([
-        quads(rectangle(x[0], x[1], low, high, z), colour) for low, high in zip(cuts[:-1], cuts[1:], strict=True)
+        quads(rectangle(x[0], x[1], low, high, z), colour) for low, high in itertools.pairwise(cuts)
     ])  # fmt: skip
     made["uv"] = made["points"][..., :2]
     made["texture"] = TEXTURE_NUMBER[texture]
@@ -137,7 +140,11 @@ def lay(scene: Scene, street: Street) -> None:
     for _ in range(int(scene.rng.integers(0, 5))):
         x, y = scene.uniform((-street.kerb_x, street.kerb_x - 2.5)), scene.uniform((4, 40))
         patch = asphalt * scene.pick((0.8, 0.88, 1.1))
-        scene.add(strip((x, x + scene.uniform((0.8, 2.4))), (y, y + scene.uniform((1.5, 9))), 0.0, patch, road, "road", level=4))
+        scene.add(
+            strip(
+                (x, x + scene.uniform((0.8, 2.4))), (y, y + scene.uniform((1.5, 9))), 0.0, patch, road, "road", level=4
+            )
+        )
     for piece in _marks(scene, street):
         scene.add(piece)
     texture = paints.paving_texture

@@ -32,7 +32,8 @@ def compose(domain: Domain, rng: np.random.Generator) -> Scene:
     scene.camera = ((camera_lane + 0.5) * street.lane + scene.rng.normal(0, 0.2), 0.0, scene.uniform(view.height))
     wanted = {name for name, chance in domain.traffic.chance.items() if scene.chance(chance)}
     lay(scene, street)
-    lots.build(scene, street, [name for name in ("wall", "fence") if name in wanted])
+    boundaries = [name for name in ("wall", "fence") if name in wanted]
+    lots.build(scene, street, boundaries * int(scene.rng.integers(1, 3)))
     lots.close_view(scene, street)
     for kind in ("rider", "motor", "bike"):
         if kind in wanted:

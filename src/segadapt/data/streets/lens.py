@@ -28,7 +28,9 @@ def _cloud_field() -> np.ndarray:
     return np.clip((total - low) / (high - low), 0, 1).astype(np.float32)
 
 
-def sky_picture(scene: Scene, size: tuple[int, int], horizon: np.ndarray, zenith: np.ndarray, cloud: float) -> np.ndarray:
+def sky_picture(
+    scene: Scene, size: tuple[int, int], horizon: np.ndarray, zenith: np.ndarray, cloud: float
+) -> np.ndarray:
     """The sky behind a scene, (H,W,3) float32 in 0..1."""
     width, height = size
     focal = width / 2 / math.tan(math.radians(scene.fov / 2))
@@ -65,7 +67,9 @@ def _blur(picture: np.ndarray, side_weight: float) -> np.ndarray:
         middle = [slice(None)] * 3
         before, after = list(middle), list(middle)
         before[axis], after[axis] = slice(0, -2), slice(2, None)
-        picture = picture * np.float32(1 - 2 * side_weight) + (padded[tuple(before)] + padded[tuple(after)]) * np.float32(side_weight)
+        picture = picture * np.float32(1 - 2 * side_weight) + (
+            padded[tuple(before)] + padded[tuple(after)]
+        ) * np.float32(side_weight)
     return picture
 
 

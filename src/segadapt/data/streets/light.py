@@ -41,7 +41,9 @@ def _seen(made: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray, np.nd
     return made[kept], view[kept], normal[kept]
 
 
-def _shade(made: np.ndarray, view: np.ndarray, normal: np.ndarray, scene: Scene, haze: float, air: np.ndarray) -> np.ndarray:
+def _shade(
+    made: np.ndarray, view: np.ndarray, normal: np.ndarray, scene: Scene, haze: float, air: np.ndarray
+) -> np.ndarray:
     """Colours (N,4,3), 0..1, after sun, sky light, gloss and haze."""
     light = scene.domain.light
     ambient = np.asarray(light.ambient_colour, np.float32) * scene.ambient

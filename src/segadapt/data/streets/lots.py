@@ -35,10 +35,10 @@ def _boundary(scene: Scene, kind: str, x: float, y: tuple[float, float]) -> None
     """A wall, fence or hedge along the lot's edge in pieces of two metres."""
     paints = scene.domain.paints
     if kind == "wall":
-        template = wall(scene.pick((1.3, 1.8, 2.3, 2.8)), scene.chance(0.35))
+        template = wall(scene.pick((1.6, 2.0, 2.4, 2.9)), scene.chance(0.35))
         paint = scene.paint(paints.wall)
     elif kind == "fence":
-        template = fence(scene.pick(("rails", "pickets", "mesh")), scene.pick((1.2, 1.6, 2.1)))
+        template = fence(scene.pick(("rails", "pickets", "mesh")), scene.pick((1.4, 1.8, 2.2)))
         paint = scene.paint(paints.fence)
     else:
         template, paint = hedge(scene.pick((1.0, 1.5, 2.0))), scene.paint(paints.leaf, 0.15)
@@ -62,7 +62,9 @@ def _house(scene: Scene, side: int, x: float, y: float, width: float) -> None:
         scene.add(quads(corners, 0.0, drawn=Pass.SHADOW, level=5, alpha=scene.shadow * 0.85, double=True))
 
 
-def _garden(scene: Scene, street: Street, side: int, x: tuple[float, float], y: tuple[float, float], green: bool) -> None:
+def _garden(
+    scene: Scene, street: Street, side: int, x: tuple[float, float], y: tuple[float, float], green: bool
+) -> None:
     """The ground of a lot between the sidewalk and the house."""
     paints = scene.domain.paints
     span = tuple(sorted((side * x[0], side * x[1])))
@@ -101,8 +103,16 @@ def _lot(scene: Scene, street: Street, side: int, y: float, width: float, bounda
     if reach > 2.0:
         for _ in range(int(scene.rng.integers(0, 4))):
             spot = side * (edge + scene.uniform((0.9, max(1.0, min(reach, 4.0)))))
-            scene.add(placed(bush(int(scene.rng.integers(4))), spot, scene.uniform(span), KERB,
-                             scale=scene.uniform((0.7, 1.5)), paints=[scene.paint(scene.domain.paints.leaf)]))  # fmt: skip
+            scene.add(
+                placed(
+                    bush(int(scene.rng.integers(4))),
+                    spot,
+                    scene.uniform(span),
+                    KERB,
+                    scale=scene.uniform((0.7, 1.5)),
+                    paints=[scene.paint(scene.domain.paints.leaf)],
+                )
+            )
 
 
 def build(scene: Scene, street: Street, wanted: list[str]) -> None:
@@ -140,5 +150,13 @@ def close_view(scene: Scene, street: Street) -> None:
             x += width
     elif kind < 0.85:
         for x in np.arange(-45, 46, 5.0):
-            scene.add(placed(tree(int(scene.rng.integers(TREE_SHAPES)), False), x + scene.uniform((-2, 2)), 210.0, -0.5,
-                             scale=scene.uniform((1.2, 2.0)), paints=[scene.paint(scene.domain.paints.leaf)]))  # fmt: skip
+            scene.add(
+                placed(
+                    tree(int(scene.rng.integers(TREE_SHAPES)), False),
+                    x + scene.uniform((-2, 2)),
+                    210.0,
+                    -0.5,
+                    scale=scene.uniform((1.2, 2.0)),
+                    paints=[scene.paint(scene.domain.paints.leaf)],
+                )
+            )

@@ -1,6 +1,6 @@
 """Surface textures, all made from noise: grey detail that modulates the colour of the quad below it."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def _stones(rng: np.random.Generator, rows: int, columns: int, shift: bool) -> n
     return rng.standard_normal((rows, columns))[row, column]
 
 
-@lru_cache(maxsize=None)
+@cache
 def texture_image(name: str) -> np.ndarray:
     """The texture (64,64,3) uint8 of that name; the same in every process."""
     rng = np.random.default_rng(TEXTURE_NUMBER[name])

@@ -1,7 +1,8 @@
 """People and two-wheelers as templates: facing +y, feet on z = 0; slots: 1 top, 2 trousers, 3 skin, 4 hair, 5 frame."""
 
+import itertools
 import math
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def _head(y: float, z: float, *, helmet: bool) -> list[np.ndarray]:
     ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def person(stride: float, bag: bool) -> np.ndarray:
     """A walker 1.75 m tall; ``stride`` in metres between the feet, 0 = standing."""
     half, pieces = stride / 2, []
@@ -56,9 +57,11 @@ def _seated(seat: tuple[float, float], bar: tuple[float, float], pedal: float, *
     lean = (bar_y - seat_y) * 0.42
     neck = (0, seat_y + lean, seat_z + 0.56)
     pieces = [
-        tube((0, seat_y, seat_z), (0, seat_y + lean * 0.6, seat_z + 0.34), 0.17, WHITE, end_radius=0.20, paint=1, sides=6),
+        tube(
+            (0, seat_y, seat_z), (0, seat_y + lean * 0.6, seat_z + 0.34), 0.17, WHITE, end_radius=0.20, paint=1, sides=6
+        ),
         tube((0, seat_y + lean * 0.6, seat_z + 0.34), neck, 0.20, WHITE, end_radius=0.13, paint=1, sides=6),
-    ]  # fmt: skip
+    ]
     for side in (-1, 1):
         knee = (side * 0.15, seat_y + 0.42, seat_z - 0.12 - 0.10 * side * pedal)
         foot = (side * 0.14, seat_y + 0.30, seat_z - 0.56 - 0.14 * side * pedal)
@@ -78,7 +81,7 @@ def _spoked_wheel(y: float, radius: float) -> list[np.ndarray]:
     """A thin wheel in the y-z plane; the label counts what is seen through the spokes as wheel."""
     turn = np.linspace(0, 2 * math.pi, 13)
     rim = np.stack([np.zeros(13), y + np.cos(turn) * radius * 0.93, radius + np.sin(turn) * radius * 0.93], 1)
-    pieces = [tube(a, b, 0.035, RUBBER, sides=4) for a, b in zip(rim[:-1], rim[1:], strict=True)]
+    pieces = [tube(a, b, 0.035, RUBBER, sides=4) for a, b in itertools.pairwise(rim)]
     for angle in (0.3, 1.35, 2.4):
         reach = np.array([0, math.cos(angle), math.sin(angle)]) * radius * 0.9
         hub = np.array([0, y, radius])
@@ -87,7 +90,7 @@ def _spoked_wheel(y: float, radius: float) -> list[np.ndarray]:
     return pieces
 
 
-@lru_cache(maxsize=None)
+@cache
 def bicycle() -> np.ndarray:
     """A bicycle; slot 5 is the frame."""
     seat, bar, crank = (0, -0.22, 0.92), (0, 0.42, 1.02), (0, -0.05, 0.32)
@@ -110,13 +113,13 @@ def bicycle() -> np.ndarray:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def cyclist(pedal: float) -> np.ndarray:
     """A bicycle with its rider; ``pedal`` -1..1 is where the cranks stand."""
     return join([bicycle(), _seated((-0.22, 0.95), (0.38, 1.03), pedal, helmet=False)])
 
 
-@lru_cache(maxsize=None)
+@cache
 def motorbike() -> np.ndarray:
     """A motorbike; slot 5 is the paint."""
     pieces = []
@@ -143,7 +146,7 @@ def motorbike() -> np.ndarray:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def motorcyclist() -> np.ndarray:
     """A motorbike with its helmeted rider."""
     return join([motorbike(), _seated((-0.32, 0.86), (0.34, 1.06), 0.0, helmet=True)])

@@ -1,7 +1,7 @@
 """Trees, palms, hedges and bushes: clouds of leaf quads around a trunk."""
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -39,11 +39,14 @@ def _cloud(rng: np.random.Generator, count: int, centre: np.ndarray, radius: np.
     return centre + way * radius * rng.uniform(0.62, 1.0, (count, 1))
 
 
-@lru_cache(maxsize=None)
+@cache
 def tree(shape: int, fine: bool) -> np.ndarray:
     """One of ``TREE_SHAPES`` broad-leaved trees about 7 m tall; paint slot 1 is the foliage."""
     rng = np.random.default_rng(shape)
-    trunk, crown = rng.uniform(2.2, 3.0), np.array([rng.uniform(1.5, 2.3), rng.uniform(1.5, 2.3), rng.uniform(1.6, 2.4)])
+    trunk, crown = (
+        rng.uniform(2.2, 3.0),
+        np.array([rng.uniform(1.5, 2.3), rng.uniform(1.5, 2.3), rng.uniform(1.6, 2.4)]),
+    )
     middle = np.array([0, 0, trunk + crown[2] * 0.85])
     pieces = [tube((0, 0, 0), (0, 0, trunk + 0.5), 0.17, BARK, end_radius=0.11)]
     low, high = middle[2] - crown[2], middle[2] + crown[2]
@@ -51,7 +54,9 @@ def tree(shape: int, fine: bool) -> np.ndarray:
         way = rng.standard_normal(3) * (0.5, 0.5, 0.35)
         centre = middle + way * crown
         pieces.append(tube((0, 0, trunk * 0.85), centre, 0.07, BARK, sides=3))
-        pieces.append(leaves(rng, _cloud(rng, 34 if fine else 9, centre, crown * 0.62), 0.27 if fine else 0.52, low, high))
+        pieces.append(
+            leaves(rng, _cloud(rng, 34 if fine else 9, centre, crown * 0.62), 0.27 if fine else 0.52, low, high)
+        )
         pieces.append(ball(centre, crown * 0.46, 0.66, around=6, texture=_LEAF, paint=1, lambert=0.4))
     pieces.append(leaves(rng, _cloud(rng, 80 if fine else 14, middle, crown), 0.26 if fine else 0.5, low, high))
     made = join(pieces)
@@ -59,7 +64,7 @@ def tree(shape: int, fine: bool) -> np.ndarray:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def conifer(shape: int) -> np.ndarray:
     """A fir of stacked, ragged cones, about 8 m tall."""
     rng = np.random.default_rng(100 + shape)
@@ -76,7 +81,7 @@ def conifer(shape: int) -> np.ndarray:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def palm(shape: int) -> np.ndarray:
     """A palm about 8 m tall with drooping fronds."""
     rng = np.random.default_rng(200 + shape)
@@ -95,14 +100,22 @@ def palm(shape: int) -> np.ndarray:
             a, b, wide = spine[part], spine[part + 1], across * width
             drop = np.array([0, 0, -0.12])
             shade = 0.75 + 0.12 * part
-            pieces.append(quads(np.array([[a, b, b + wide + drop, a + wide + drop], [a, b, b - wide + drop, a - wide + drop]]),
-                                shade, double=True, paint=1, lambert=0.5, texture=_LEAF))  # fmt: skip
+            pieces.append(
+                quads(
+                    np.array([[a, b, b + wide + drop, a + wide + drop], [a, b, b - wide + drop, a - wide + drop]]),
+                    shade,
+                    double=True,
+                    paint=1,
+                    lambert=0.5,
+                    texture=_LEAF,
+                )
+            )
     made = join(pieces)
     made["label"] = NUMBER["veg"]
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def bush(shape: int) -> np.ndarray:
     """A round bush about 1 m tall."""
     rng = np.random.default_rng(300 + shape)
@@ -116,7 +129,7 @@ def bush(shape: int) -> np.ndarray:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def hedge(height: float) -> np.ndarray:
     """Two metres of hedge along +y."""
     rng = np.random.default_rng(400)

@@ -1,6 +1,6 @@
 """Motor vehicles as templates: front along +y, standing on z = 0, centred; paint slot 1 is the body."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -91,15 +91,21 @@ def _cabin(kind: str) -> np.ndarray:
     return join([shell, *glass, *pillar])
 
 
-@lru_cache(maxsize=None)
+@cache
 def car(kind: str) -> np.ndarray:
     """A car of one of ``CAR_KINDS``."""
     length, width, floor, belt, _, _, _, _, front_foot = _CARS[kind]
     half, side = length / 2, width / 2
     bonnet = belt - (0.16 if kind != "van" else 0.22)
     nose_foot = rectangle(-side, side, front_foot * length, half, floor)
-    nose_top = np.array([(-side, front_foot * length, belt), (side, front_foot * length, belt),
-                         (side * 0.9, half - 0.1, bonnet), (-side * 0.9, half - 0.1, bonnet)])[[0, 1, 2, 3]]  # fmt: skip
+    nose_top = np.array(
+        [
+            (-side, front_foot * length, belt),
+            (side, front_foot * length, belt),
+            (side * 0.9, half - 0.1, bonnet),
+            (-side * 0.9, half - 0.1, bonnet),
+        ]
+    )[[0, 1, 2, 3]]
     tail = rectangle(-side, side, -half, front_foot * length, floor)
     tail_top = rectangle(-side * 0.96, side * 0.96, -half + 0.06, front_foot * length, belt)
     radius = 0.33 if kind in ("sedan", "hatch", "estate") else 0.38
@@ -122,7 +128,7 @@ def car(kind: str) -> np.ndarray:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def bus(length: float = 11.0) -> np.ndarray:
     """A city bus: one box with a band of windows, doors and a lit destination."""
     half, side, roof = length / 2, 1.27, 3.05
@@ -149,7 +155,7 @@ def bus(length: float = 11.0) -> np.ndarray:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def truck(length: float = 8.5) -> np.ndarray:
     """A lorry: painted cab (slot 1) and a ribbed cargo box (slot 2) on a dark chassis."""
     half, side = length / 2, 1.25
@@ -176,7 +182,7 @@ def truck(length: float = 8.5) -> np.ndarray:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def train(cars: int = 2) -> np.ndarray:
     """A tram of ``cars`` sections with slanted noses, skirt, black window band and pantograph."""
     section, side, roof = 9.5, 1.25, 3.35

@@ -1,0 +1,36 @@
+# Two commands do everything on a fresh machine: `make table2` and `make test`.
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
+
+.PHONY: table2 test setup lint clean-results
+
+table2: setup ## Table 2 on the data of the active preset (built-in by default)
+	$(BIN)/snakemake --cores $(CORES) results/table2.csv
+	@$(BIN)/segadapt show results/table2.csv
+
+test: .venv/.ready-dev ## all tests
+	$(BIN)/pytest -n 2 --dist worksteal
+
+lint: .venv/.ready-dev ## style of Python and of the workflow
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+setup: .venv/.ready ## the environment, from pinned requirements
+
+.venv/.ready: requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segadapt needs Python 3.11 or newer; run make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(PIP) --requirement requirements.txt --constraint constraints.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.ready-dev: requirements-dev.txt .venv/.ready
+	$(PIP) --requirement requirements-dev.txt --constraint constraints.txt
+	@touch $@
+
+clean-results: ## forget all results of all presets; the environment stays
+	rm -rf work results/*.csv results/*.json results/*.md results/*.tex results/*.html results/figures

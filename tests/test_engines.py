@@ -1,0 +1,176 @@
+"""The real Snakemake and the real DVC on a shrunken preset: what runs, what does not, what survives a kill."""
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tiny
+
+ROWS = ("source_only", "maxsquare", "maxsquare_iw_multi")
+JOBS_OF_MAXSQUARE = ["adapt/maxsquare/seed1", "evaluate/maxsquare/seed1", "table/table2"]
+UP_TO_DATE = "Data and pipelines are up to date."
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory) -> Path:
+    """A project under git and DVC in which nothing has run."""
+    folder = tiny.make_project(tmp_path_factory.mktemp("engines") / "fresh", tiny.tiny_parameters(ROWS))
+    shutil.copytree(tiny.REPOSITORY / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
+    git = ("git", "-c", "user.name=tester", "-c", "user.email=tester@example.org")
+    tiny.call(folder, "git", "init", "--quiet")
+    tiny.call(folder, "git", "add", "--all")
+    tiny.call(folder, *git, "commit", "--quiet", "--message", "a project")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(fresh) -> Path:
+    """The same project after ``dvc repro``, with its results in a local remote and its lock file committed."""
+    folder = fresh.with_name("finished")
+    shutil.copytree(fresh, folder)
+    dvc(folder, "repro")
+    dvc(folder, "remote", "add", "--default", "store", str(fresh.with_name("store")))
+    dvc(folder, "push")
+    tiny.call(folder, "git", "add", "--all")
+    git = ("git", "-c", "user.name=tester", "-c", "user.email=tester@example.org")
+    tiny.call(folder, *git, "commit", "--quiet", "--message", "results")
+    return folder
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    result = tiny.call(folder, sys.executable, "-m", "dvc", *arguments)
+    return result.stdout + result.stderr
+
+
+def made(folder: Path) -> dict[str, bytes]:
+    """Hashes of every model, history, metric and table; provenance holds times and is left out."""
+    files = [*folder.glob("work/tiny/*/*/seed*/*"), *folder.glob("results/table2.*")]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).digest()
+        for path in files
+        if "provenance" not in path.name
+    }
+
+
+def provenance_times(folder: Path) -> dict[str, str]:
+    """The content of every provenance file: it holds the run time, so a job that ran again shows."""
+    files = [*folder.glob("work/tiny/**/provenance.json"), *folder.glob("results/*.provenance.json")]
+    return {str(path.relative_to(folder)): path.read_text() for path in files}
+
+
+def copy_of(folder: Path, name: str) -> Path:
+    target = folder.with_name(name)
+    shutil.copytree(folder, target, symlinks=True)
+    return target
+
+
+def maxsquare_with(lambda_target: float) -> dict:
+    parameters = tiny.tiny_parameters(ROWS)
+    parameters["methods"]["maxsquare"]["lambda_target"] = lambda_target
+    return parameters
+
+
+def test_a_second_repro_runs_nothing(finished):
+    before = provenance_times(finished)
+    assert len(made(finished)) == 2 * 4 + 2 * 3 + 5
+    assert UP_TO_DATE in dvc(finished, "repro")
+    assert provenance_times(finished) == before
+
+
+def test_snakemake_after_repro_runs_nothing(finished):
+    assert tiny.jobs_to_run(finished) == []
+
+
+def test_a_fresh_clone_after_pull_runs_nothing_in_either_engine(finished):
+    clone = finished.with_name("clone")
+    tiny.call(finished.parent, "git", "clone", "--quiet", str(finished), str(clone))
+    dvc(clone, "pull")
+    assert made(clone) == made(finished)
+    files = [path for path in clone.rglob("work/**/*") if path.is_file()]
+    for path in random.Random(0).sample(files, len(files)):
+        os.utime(path, (time.time(), time.time() - random.Random(str(path)).uniform(0, 1e5)))
+    before = provenance_times(clone)
+    assert tiny.jobs_to_run(clone) == []
+    assert UP_TO_DATE in dvc(clone, "repro")
+    assert provenance_times(clone) == before
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_an_edited_lambda_remakes_that_method_and_the_table(finished, engine):
+    project = copy_of(finished, f"edited-{engine}")
+    before = provenance_times(project)
+    tiny.write_parameters(project, maxsquare_with(0.05))
+    assert tiny.jobs_to_run(project) == JOBS_OF_MAXSQUARE
+    if engine == "dvc":
+        dvc(project, "repro")
+    else:
+        tiny.snakemake(project)
+    after = provenance_times(project)
+    changed = sorted(path for path in after if after[path] != before.get(path))
+    assert changed == [
+        "results/table2.provenance.json",
+        "work/tiny/metrics/maxsquare/seed1/provenance.json",
+        "work/tiny/models/maxsquare/seed1/provenance.json",
+    ]
+    assert tiny.jobs_to_run(project) == []
+
+
+def test_code_that_matters_reruns_its_jobs_and_comments_do_not(finished):
+    project = copy_of(finished, "code")
+    squares = project / "src/segadapt/losses/max_squares.py"
+    squares.write_text(squares.read_text() + "\n# a remark\n")
+    assert tiny.jobs_to_run(project) == []
+    squares.write_text(squares.read_text() + "\nHALF = 0.5\n")
+    multi = ["evaluate/maxsquare_iw_multi/seed1", "refine/maxsquare_iw_multi/seed1"]
+    assert tiny.jobs_to_run(project) == sorted(JOBS_OF_MAXSQUARE + multi)
+
+
+def test_a_new_seed_and_a_new_row_run_only_their_own_jobs(finished):
+    project = copy_of(finished, "row")
+    tiny.write_parameters(project, tiny.tiny_parameters((*ROWS, "minent")))
+    assert tiny.jobs_to_run(project) == ["adapt/minent/seed1", "evaluate/minent/seed1", "table/table2"]
+
+
+def test_experiments_show_and_differ(finished):
+    project = copy_of(finished, "experiment")
+    dvc(project, "exp", "run", "-S", "methods.maxsquare.lambda_target=0.02")
+    assert "0.02" in dvc(project, "params", "diff")
+    assert "maxsquare" in dvc(project, "metrics", "show")
+    assert "lambda_target" in dvc(project, "exp", "show", "--csv")
+    assert "index.html" in dvc(project, "plots", "show")
+
+
+def test_a_kill_at_any_moment_changes_no_byte(fresh, finished):
+    """SIGKILL to Snakemake alone (its jobs live on) or to the whole group, then the same command again."""
+    project = copy_of(fresh, "killed")
+    command = (sys.executable, "-m", "snakemake", "--cores", "2", "results/table2.csv")
+    moments = random.Random(7)
+    for whole_group in (False, True, False):
+        process = subprocess.Popen(
+            command, cwd=project, env=tiny.environment(project), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            process.wait(moments.uniform(6, 14))
+        except subprocess.TimeoutExpired:
+            kill = os.killpg if whole_group else os.kill
+            kill(process.pid, signal.SIGKILL)
+            process.wait()
+    tiny.call(project, *command)
+    assert made(project) == made(finished)
+
+
+def test_a_missing_folder_is_one_sentence(fresh):
+    project = copy_of(fresh, "missing")
+    result = tiny.snakemake(project, "--config", "preset=paper", "results/table2.csv", check=False)
+    output = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "folder datasets/Cityscapes/leftImg8bit/train is missing: get leftImg8bit_trainvaltest.zip" in output
+    assert not (project / "results/table2.csv").exists()

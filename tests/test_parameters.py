@@ -1,0 +1,350 @@
+"""``params.yaml``: what is read, read alike by every engine, and what is refused and how."""
+
+import copy
+import json
+import math
+
+import jsonschema
+import pytest
+import yaml
+from dvc.utils.serialize import load_yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import REPOSITORY, tiny_parameters
+
+from segadapt.core.errors import UserError
+from segadapt.core.parameters import load_parameters, parameters_from
+from segadapt.core.parameters.schema import json_schema
+
+SHIPPED = REPOSITORY / "params.yaml"
+SCHEMA = REPOSITORY / "workflow" / "schemas" / "params.schema.json"
+# Sections whose keys are names that users give.
+FREE_KEYS = {"methods", "experiments", "protocols", "presets", "datasets", "caches", "splits", "options"}
+
+
+CONTENT = load_yaml(str(SHIPPED))
+
+
+def shipped() -> dict:
+    """The shipped file as Python values, a fresh copy."""
+    return copy.deepcopy(CONTENT)
+
+
+def put(content: dict, path: str, value) -> dict:
+    """A copy of ``content`` with the value at a dotted path replaced."""
+    content = copy.deepcopy(content)
+    *parents, last = path.split(".")
+    section = content
+    for key in parents:
+        section = section[key]
+    section[last] = value
+    return content
+
+
+def refusal(content: dict) -> str:
+    """The message with which a mapping is refused."""
+    with pytest.raises(UserError) as caught:
+        parameters_from(content, "params.yaml")
+    return str(caught.value)
+
+
+def file_refusal(tmp_path, text: str) -> str:
+    """The message with which a file's text is refused."""
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        load_parameters(path)
+    message = str(caught.value)
+    assert str(path) in message
+    return message
+
+
+def test_the_shipped_file_says_the_papers_numbers():
+    parameters = load_parameters(SHIPPED)
+    paper = parameters.presets["paper"]
+    assert parameters.methods["maxsquare"].lambda_target == 0.1
+    assert parameters.methods["maxsquare_iw_multi"].guidance.threshold == 0.95
+    assert (paper.adapt.learning_rate, paper.adapt.momentum, paper.adapt.weight_decay) == (2.5e-4, 0.9, 5e-4)
+    assert (paper.caches["source_train"].size, paper.caches["target_val"].size) == ("1280x720", "1024x512")
+    assert parameters.active_preset is parameters.presets[parameters.preset]
+    assert parameters.active_protocol is parameters.protocols[parameters.protocol]
+
+
+def test_three_readers_of_the_shipped_file_give_the_same_values():
+    ours = load_parameters(SHIPPED)
+    assert parameters_from(load_yaml(str(SHIPPED)), "dvc") == ours  # YAML 1.2
+    assert parameters_from(yaml.safe_load(SHIPPED.read_text()), "snakemake") == ours  # YAML 1.1
+
+
+@pytest.mark.parametrize("text", ["1e-4", "1E-4", "1.0e-4", "1.e-4", "0.0001", ".0001", "+1e-4", "10e-5"])
+def test_a_small_number_is_read_alike_however_it_is_written(tmp_path, text):
+    marker = 0.123456789
+    content = yaml.safe_dump(put(shipped(), "presets.paper.adapt.learning_rate", marker), allow_unicode=True)
+    path = tmp_path / "params.yaml"
+    path.write_text(content.replace(str(marker), text))
+    ours = load_parameters(path)
+    assert ours.presets["paper"].adapt.learning_rate == 1e-4
+    assert isinstance(ours.presets["paper"].adapt.learning_rate, float)
+    assert parameters_from(load_yaml(str(path)), "dvc") == ours
+    assert parameters_from(yaml.safe_load(path.read_text()), "snakemake") == ours
+
+
+@settings(max_examples=30)
+@given(st.floats(1e-12, 1e12), st.sampled_from(["r", "e", "g"]))
+def test_any_learning_rate_survives_the_file(tmp_path_factory, value, form):
+    text = repr(value) if form == "r" else f"{value:.17{form}}"
+    path = tmp_path_factory.mktemp("any") / "params.yaml"
+    content = yaml.safe_dump(put(shipped(), "presets.paper.adapt.learning_rate", "MARKER"), allow_unicode=True)
+    path.write_text(content.replace("MARKER", text))
+    assert load_parameters(path).presets["paper"].adapt.learning_rate == value
+
+
+def test_words_and_octals_keep_the_meaning_of_yaml_1_2(tmp_path):
+    path = tmp_path / "params.yaml"
+    content = yaml.safe_dump(put(tiny_parameters(), "methods.maxsquare.title", "MARKER"), allow_unicode=True)
+    for text in ("off", "12:30", "2020-01-01", "1_000", "0x10", "<<", "="):
+        path.write_text(content.replace("MARKER", text))
+        assert load_parameters(path).methods["maxsquare"].title == text
+    path.write_text(content.replace("MARKER", "x").replace("steps: 6\n", "steps: 0006\n"))
+    assert load_parameters(path).active_preset.adapt.steps == 6
+
+
+def test_overrides_are_laid_over_nested_sections():
+    over = {"seeds": [7], "presets": {"streets": {"adapt": {"steps": 3}}}}
+    changed, plain = load_parameters(SHIPPED, over), load_parameters(SHIPPED)
+    assert changed.seeds == (7,)
+    assert changed.presets["streets"].adapt.steps == 3
+    assert changed.presets["streets"].adapt.learning_rate == plain.presets["streets"].adapt.learning_rate
+    assert changed.presets["paper"] == plain.presets["paper"]
+    with pytest.raises(UserError, match=r"presets\.streets\.adapt\.stepz: unknown key"):
+        load_parameters(SHIPPED, {"presets": {"streets": {"adapt": {"stepz": 3}}}})
+
+
+UNKNOWN_KEYS = [
+    "protocl",
+    "methods.minent.lambda_taget",
+    "methods.maxsquare_iw.image_weight.alfa",
+    "methods.maxsquare_iw_multi.guidance.treshold",
+    "experiments.table2.row",
+    "protocols.paper.normalization",
+    "presets.paper.adapt.learning_rte",
+    "presets.paper.datasets.gta5.rot",
+    "presets.streets.datasets.game.render.sead",
+    "presets.paper.caches.target_val.label",
+    "presets.paper.model.batch_norm",
+    "presets.paper.precision.fp16",
+    "presets.streets.run.threads",
+]
+
+
+@pytest.mark.parametrize("path", UNKNOWN_KEYS)
+def test_an_unknown_key_is_refused_with_its_path(path):
+    if path.endswith("batch_norm"):
+        message, path = refusal(put(shipped(), path, {"frozen": True})), path + ".frozen"
+    else:
+        message = refusal(put(shipped(), path, 1))
+    assert f"params.yaml: {path}: unknown key" in message and "\n" not in message
+
+
+def key_paths(section, prefix: tuple = ()) -> list[tuple]:
+    """Paths of all keys that the models name (not of what users name themselves)."""
+    found = []
+    for key, value in section.items():
+        if not (prefix and prefix[-1] in FREE_KEYS):
+            found.append((*prefix, key))
+        if isinstance(value, dict):
+            found += key_paths(value, (*prefix, key))
+    return found
+
+
+@given(st.data())
+def test_no_misspelt_key_ever_passes(data):
+    content = shipped()
+    *parents, last = data.draw(st.sampled_from(key_paths(content)))
+    section = content
+    for key in parents:
+        section = section[key]
+    where = data.draw(st.integers(0, len(last)))
+    typo = last[:where] + data.draw(st.sampled_from("abcxyz_1 -.A")) + last[where + data.draw(st.integers(0, 1)) :]
+    if typo in section:
+        return
+    section[typo] = section.pop(last)
+    assert typo in refusal(content)
+
+
+WRONG_TYPES = [
+    ("seeds", 1),
+    ("seeds", ["one"]),
+    ("seeds", [True]),
+    ("seeds", [1.5]),
+    ("seeds", [-1]),
+    ("preset", 3),
+    ("preset", ["paper"]),
+    ("methods", []),
+    ("methods.minent", "entropy"),
+    ("methods.minent.lambda_target", "much"),
+    ("methods.minent.lambda_target", [0.1]),
+    ("methods.minent.lambda_target", True),
+    ("methods.minent.lambda_target", None),
+    ("methods.minent.title", 5),
+    ("methods.minent.target_loss", "../entropy"),
+    ("methods.maxsquare_iw.image_weight.alpha", False),
+    ("methods.maxsquare_iw.image_weight.alpha", 1.5),
+    ("methods.maxsquare_iw_multi.guidance.threshold", 1.0),
+    ("presets.paper.adapt.steps", 1.5),
+    ("presets.paper.adapt.steps", True),
+    ("presets.paper.adapt.steps", 0),
+    ("presets.paper.adapt.steps", "many"),
+    ("presets.paper.adapt.steps", "600"),
+    ("presets.paper.adapt.mirror", 1.01),
+    ("presets.paper.adapt.momentum", 1.0),
+    ("presets.paper.caches.target_val.size", "1024*512"),
+    ("presets.paper.caches.target_val.size", "0x512"),
+    ("presets.paper.caches.target_val.size", "1024x512\n"),
+    ("presets.paper.caches.target_val.size", [1024, 512]),
+    ("presets.paper.caches.target_val.labels", "perhaps"),
+    ("presets.paper.model.classes", "cityscapes20"),
+    ("presets.streets.datasets.game.render.domain", "rain"),
+    ("presets.streets.datasets.game.render.splits", {}),
+    ("presets.streets.datasets.game.render.splits", {"train": 0}),
+    ("protocols.paper.aspp_branches", 3),
+    ("protocols.paper.normalisation", "both"),
+    ("experiments.table2.published", 1),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), WRONG_TYPES, ids=[f"{path}={value!r}" for path, value in WRONG_TYPES])
+def test_a_wrong_type_or_range_is_refused_with_its_path(path, value):
+    assert f"params.yaml: {path}" in refusal(put(shipped(), path, value))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "path", ["methods.minent.lambda_target", "presets.paper.adapt.learning_rate", "presets.streets.run.save_seconds"]
+)
+def test_numbers_are_finite(path, value):
+    assert f"params.yaml: {path}" in refusal(put(shipped(), path, value))
+
+
+def test_numbers_in_a_file_are_finite(tmp_path):
+    for text in (".nan", ".inf", "-.inf", "1e999"):
+        content = yaml.safe_dump(put(shipped(), "methods.minent.lambda_target", "MARKER")).replace("MARKER", text)
+        assert "methods.minent.lambda_target" in file_refusal(tmp_path, content)
+
+
+COMBINATIONS = [
+    ("preset", "huge", "preset: 'huge' is not defined; known are streets, paper"),
+    ("protocol", "sketch", "protocol: 'sketch' is not defined; known are released, paper, submission"),
+    ("seeds", [], "seeds"),
+    ("seeds", [1, 2, 1], "seeds: [1, 2, 1] names a seed twice"),
+    ("experiments.table2.rows", [], "experiments.table2.rows"),
+    ("experiments.table2.rows", ["minent", "minents"], "experiments.table2.rows[1]: 'minents' is not defined"),
+    ("experiments.table2.rows", ["minent", "minent"], "experiments.table2.rows: a row stands there twice"),
+    ("methods.source", {"title": "x", "target_loss": None}, "methods.source: this name is taken"),
+    ("methods.source_only", {"title": "x", "target_loss": None}, "methods.source_only: this name is taken"),
+    ("methods.minent.lambda_target", -0.1, "methods.minent.lambda_target"),
+    ("methods.source_continued.lambda_target", 0.1, "methods.source_continued.lambda_target: has no effect"),
+    ("methods.source_continued.image_weight", {"alpha": 0.2}, "methods.source_continued.image_weight: has no effect"),
+    ("methods.source_continued.guidance", {}, "methods.source_continued.guidance: has no effect"),
+    ("methods.maxsquare_iw_multi.lambda_target", 0, "methods.maxsquare_iw_multi.guidance: is scaled by lambda_target"),
+    ("presets.paper.pretrain.target", "target_train", "presets.paper.pretrain.target: "),
+    ("presets.paper.adapt.target", None, "presets.paper.adapt.target: is missing"),
+    ("presets.paper.adapt.target", "nowhere", "presets.paper.adapt.target: 'nowhere' is not defined"),
+    ("presets.paper.adapt.source", "target_train", "presets.paper.adapt.source: cache 'target_train' has no labels"),
+    ("presets.paper.refine.horizon", 29749, "presets.paper.refine.horizon: must be at least steps (29750)"),
+    ("presets.paper.caches.target_train.native_labels", True, "caches.target_train.native_labels: needs labels"),
+    ("presets.paper.caches.source_train.dataset", "gta6", "caches.source_train.dataset: 'gta6' is not defined"),
+    ("presets.streets.caches.target_val.split", "tset", "caches.target_val.split: 'tset' is not defined"),
+    ("presets.streets.datasets.game.root", "somewhere", "datasets.game: needs either root"),
+    ("presets.streets.datasets.game.render", None, "datasets.game: needs either root"),
+    ("presets.paper.evaluate_on", "target_train", "presets.paper.evaluate_on: cache 'target_train' needs labels"),
+    ("presets.paper.evaluate_refined_on", "source_train", "presets.paper.evaluate_refined_on: cache 'source_train'"),
+    ("presets.paper.evaluate_on", "nowhere", "presets.paper.evaluate_on: 'nowhere' is not defined"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), COMBINATIONS, ids=[each[2][:50] for each in COMBINATIONS])
+def test_a_combination_without_sense_is_refused_and_named(path, value, expected):
+    assert expected in refusal(put(shipped(), path, value))
+
+
+@pytest.mark.parametrize("key", ["preset", "seeds", "methods", "experiments", "protocols", "presets"])
+def test_a_missing_key_is_refused_with_its_name(key):
+    content = shipped()
+    del content[key]
+    assert refusal(content) == f"params.yaml: {key}: is missing; add it"
+
+
+def test_every_offending_key_is_listed_at_once():
+    content = put(put(shipped(), "methods.minent.lamda", 1), "presets.paper.adapt.steps", "many")
+    assert len(refusal(content).splitlines()) == 2
+
+
+def test_duplicate_keys_are_refused_wherever_they_stand(tmp_path):
+    text = SHIPPED.read_text()
+    for line in ("preset: paper\n", "methods: {}\n"):
+        assert "stands twice" in file_refusal(tmp_path, text + line)
+    nested = text.replace("    title: MinEnt\n", "    title: MinEnt\n    title: MaxEnt\n")
+    assert nested != text and "'title' stands twice" in file_refusal(tmp_path, nested)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing\n",
+        "- preset\n",
+        "preset\n",
+        "42\n",
+        "preset: a\n---\npreset: b\n",
+        "a: [1\n",
+        "a:\n\t- b\n",
+        "? [a]\n: b\n",
+    ],
+)
+def test_what_is_no_mapping_is_refused(tmp_path, text):
+    assert "\n" not in file_refusal(tmp_path, text)
+
+
+def test_a_missing_or_unreadable_file_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"cannot read .*nowhere\.yaml"):
+        load_parameters(tmp_path / "nowhere.yaml")
+    with pytest.raises(UserError, match="cannot read"):
+        load_parameters(tmp_path)
+    binary = tmp_path / "params.yaml"
+    binary.write_bytes(b"preset: \xff\xfe\n")
+    with pytest.raises(UserError, match=r"params\.yaml"):
+        load_parameters(binary)
+
+
+@pytest.mark.parametrize(
+    "tag", ["!!python/object/apply:os.system ['touch {0}']", "!!python/object/apply:pathlib.Path.touch ['{0}']",
+            "!!python/name:os.system", "!!python/module:os"],
+)  # fmt: skip
+def test_python_tags_are_refused_and_not_run(tmp_path, tag):
+    trap = tmp_path / "trap"
+    assert "python/" in file_refusal(tmp_path, f"preset: {tag.format(trap)}\n")
+    assert not trap.exists()
+
+
+def test_the_schema_that_is_shipped_is_the_models_own():
+    assert json.loads(SCHEMA.read_text()) == json.loads(json.dumps(json_schema()))
+
+
+def test_the_shipped_file_satisfies_its_schema_and_a_typo_does_not():
+    validator = jsonschema.Draft202012Validator(json_schema())
+    validator.check_schema(validator.schema)
+    validator.validate(shipped())
+    validator.validate(load_parameters(SHIPPED).model_dump(mode="json"))
+    assert list(validator.iter_errors(put(shipped(), "methods.minent.lamda", 1)))
+    assert list(validator.iter_errors(put(shipped(), "presets.paper.adapt.steps", "many")))
+
+
+def test_values_never_change_after_reading():
+    parameters = load_parameters(SHIPPED)
+    with pytest.raises(ValueError, match="frozen"):
+        parameters.methods["minent"].lambda_target = 1.0
+
+
+def test_the_toy_parameters_of_the_tests_are_valid():
+    assert parameters_from(tiny_parameters(), "tiny").active_preset.adapt.steps == 6
