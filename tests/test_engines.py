@@ -128,7 +128,7 @@ def test_code_that_matters_reruns_its_jobs_and_comments_do_not(finished):
     squares.write_text(squares.read_text() + "\n# a remark\n")
     assert tiny.jobs_to_run(project) == []
     squares.write_text(squares.read_text() + "\nHALF = 0.5\n")
-    multi = ["evaluate/maxsquare_iw_multi/seed1", "refine/maxsquare_iw_multi/seed1"]
+    multi = ["evaluate/maxsquare_iw_multi/seed1", "figure/qualitative", "refine/maxsquare_iw_multi/seed1"]
     assert tiny.jobs_to_run(project) == sorted(JOBS_OF_MAXSQUARE + multi)
 
 

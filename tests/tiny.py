@@ -85,6 +85,7 @@ def make_project(folder: Path, parameters: dict | None = None) -> Path:
     for name in ("Snakefile", "dvc.yaml", ".gitignore", ".dvcignore"):
         if (REPOSITORY / name).exists():
             shutil.copy(REPOSITORY / name, folder / name)
+    (folder / "profiles").symlink_to("workflow/profiles")
     write_parameters(folder, parameters or tiny_parameters())
     write_gta5(folder / "toy" / "gta5")
     write_cityscapes(folder / "toy" / "cityscapes")

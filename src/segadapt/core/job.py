@@ -38,6 +38,11 @@ class Job:
     def log(self) -> str:
         return f"work/{self.preset}/logs/{self.name}.log"
 
+    @property
+    def benchmark(self) -> str:
+        """Snakemake's measurement of a training job; none of its outputs, yet as old as one must be."""
+        return f"work/{self.preset}/logs/{self.name}.benchmark.tsv"
+
     def as_card(self) -> dict[str, Any]:
         """The card's content, keys in a fixed order."""
         return {key: getattr(self, key) for key in self.__dataclass_fields__}

@@ -14,6 +14,8 @@ from segadapt.core.artifacts import read_json, sha256_file, write_json
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 
+RECORD_KEYS = {"identity", "fingerprint", "input_sha256", "outputs"}
+"""What a record cannot do without; one that lacks any of them counts as none."""
 PACKAGES = ("torch", "numpy", "pillow", "panda3d")
 
 
@@ -21,15 +23,16 @@ PACKAGES = ("torch", "numpy", "pillow", "panda3d")
 def commit() -> str:
     """Short hash of the checked-out commit, with ``-dirty`` if tracked files differ from it."""
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=9", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        head = _git("rev-parse", "--short=9", "HEAD")
+        # Not ``describe --dirty``: that trusts file times when another job is looking at the same moment.
+        return f"{head}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else head
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return described.stdout.strip()
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "--no-optional-locks", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def processor_name() -> str:
@@ -88,4 +91,4 @@ def read_provenance(path: Path) -> dict[str, Any] | None:
         record = read_json(path)
     except UserError:
         return None
-    return record if isinstance(record, dict) and "identity" in record else None
+    return record if isinstance(record, dict) and record.keys() >= RECORD_KEYS else None

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from segadapt.core.errors import UserError
+
 PACKAGE = "segadapt"
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,7 +58,10 @@ def _path(module: str) -> Path | None:
 def _tree(module: str) -> ast.Module:
     path = _path(module)
     assert path is not None, module
-    return ast.parse(path.read_bytes(), str(path))
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except SyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}: {error.msg}; correct this line") from error
 
 
 @cache

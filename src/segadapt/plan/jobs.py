@@ -135,6 +135,8 @@ class _Planner:
             inputs["target"] = self._cache(settings.target)
             modules.append(f"segadapt.methods.{method.target_loss}")
             _require_module(modules[0], f"methods.{name}.target_loss")
+        if multi:
+            modules.append("segadapt.methods.multi_level")
         return self._training(
             "refine" if multi else "adapt", name, seed, settings, inputs, auxiliary=multi,
             method=method.model_dump(exclude={"title", "origin", "paper_row"}), modules=modules,

@@ -49,6 +49,8 @@ def _status(job: Job, plan: Plan, done: dict[str, Status]) -> Status:
     for path in job.outputs.values():
         if not os.path.exists(path):
             return Status(job, f"missing ({path})", {})
+    if set(hashes) != set(job.outputs.values()):
+        return Status(job, "outputs differ", {})
     for output in record["outputs"].values():
         if os.path.getsize(output["path"]) != output["bytes"]:
             return Status(job, f"damaged ({output['path']})", {})
@@ -96,19 +98,36 @@ def order_times(plan: Plan) -> Counter[str]:
         count["ok" if status.is_ok else "to run"] += 1
         if not status.is_ok:
             os.utime(job.card, (now, now))
+            _make_older(status.job, now)
             continue
         if os.path.getmtime(job.card) != LONG_AGO:
             os.utime(job.card, (LONG_AGO, LONG_AGO))
-        newest = max((_mtime(path) for path in job.inputs.values() if os.path.exists(path)), default=LONG_AGO)
+        newest = max((max(_times(path)) for path in job.inputs.values() if os.path.exists(path)), default=LONG_AGO)
         newest = min(newest, now)
-        for path in (*job.outputs.values(), job.provenance):
-            if not newest <= _mtime(path) <= now:
-                os.utime(path, (newest, newest))
-                if os.path.islink(path):
-                    os.utime(path, (newest, newest), follow_symlinks=False)
+        for path in _made(job):
+            if min(_times(path)) < newest or max(_times(path)) > now:
+                _set_time(path, newest)
     return count
 
 
-def _mtime(path: str) -> float:
-    """The time Snakemake looks at: the newer one of a link and what it points to."""
-    return max(os.stat(path).st_mtime, os.lstat(path).st_mtime)
+def _make_older(job: Job, now: float) -> None:
+    """Outputs of a job that must run may come from a clock ahead of ours; its card must be the newer one."""
+    for path in _made(job):
+        if max(_times(path)) >= now:
+            _set_time(path, LONG_AGO)
+
+
+def _made(job: Job) -> list[str]:
+    """What is there of the files whose times Snakemake compares with the inputs'; a benchmark is one of them."""
+    return [path for path in (*job.outputs.values(), job.provenance, job.benchmark) if os.path.exists(path)]
+
+
+def _set_time(path: str, seconds: float) -> None:
+    os.utime(path, (seconds, seconds))
+    if os.path.islink(path):
+        os.utime(path, (seconds, seconds), follow_symlinks=False)
+
+
+def _times(path: str) -> tuple[float, float]:
+    """Of a link and of what it points to: Snakemake takes an input's newer one and an output's own."""
+    return os.lstat(path).st_mtime, os.stat(path).st_mtime

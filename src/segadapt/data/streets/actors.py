@@ -85,9 +85,8 @@ def _clothes(scene: Scene) -> list[np.ndarray]:
 
 def walk(scene: Scene, street: Street) -> None:
     """Pedestrians on the sidewalks, some of them in groups, a few on the road."""
-    for _ in range(
-        int(scene.rng.integers(scene.domain.traffic.pedestrians[0], scene.domain.traffic.pedestrians[1] + 1))
-    ):
+    fewest, most = scene.domain.traffic.pedestrians
+    for _ in range(int(scene.rng.integers(fewest, most + 1))):
         crossing = scene.chance(0.18)
         side = scene.pick((-1, 1))
         x = scene.uniform((-street.kerb_x, street.kerb_x)) if crossing else side * scene.uniform(
@@ -98,10 +97,8 @@ def walk(scene: Scene, street: Street) -> None:
             if scene.claim(x, y, 0.35, 0.35):
                 template = people.person(float(scene.pick((0.0, 0.35, 0.6))), scene.chance(0.3))
                 yaw = scene.pick((0.0, math.pi)) + scene.rng.normal(0, 0.4) + (math.pi / 2 if crossing else 0.0)
-                size = scene.uniform((0.90, 1.08))
-                scene.add(
-                    placed(template, x, y, 0.0 if crossing else KERB, yaw=yaw, scale=size, paints=_clothes(scene))
-                )
+                size, z = scene.uniform((0.90, 1.08)), 0.0 if crossing else KERB
+                scene.add(placed(template, x, y, z, yaw=yaw, scale=size, paints=_clothes(scene)))
                 scene.contact_shadow(x, y, 0.15, 0.15, 0.0, 1.0)
             x, y = x + scene.uniform((-0.3, 0.7)), y + scene.uniform((0.3, 1.0))
 

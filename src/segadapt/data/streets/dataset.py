@@ -1,27 +1,32 @@
 """Renders a whole data set in worker processes; what is already there stays."""
 
 import json
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from contextlib import closing
+from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
+from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
 from segadapt.data.streets.domains import domain_of
-from segadapt.data.streets.picture import SMALLEST_SIZE, render_scene
+from segadapt.data.streets.picture import check_size, render_scene
 from segadapt.data.streets.write import (
     LAYOUTS,
     SCENES_PER_SPLIT,
     SPLIT_NUMBER,
     Place,
+    folders_of,
     place_of,
-    write_atomically,
+    remove_others,
     write_lists,
     write_scene,
 )
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever the same seed gives other pictures."""
 DESCRIPTION_NAME = "streets.json"
 _CHUNK = 4
@@ -44,36 +49,56 @@ def _check(layout: str, splits: dict[str, int], size: tuple[int, int], seed: int
             raise UserError(f"split {split!r} of the built-in streets is unknown: use {', '.join(SPLIT_NUMBER)}")
         if not 0 <= count <= SCENES_PER_SPLIT:
             raise UserError(f"split {split!r} asks for {count} pictures: use 0 to {SCENES_PER_SPLIT}")
-    if min(size) < SMALLEST_SIZE:
-        raise UserError(
-            f"size {tuple(size)} of the built-in streets is too small: at least {SMALLEST_SIZE} pixels a side"
-        )
+    check_size(size)
     if seed < 0 or processes < 1:
         raise UserError(f"seed {seed} must be 0 or more and processes {processes} 1 or more")
 
 
-def _claim_root(root: Path, domain: str, layout: str, seed: int, size: tuple[int, int]) -> None:
-    """Records what the folder holds; UserError if it holds something else."""
-    asked = {"domain": domain, "layout": layout, "seed": seed, "size": list(size), "generator": GENERATOR_VERSION}
+def _claim_root(root: Path, asked: dict[str, object], expected: list[Place]) -> None:
+    """Makes the folder hold no picture but those asked for; UserError if it holds some that are not ours.
+
+    Pictures that an earlier call rendered from other parameters are removed first and the new description is
+    written last, so that a call killed in between is made good by the next one.
+    """
+    if root.exists() and not root.is_dir():
+        raise UserError(f"{root} is not a folder: remove it or choose another place for the built-in streets")
     path = root / DESCRIPTION_NAME
     if path.exists():
         try:
-            found = json.loads(path.read_text())
+            same = json.loads(path.read_text()) == asked
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read ({error}): delete the folder {root} to render it anew") from error
-        if found != asked:
-            raise UserError(
-                f"{root} holds other streets than those asked for ({found} instead of {asked}): "
-                "delete the folder or choose another one"
-            )
-        return
-    write_atomically(path, (json.dumps(asked, indent=1) + "\n").encode())
+        remove_others(root, [file for place in expected for file in (place.image, place.label)] if same else [])
+        if same:
+            return
+    else:
+        for folder in folders_of(root):
+            if folder.is_dir() and any(folder.iterdir()):
+                raise UserError(
+                    f"{folder} holds files, but {path} does not say that we rendered them: choose an empty folder"
+                )
+    write_bytes(path, (json.dumps(asked, indent=1) + "\n").encode())
 
 
-def _results(pool: ProcessPoolExecutor, chunks: list[list[Place]], arguments: tuple) -> Iterator[int]:
-    """Counts of finished pictures as they come; the first failure cancels the rest."""
-    futures = [pool.submit(_render_places, chunk, *arguments) for chunk in chunks]
+def _end_with_parent() -> None:
+    """Ends this worker when its parent dies: an orphan would wait for work for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _results(places: list[Place], processes: int, arguments: tuple) -> Iterator[int]:
+    """1 for each finished picture as they come; the first failure cancels the rest."""
+    chunks = [places[start : start + _CHUNK] for start in range(0, len(places), _CHUNK)]
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(min(processes, len(chunks)), mp_context=context, initializer=_end_with_parent)
     try:
+        futures = [pool.submit(_render_places, chunk, *arguments) for chunk in chunks]
         for future in as_completed(futures):
             for _ in range(future.result()):
                 yield 1
@@ -100,7 +125,8 @@ def render_dataset(
     """Renders the missing pictures of a data set and returns how many were rendered.
 
     The bytes of every file depend on (domain, layout, seed, split, position, size) alone. A picture whose two
-    files exist is skipped, so a killed run is continued by the same call. Workers are spawned: a script that calls
+    files exist is skipped, so a killed run is continued by the same call; pictures that an earlier call rendered from
+    other arguments are removed. Workers are spawned: a script that calls
     this must guard its entry by ``if __name__ == "__main__"``.
 
     Args:
@@ -114,20 +140,18 @@ def render_dataset(
         progress: wraps the iterable of finished pictures, given also their total (e.g. tqdm).
 
     Raises:
-        UserError: unknown names, a folder that holds other streets, panda3d missing, a killed worker, a full disk.
+        UserError: unknown names, a folder with pictures from elsewhere, panda3d missing, a killed worker, a full disk.
     """
-    root = Path(root)
+    root, size = Path(root), (int(size[0]), int(size[1]))
     domain_of(domain)
-    size = (int(size[0]), int(size[1]))
     _check(layout, splits, size, seed, processes)
-    _claim_root(root, domain, layout, seed, size)
     places = [place_of(root, layout, split, position) for split, count in splits.items() for position in range(count)]
-    missing = [place for place in places if not place.is_finished()]
+    asked = {"domain": domain, "layout": layout, "seed": seed, "size": list(size), "generator": GENERATOR_VERSION}
+    _claim_root(root, asked, places)
     if layout == "gta5":
         write_lists(root, splits)
+    missing = [place for place in places if not place.is_finished()]
     if not missing:
         return 0
-    chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
-    pool = ProcessPoolExecutor(min(processes, len(chunks)), mp_context=get_context("spawn"))
-    results = _results(pool, chunks, (domain, layout, seed, size))
-    return sum(progress(results, len(missing)) if progress else results)
+    with closing(_results(missing, processes, (domain, layout, seed, size))) as results:
+        return sum(progress(results, len(missing)) if progress else results)

@@ -118,11 +118,14 @@ class Renderer:
         made = []
         for texture, vertices in sorted(batches.items()):
             node = self.image[2].attach_new_node(self._mesh(vertices, core.GeomVertexFormat.get_v3c4t2()))
+            # Left to itself Panda3D orders by memory address, and the first of two equally deep surfaces wins.
+            node.set_bin("fixed", texture)
             if texture:
                 node.set_texture(self.textures[texture])
             made.append(node)
         if len(shadow):
             node = self.image[2].attach_new_node(self._mesh(shadow, core.GeomVertexFormat.get_v3c4t2()))
+            node.set_bin("fixed", len(self.textures))
             node.set_transparency(core.TransparencyAttrib.M_alpha)
             node.set_depth_write(False)
             made.append(node)

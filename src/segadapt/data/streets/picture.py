@@ -13,6 +13,14 @@ from segadapt.data.streets.light import vertices
 SMALLEST_SIZE = 16
 
 
+def check_size(size: tuple[int, int]) -> None:
+    """UserError if a picture of that (width, height) would be too small to show anything."""
+    if min(size) < SMALLEST_SIZE:
+        raise UserError(
+            f"size {tuple(size)} of the built-in streets is too small: use at least {SMALLEST_SIZE} pixels a side"
+        )
+
+
 def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Renders scene ``index`` in this process.
 
@@ -31,8 +39,7 @@ def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> t
         UserError: unknown domain, impossible size, or panda3d is not installed.
     """
     kind = domain_of(domain)
-    if min(size) < SMALLEST_SIZE:
-        raise UserError(f"size {size} of the built-in streets is too small: use at least {SMALLEST_SIZE} pixels a side")
+    check_size(size)
     scene = compose(kind, np.random.default_rng([seed, kind.number, index]))
     light = kind.light
     horizon = np.asarray(scene.pick(light.horizon))

@@ -69,7 +69,7 @@ class Scene:
         unit = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float)
         inner = unit * (half_x, half_y) @ turn
         outer = unit * (half_x + 0.45, half_y + 0.45) @ turn + shift
-        rings = [np.concatenate([(*ring, x, y), np.full((4, 1), 0.02)], 1) for ring in (inner, outer)]
+        rings = [np.concatenate([ring + np.array((x, y)), np.full((4, 1), 0.02)], 1) for ring in (inner, outer)]
         rim = np.stack([rings[0], np.roll(rings[0], -1, 0), np.roll(rings[1], -1, 0), rings[1]], 1)
         made = quads(np.concatenate([rings[0][None], rim]), 0.0, drawn=Pass.SHADOW, level=4)
         strength = min(0.75, self.shadow + 0.2)

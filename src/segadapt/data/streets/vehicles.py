@@ -105,7 +105,7 @@ def car(kind: str) -> np.ndarray:
             (side * 0.9, half - 0.1, bonnet),
             (-side * 0.9, half - 0.1, bonnet),
         ]
-    )[[0, 1, 2, 3]]
+    )
     tail = rectangle(-side, side, -half, front_foot * length, floor)
     tail_top = rectangle(-side * 0.96, side * 0.96, -half + 0.06, front_foot * length, belt)
     radius = 0.33 if kind in ("sedan", "hatch", "estate") else 0.38

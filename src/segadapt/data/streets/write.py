@@ -1,15 +1,14 @@
 """The authors' on-disk formats: where a picture and its label go, and writing them whole or not at all."""
 
 import io
-import os
-import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from segadapt.core.errors import UserError
+from segadapt.core.artifacts import write_bytes, write_failure
 from segadapt.labels import CITYSCAPES19
 
 LAYOUTS = ("gta5", "cityscapes")
@@ -51,31 +50,6 @@ def place_of(root: Path, layout: str, split: str, position: int) -> Place:
     )
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Puts ``content`` under ``path`` by a temporary file beside it; UserError if the disk refuses."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path} ({error.strerror or error}; {_free_space(path)}): "
-            "free disk space or choose a folder that can be written"
-        ) from error
-
-
-def _free_space(path: Path) -> str:
-    """The free space of the disk that holds ``path``, in words."""
-    for folder in path.parents:
-        if folder.is_dir():
-            return f"{shutil.disk_usage(folder).free / 1e6:.0f} MB free on its disk"
-    return "its disk was not found"
-
-
 def _png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", compress_level=_PNG_EFFORT)
@@ -97,8 +71,8 @@ def write_scene(place: Place, layout: str, image_HWC: np.ndarray, label_HW: np.n
     label = Image.fromarray(label_HW)
     if layout == "gta5":
         label.putpalette(_palette())
-    write_atomically(place.label, _png(label))
-    write_atomically(place.image, _png(Image.fromarray(image_HWC)))
+    write_bytes(place.label, _png(label))
+    write_bytes(place.image, _png(Image.fromarray(image_HWC)))
 
 
 def write_lists(root: Path, splits: dict[str, int]) -> None:
@@ -106,4 +80,21 @@ def write_lists(root: Path, splits: dict[str, int]) -> None:
     for split, count in splits.items():
         first = SPLIT_NUMBER[split] * SCENES_PER_SPLIT + 1
         numbers = "".join(f"{number}\n" for number in range(first, first + count))
-        write_atomically(root / "list" / f"{split}.txt", numbers.encode())
+        write_bytes(root / "list" / f"{split}.txt", numbers.encode())
+
+
+def folders_of(root: Path) -> list[Path]:
+    """The folders that hold pictures or labels in any of the layouts."""
+    return [root / name for name in ("images", "labels", "leftImg8bit", "gtFine")]
+
+
+def remove_others(root: Path, keep: Iterable[Path]) -> None:
+    """Removes every picture and label in a folder of ours but ``keep``, and what killed workers left half-written."""
+    kept = set(keep)
+    try:
+        for folder in folders_of(root):
+            for path in [*folder.rglob("*.png"), *folder.rglob(".*.tmp")]:
+                if path not in kept:
+                    path.unlink()
+    except OSError as error:
+        raise write_failure(root, error) from error

@@ -1,0 +1,477 @@
+"""The plan: what depends on what, what is up to date, and file times that say the same to every engine."""
+
+import ast
+import json
+import os
+import random
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from tiny import REPOSITORY, tiny_parameters
+
+from segadapt.core import provenance
+from segadapt.core.errors import UserError
+from segadapt.core.parameters import load_parameters, parameters_from
+from segadapt.plan import Plan, code, jobs, make_plan, order_times, phase_targets, statuses
+from segadapt.plan.status import LONG_AGO
+from segadapt.plan.targets import PHASES
+
+ROWS = (
+    "source_only",
+    "source_continued",
+    "target_forwarded",
+    "minent",
+    "maxsquare",
+    "maxsquare_iw",
+    "maxsquare_iw_multi",
+)
+METHODS = ROWS[1:]
+
+
+def plan_of(**changes) -> Plan:
+    """The plan of the toy project with all methods; ``changes`` replace top-level sections."""
+    return make_plan(parameters_from(tiny_parameters(ROWS) | changes, "params.yaml"))
+
+
+def below(plan: Plan, name: str) -> set[str]:
+    """All jobs that depend on a job, by a naive walk."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        outputs = set(plan.by_name[waiting.pop()].outputs.values())
+        for job in plan.jobs:
+            if outputs & set(job.inputs.values()) and job.name not in found:
+                found.add(job.name)
+                waiting.append(job.name)
+    return found
+
+
+# --- the hash of the code -------------------------------------------------------------------------
+
+
+def forget() -> None:
+    """Empties the caches of the code hash, as a new process would."""
+    for cached in (code._tree, code._imports, code._module_hash):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that the plan hashes instead of the real one."""
+    copy = tmp_path / "segadapt"
+    shutil.copytree(REPOSITORY / "src" / "segadapt", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "ROOT", copy)
+    monkeypatch.setattr(jobs, "ROOT", copy)
+    forget()
+    yield copy
+    forget()
+
+
+def codes() -> dict[str, str]:
+    """The code hash of every job, read anew."""
+    forget()
+    return {job.name: job.code for job in plan_of().jobs}
+
+
+def changed(before: dict[str, str]) -> set[str]:
+    """Names of the jobs whose code hash is not what it was."""
+    return {name for name, value in codes().items() if before.get(name) != value}
+
+
+class OtherDocstrings(ast.NodeTransformer):
+    """Replaces every docstring."""
+
+    def visit_Expr(self, node):
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            node.value = ast.Constant("Other words.")
+        return node
+
+
+class OneNumberMore(ast.NodeTransformer):
+    """Adds one to the first number."""
+
+    done = False
+
+    def visit_Constant(self, node):
+        if not self.done and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+            self.done = True
+            return ast.Constant(node.value + 1)
+        return node
+
+
+def test_comments_docstrings_and_formatting_change_no_hash(package):
+    before = codes()
+    for path in package.rglob("*.py"):
+        tree = OtherDocstrings().visit(ast.parse(path.read_text()))
+        path.write_text("# A comment.\n\n\n" + ast.unparse(tree).replace("\n\n", "\n\n\n# Another.\n"))
+    assert changed(before) == set()
+
+
+def test_one_changed_number_in_any_module_changes_its_hash(package):
+    modules = code._closure(("segadapt.stages.adapt", "segadapt.methods.entropy", "segadapt.stages.render"))
+    tried = 0
+    for module in sorted(modules):
+        path = code._path(module)
+        text, other = path.read_text(), OneNumberMore()
+        tree = other.visit(ast.parse(text))
+        if other.done:
+            before = code.code_hash([module])
+            path.write_text(ast.unparse(tree))
+            forget()
+            assert code.code_hash([module]) != before, module
+            path.write_text(text)
+            forget()
+            assert code.code_hash([module]) == before
+            tried += 1
+    assert tried > 20
+
+
+TRAINING = {"pretrain/source", "pretrain/source_multi", "refine/maxsquare_iw_multi"} | {
+    f"adapt/{name}" for name in METHODS if name != "maxsquare_iw_multi"
+}
+MAX_SQUARES = {"adapt/target_forwarded", "adapt/maxsquare", "adapt/maxsquare_iw", "refine/maxsquare_iw_multi"}
+DEPENDANTS = [
+    ("losses/entropy.py", {"adapt/minent"}),
+    ("methods/entropy.py", {"adapt/minent"}),
+    ("losses/max_squares.py", MAX_SQUARES),
+    ("methods/max_squares.py", MAX_SQUARES),
+    ("losses/guidance.py", {"refine/maxsquare_iw_multi"}),
+    ("methods/multi_level.py", {"refine/maxsquare_iw_multi"}),
+    ("losses/cross_entropy.py", TRAINING),
+    ("training/schedule.py", TRAINING),
+    ("data/augment.py", TRAINING),
+    ("data/reading.py", {"prepare/source_train", "prepare/target_train", "prepare/target_val"}),
+    ("data/datasets/gta5.py", {"prepare/source_train"}),
+    ("data/datasets/cityscapes.py", {"prepare/target_train", "prepare/target_val"}),
+    ("core/progress.py", set()),
+    ("core/errors.py", set()),
+    ("core/parameters/root.py", set()),
+    ("stages/runner.py", set()),
+    ("plan/jobs.py", set()),
+]
+
+
+@pytest.mark.parametrize(("file", "expected"), DEPENDANTS, ids=[each[0] for each in DEPENDANTS])
+def test_an_edit_reaches_exactly_the_jobs_that_use_the_file(package, file, expected):
+    before, plan = codes(), plan_of()
+    path = package / file
+    path.write_text(path.read_text() + "\nEDITED = 1\n")
+    names = {job.name for job in plan.jobs if job.name.removesuffix("/seed1") in expected}
+    # Jobs further down run again in any case; whether their own code is touched as well makes no difference.
+    further = {each for name in names for each in below(plan, name)}
+    reached = changed(before)
+    assert names <= reached <= names | further
+
+
+def test_a_new_loss_that_its_package_exports_touches_no_other_job(package):
+    before = codes()
+    (package / "losses" / "brand_new.py").write_text("def brand_new(x):\n    return x\n")
+    init = package / "losses" / "__init__.py"
+    init.write_text(init.read_text() + "\nfrom segadapt.losses.brand_new import brand_new\n")
+    (package / "methods" / "brand_new.py").write_text("from segadapt.losses import brand_new\n")
+    assert changed(before) == set()
+    used = code.code_hash(["segadapt.methods.brand_new"])
+    (package / "losses" / "brand_new.py").write_text("def brand_new(x):\n    return x + 1\n")
+    forget()
+    assert code.code_hash(["segadapt.methods.brand_new"]) != used
+
+
+def test_no_module_imports_in_a_way_that_the_hash_would_not_see():
+    for path in (REPOSITORY / "src" / "segadapt").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, path
+                assert "*" not in [alias.name for alias in node.names], path
+
+
+def test_a_method_without_file_is_refused_with_those_there_are():
+    methods = tiny_parameters()["methods"]
+    methods["minent"]["target_loss"] = "entropie"
+    with pytest.raises(UserError, match=r"methods\.minent\.target_loss: 'entropie' has no file.*entropy.*max_squares"):
+        plan_of(methods=methods)
+
+
+def test_a_data_set_format_without_file_is_refused():
+    presets = tiny_parameters()["presets"]
+    presets["tiny"]["datasets"]["game"]["format"] = "gta6"
+    with pytest.raises(UserError, match=r"presets\.tiny\.datasets\.game\.format: 'gta6' has no file.*gta5"):
+        plan_of(presets=presets)
+
+
+def test_a_method_file_with_a_slip_is_refused_with_its_line(package):
+    (package / "methods" / "entropy.py").write_text("x = 1\ndef build(:\n")
+    forget()
+    with pytest.raises(UserError, match=r"entropy\.py, line 2"):
+        plan_of()
+
+
+# --- the jobs -------------------------------------------------------------------------------------
+
+
+def test_every_input_is_external_or_made_by_an_earlier_job():
+    for parameters in (parameters_from(tiny_parameters(ROWS), "tiny"), load_parameters(REPOSITORY / "params.yaml")):
+        plan = make_plan(parameters)
+        made: set[str] = set()
+        for job in plan.jobs:
+            for path in job.inputs.values():
+                assert path in made or path not in plan.by_output, (job.name, path)
+            assert not made & set(job.outputs.values()), job.name
+            made |= set(job.outputs.values())
+        assert len({job.name for job in plan.jobs}) == len(plan.jobs)
+
+
+def test_the_phases_hold_every_job_once():
+    plan = plan_of()
+    assert sorted(path for phase in PHASES for path in phase_targets(plan, phase)) == sorted(
+        job.provenance for job in plan.jobs
+    )
+
+
+def altered(edit) -> list[str]:
+    """Names of the jobs whose identity an edit of the toy parameters changes."""
+    parameters = tiny_parameters(ROWS)
+    before = {job.name: job.identity() for job in make_plan(parameters_from(parameters, "before")).jobs}
+    edit(parameters)
+    after = {job.name: job.identity() for job in make_plan(parameters_from(parameters, "after")).jobs}
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("source_continued", "target_forwarded")])
+def test_one_lambda_changes_one_card(method):
+    stage = "refine" if method.endswith("multi") else "adapt"
+    assert altered(lambda each: each["methods"][method].update(lambda_target=0.123)) == [f"{stage}/{method}/seed1"]
+
+
+def test_edits_change_the_cards_they_must():
+    tiny = lambda each: each["presets"]["tiny"]  # noqa: E731
+    assert altered(lambda each: each["methods"]["minent"].update(title="Entropy")) == ["table/table2"]
+    assert altered(lambda each: tiny(each)["run"].update(save_steps=5, loader_threads=3)) == []
+    assert altered(lambda each: tiny(each)["caches"]["target_val"].update(size="96x48")) in (
+        ["prepare/target_val"],
+        ["prepare/target_val", "table/table2"],  # which prints the size the number was measured at
+    )
+    assert altered(lambda each: tiny(each)["refine"].update(steps=5)) == ["refine/maxsquare_iw_multi/seed1"]
+    assert altered(lambda each: tiny(each)["pretrain"].update(momentum=0.8)) == [
+        "pretrain/source/seed1",
+        "pretrain/source_multi/seed1",
+    ]
+    new = altered(lambda each: each.update(seeds=[1, 2]))
+    assert [name for name in new if not name.endswith("seed2")] == ["table/table2"]
+
+
+def test_a_method_that_no_table_lists_is_not_run():
+    names = {job.name for job in make_plan(parameters_from(tiny_parameters(("source_only", "maxsquare")), "x")).jobs}
+    assert "adapt/maxsquare/seed1" in names and "pretrain/source/seed1" in names
+    assert not any("minent" in name or "multi" in name for name in names)
+
+
+# --- what is up to date ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """A folder in which every job of the toy plan has run, by the look of it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(provenance, "commit", lambda: "toy")
+    plan = plan_of()
+    external = {path for job in plan.jobs for path in job.inputs.values() if path not in plan.by_output}
+    for path in external:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("given\n")
+    for job in plan.jobs:
+        for role, path in job.outputs.items():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(f"{job.name} {role}\n")
+        if job.stage in ("pretrain", "adapt", "refine"):
+            benchmark = Path(f"work/tiny/logs/{job.name}.benchmark.tsv")
+            benchmark.parent.mkdir(parents=True, exist_ok=True)
+            benchmark.write_text("s\n1.0\n")
+        hashes = job.input_hashes()
+        provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0)
+    return plan
+
+
+def states(plan: Plan) -> dict[str, str]:
+    """The state of every job that is not ok."""
+    return {status.job.name: status.state for status in statuses(plan) if not status.is_ok}
+
+
+def expect(plan: Plan, name: str, state: str) -> None:
+    """Asserts that a job has a state and that exactly its dependants wait for it."""
+    found = states(plan)
+    assert found.pop(name) == state
+    assert set(found) == below(plan, name)
+    assert all(each.startswith("upstream (") for each in found.values())
+
+
+def test_a_finished_project_is_all_ok(finished):
+    assert states(finished) == {}
+    assert all(status.output_hashes for status in statuses(finished))
+
+
+def test_an_empty_project_is_all_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert set(states(plan_of()).values()) == {"missing"}
+
+
+def test_a_lost_record_output_or_byte_is_seen(finished):
+    job = finished.by_name["adapt/minent/seed1"]
+    model, record = Path(job.outputs["model"]), Path(job.provenance)
+    content, text = model.read_bytes(), record.read_text()
+    model.unlink()
+    expect(finished, job.name, f"missing ({model})")
+    model.write_bytes(content[:-1])
+    expect(finished, job.name, f"damaged ({model})")
+    model.write_bytes(content)
+    for damaged in ("", "{", "[]", "{}", '{"identity": {}}', text[: len(text) // 2]):
+        record.write_text(damaged)
+        expect(finished, job.name, "missing")
+    record.write_text(text)
+    assert states(finished) == {}
+
+
+@pytest.mark.parametrize("key", ["stage", "name", "inputs", "config", "code"])
+def test_every_part_of_the_identity_counts(finished, key):
+    job = finished.by_name["pretrain/source/seed1"]
+    record = json.loads(Path(job.provenance).read_text())
+    record["identity"][key] = "another"
+    Path(job.provenance).write_text(json.dumps(record))
+    expect(finished, job.name, f"{key} differs")
+
+
+def test_a_record_of_other_outputs_is_not_this_jobs(finished):
+    job = finished.by_name["adapt/minent/seed1"]
+    record = json.loads(Path(job.provenance).read_text())
+    record["outputs"]["more"] = {"path": "long/gone.bin", "sha256": "0", "bytes": 1}
+    Path(job.provenance).write_text(json.dumps(record))
+    expect(finished, job.name, "outputs differ")
+
+
+def test_an_input_that_was_remade_otherwise_is_seen(finished):
+    upstream, job = finished.by_name["pretrain/source/seed1"], finished.by_name["adapt/minent/seed1"]
+    Path(upstream.outputs["model"]).write_text("retrained\n")
+    hashes = upstream.input_hashes()
+    provenance.write_provenance(upstream, upstream.fingerprint(hashes), hashes, 1.0, 0.0)
+    assert states(finished)[job.name] == f"input differs ({upstream.outputs['model']})"
+    assert upstream.name not in states(finished)
+
+
+def test_an_edited_or_missing_file_of_the_users_is_seen(finished):
+    published = Path("results/published/paper_table2.csv")
+    published.write_text("edited\n")
+    assert states(finished) == {"table/table2": f"input differs ({published})"}
+    published.unlink()
+    assert states(finished) == {"table/table2": f"input differs ({published})"}
+
+
+def test_an_edited_parameter_makes_one_branch_stale(finished):
+    methods = tiny_parameters()["methods"]
+    methods["minent"]["lambda_target"] = 0.2
+    expect(plan_of(methods=methods), "adapt/minent/seed1", "config differs")
+
+
+# --- file times -----------------------------------------------------------------------------------
+
+
+def files(plan: Plan) -> list[str]:
+    """Every file that a job makes."""
+    benchmarks = [str(path) for path in Path("work").rglob("*.benchmark.tsv")]
+    return [path for job in plan.jobs for path in (*job.outputs.values(), job.provenance)] + benchmarks
+
+
+def scramble(paths, seed: int, latest: float = 1e5) -> None:
+    """Sets times at random, up to ``latest`` seconds from now."""
+    draw = random.Random(seed)
+    for path in paths:
+        moment = time.time() + draw.uniform(-1e7, latest)
+        os.utime(path, (moment, moment))
+
+
+def input_time(path: str) -> float:
+    """What Snakemake compares: the newer one of a link and what it points to."""
+    return max(os.stat(path).st_mtime, os.lstat(path).st_mtime)
+
+
+def output_times(plan: Plan, name: str) -> list[float]:
+    """What Snakemake compares: the own times of links, and the benchmark's as well."""
+    job = plan.by_name[name]
+    benchmark = f"work/tiny/logs/{name}.benchmark.tsv"
+    return [
+        os.lstat(path).st_mtime for path in (*job.outputs.values(), job.provenance, benchmark) if os.path.exists(path)
+    ]
+
+
+def assert_ordered(plan: Plan, stale: set[str]) -> None:
+    """Asserts what Snakemake must see: only the stale jobs have an input newer than an output."""
+    assert {status.job.name for status in statuses(plan) if not status.is_ok} == stale
+    for job in plan.jobs:
+        outputs, card = output_times(plan, job.name), input_time(job.card)
+        assert max((card, *outputs)) <= time.time(), job.name
+        if job.name in stale:
+            assert card > max(outputs, default=0), job.name
+        else:
+            newest = max(map(input_time, (*job.inputs.values(), job.card)))
+            assert newest <= min(outputs), job.name
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_scrambled_times_are_put_in_order(finished, seed):
+    scramble(files(finished), seed)
+    scramble(["results/published/paper_table2.csv"], seed, latest=0)
+    assert order_times(finished) == {"ok": len(finished.jobs)}
+    assert_ordered(finished, set())
+
+
+@pytest.mark.parametrize(
+    "name", ["prepare/source_train", "pretrain/source/seed1", "adapt/minent/seed1", "table/table2"]
+)
+def test_a_stale_job_has_a_card_newer_than_its_outputs(finished, name):
+    order_times(finished)
+    scramble(files(finished), 99)
+    for path in files(finished)[::7]:
+        os.utime(path, (time.time() + 3600,) * 2)
+    record = Path(finished.by_name[name].provenance)
+    content = json.loads(record.read_text())
+    content["identity"]["code"] = "older"
+    record.write_text(json.dumps(content))
+    os.utime(finished.by_name[name].outputs[next(iter(finished.by_name[name].outputs))], (time.time() + 3600,) * 2)
+    stale = {name} | below(finished, name)
+    assert order_times(finished) == {"ok": len(finished.jobs) - len(stale), "to run": len(stale)}
+    assert_ordered(finished, stale)
+
+
+def test_times_that_are_in_order_are_left_alone(finished):
+    order_times(finished)
+    watched = [*files(finished), *(job.card for job in finished.jobs)]
+    before = [os.stat(path).st_mtime_ns for path in watched]
+    assert order_times(finished) == {"ok": len(finished.jobs)}
+    assert [os.stat(path).st_mtime_ns for path in watched] == before
+    assert all(os.stat(job.card).st_mtime == LONG_AGO for job in finished.jobs)
+
+
+def test_links_are_put_in_order_as_well(finished):
+    for index, path in enumerate(files(finished)):
+        store = Path(f"store/{index}")
+        store.parent.mkdir(exist_ok=True)
+        os.replace(path, store)
+        os.symlink(store.absolute(), path)
+    scramble(files(finished), 5)
+    for path in files(finished)[::3]:
+        os.utime(path, (time.time() - 1e8,) * 2, follow_symlinks=False)
+    order_times(finished)
+    assert_ordered(finished, set())
+
+
+def test_cards_say_what_the_plan_says_and_are_rewritten_only_if_they_differ(finished):
+    order_times(finished)
+    job = finished.by_name["adapt/minent/seed1"]
+    card = Path(job.card)
+    assert json.loads(card.read_text()) == json.loads(json.dumps(job.as_card()))
+    inode = card.stat().st_ino
+    order_times(finished)
+    assert card.stat().st_ino == inode
+    card.write_text("{ cut short")
+    order_times(finished)
+    assert json.loads(card.read_text())["name"] == job.name
