@@ -13,20 +13,21 @@ from segadapt.plan import make_plan, phase_targets
 from segadapt.plan.session import begin_session
 
 
-def load_plan():
-    """The plan of params.yaml with what --config says laid over it."""
+def politely(function, *arguments):
+    """Calls a function of the library; its sentences for users become Snakemake's."""
     try:
-        return make_plan(load_parameters("params.yaml", config))
+        return function(*arguments)
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
 
-plan = load_plan()
+# What --config says is laid over the file.
+plan = politely(make_plan, politely(load_parameters, "params.yaml", config))
 config.update(plan.parameters.model_dump(mode="json"))
 validate(config, "../schemas/params.schema.json", set_default=False)
 
 # Child processes of Snakemake parse this file too; only the main one may move file times.
-session = begin_session(plan) if workflow.is_main_process else None
+session = politely(begin_session, plan) if workflow.is_main_process else None
 
 RUN = f"{sys.executable} -m segadapt.stages"
 HAS_GPU = Path("/dev/nvidia0").exists()

@@ -16,16 +16,18 @@ from segadapt.core.job import Job
 
 RECORD_KEYS = {"identity", "fingerprint", "input_sha256", "outputs"}
 """What a record cannot do without; one that lacks any of them counts as none."""
+SOURCES = ("src", "workflow", "Snakefile", "params.yaml")
 PACKAGES = ("torch", "numpy", "pillow", "panda3d")
 
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """Short hash of the checked-out commit, with ``-dirty`` if tracked files differ from it."""
+    """Short hash of the checked-out commit, with ``-dirty`` if the tracked sources or parameters differ from it."""
     try:
         head = _git("rev-parse", "--short=9", "HEAD")
         # Not ``describe --dirty``: that trusts file times when another job is looking at the same moment.
-        return f"{head}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else head
+        edited = _git("status", "--porcelain", "--untracked-files=no", "--", *SOURCES)
+        return f"{head}-dirty" if edited else head
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

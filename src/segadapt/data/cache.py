@@ -31,13 +31,19 @@ class PackedCache:
     def __init__(self, manifest_path: Path) -> None:
         self.folder = Path(manifest_path).parent
         self.manifest: dict[str, Any] = read_json(manifest_path)
-        self.width, self.height = self.manifest["size"]
-        self.records = self.manifest["records"]
-        self.class_set = self.manifest["classes"]
-        self.has_labels: bool = self.manifest["labels"]
+        try:
+            self.width, self.height = self.manifest["size"]
+            self.records = self.manifest["records"]
+            self.class_set = self.manifest["classes"]
+            self.has_labels: bool = self.manifest["labels"]
+            length = self.manifest["bytes"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{manifest_path} is no manifest of a cache; delete it and run the same command again"
+            ) from error
         self._checked = np.zeros(len(self.records), bool)
         path = self.folder / PACK
-        if not path.is_file() or path.stat().st_size != self.manifest["bytes"]:
+        if not path.is_file() or path.stat().st_size != length:
             raise self._damaged("is missing or has not the size its manifest says")
         self._bytes = np.memmap(path, np.uint8, "r")
 

@@ -134,10 +134,14 @@ def _resume(pack: Path, journal: Path) -> list[dict]:
             records.append(json.loads(line))
         except ValueError:  # the line that the kill cut short
             break
-    size = pack.stat().st_size
-    while records and records[-1]["offset"] + records[-1]["bytes"] > size:
-        records.pop()
-    end = records[-1]["offset"] + records[-1]["bytes"] if records else 0
+    end = 0
+    with open(pack, "rb") as data:
+        # A power cut may have left blocks in the pack that were never written: nothing is taken on trust.
+        for count, record in enumerate(records):
+            if record_crc(data.read(record["bytes"])) != record["crc32"]:
+                del records[count:]
+                break
+            end = data.tell()
     os.truncate(pack, end)
     journal.write_text("".join(json.dumps(record) + "\n" for record in records))
     return records

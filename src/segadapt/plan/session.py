@@ -5,6 +5,7 @@ from typing import IO
 
 from segadapt.core.locking import try_lock
 from segadapt.plan.jobs import Plan
+from segadapt.plan.requirements import check_requirements
 from segadapt.plan.status import order_times
 
 OWNER = Path("work/.owner")
@@ -16,7 +17,8 @@ def begin_session(plan: Plan) -> IO[str] | None:
 
     The lock is the kernel's, so it is gone when its holder dies, even by SIGKILL. Whoever gets it is alone
     here: Snakemake's own lock files, if any lie about, are a dead process's and are removed. None means that
-    another run is at work; nothing is touched then, and Snakemake's own lock will say so.
+    another run is at work; nothing is touched then, and Snakemake's own lock will say so. UserError if something
+    that only the user can bring is missing.
     """
     owner = try_lock(OWNER)
     if owner is None:
@@ -25,5 +27,5 @@ def begin_session(plan: Plan) -> IO[str] | None:
         stale.unlink(missing_ok=True)
     # DVC versions this folder in every preset, also where nothing is rendered.
     Path(f"work/{plan.parameters.preset}/data").mkdir(parents=True, exist_ok=True)
-    order_times(plan)
+    check_requirements(order_times(plan))
     return owner

@@ -8,7 +8,6 @@ nothing it was made from, and the card of a job that must run is newer than its 
 import json
 import os
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,17 +84,16 @@ def _content(path: Path):
         return None
 
 
-def order_times(plan: Plan) -> Counter[str]:
-    """Writes the cards and sets file times by status; returns how many jobs are ok and how many must run.
+def order_times(plan: Plan) -> list[Status]:
+    """Writes the cards, sets file times by status and returns the statuses.
 
     Times are moved only where they are out of order (DVC remembers hashes by time), never into the future.
     """
     write_cards(plan)
-    count: Counter[str] = Counter()
     now = time.time()
-    for status in statuses(plan):
+    found = statuses(plan)
+    for status in found:
         job = status.job
-        count["ok" if status.is_ok else "to run"] += 1
         if not status.is_ok:
             os.utime(job.card, (now, now))
             _make_older(status.job, now)
@@ -107,7 +105,7 @@ def order_times(plan: Plan) -> Counter[str]:
         for path in _made(job):
             if min(_times(path)) < newest or max(_times(path)) > now:
                 _set_time(path, newest)
-    return count
+    return found
 
 
 def _make_older(job: Job, now: float) -> None:

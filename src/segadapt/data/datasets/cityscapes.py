@@ -20,7 +20,7 @@ train_id_table = cityscapes_id_table
 
 
 def list_samples(root: Path, split: str) -> list[SampleFiles]:
-    """All images of ``leftImg8bit/{split}``, sorted by name; UserError for an image without label."""
+    """All images of ``leftImg8bit/{split}``, sorted by name; UserError for one of a pair without the other."""
     images = require_folder(root, f"leftImg8bit/{split}", HOW_TO_GET)
     labels = require_folder(root, f"gtFine/{split}", HOW_TO_GET)
     samples = []
@@ -30,6 +30,11 @@ def list_samples(root: Path, split: str) -> list[SampleFiles]:
         if not label.is_file():
             raise UserError(f"{label} is missing though {image.name} is there; restore it or remove the image")
         samples.append(SampleFiles(name, image, label))
+    named = {sample.label for sample in samples}
+    for label in sorted(labels.glob(f"*/*{LABEL_END}")) if samples else ():
+        if label not in named:
+            image = images / label.parent.name / label.name.replace(LABEL_END, IMAGE_END)
+            raise UserError(f"{image} is missing though {label.name} is there; restore it or remove the label")
     if not samples:
         raise UserError(f"{images} holds no */*{IMAGE_END}: {HOW_TO_GET}")
     return samples

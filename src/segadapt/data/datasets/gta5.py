@@ -38,6 +38,8 @@ def _numbers(path: Path) -> list[int]:
         lines = path.read_text(encoding="utf-8-sig").split()
     except OSError as error:
         raise UserError(f"split list {path} is missing: {HOW_TO_GET}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not plain text; list one image number a line") from error
     for index, line in enumerate(lines, 1):
         if not line.isdecimal():
             raise UserError(f"{path}: entry {index} is '{line}', not an image number; correct or remove it")

@@ -1,0 +1,25 @@
+"""What only the user can bring, asked for before anything runs: data sets and initial weights."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from segadapt.core.errors import UserError
+from segadapt.data.datasets import dataset_module
+from segadapt.plan.status import Status
+
+
+def check_requirements(statuses: Iterable[Status]) -> None:
+    """UserError, one sentence, for the first folder or file that a job which must run needs and is not there."""
+    for status in statuses:
+        job = status.job
+        if status.is_ok:
+            continue
+        if job.stage == "prepare" and "rendered" not in job.inputs and not Path(job.config["root"]).is_dir():
+            how_to_get = dataset_module(job.config["format"]).HOW_TO_GET
+            raise UserError(f"folder {job.config['root']} is missing: {how_to_get}")
+        weights = job.inputs.get("initial_weights")
+        if weights is not None and not Path(weights).is_file():
+            raise UserError(
+                f"initial weights {weights} are missing: put the file there, or point "
+                f"presets.{job.preset}.model.initial_weights in params.yaml at yours"
+            )

@@ -1,0 +1,443 @@
+"""Data sets, preparation and the packed cache, against a naive loop over the files."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tiny import REPOSITORY, environment, write_cityscapes, write_gta5
+
+from segadapt.core.errors import UserError
+from segadapt.data.cache import PackedCache
+from segadapt.data.datasets import FOREIGN, SampleFiles, cityscapes, dataset_module, gta5
+from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.reading import read_sample
+from segadapt.labels import CITYSCAPES19, CLASS_SETS, SYNTHIA13
+
+SIZE = (40, 24)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory) -> Path:
+    """A toy GTA5 and a toy Cityscapes, not to be written to."""
+    root = tmp_path_factory.mktemp("sets")
+    write_gta5(root / "gta5")
+    write_cityscapes(root / "cityscapes")
+    return root
+
+
+@pytest.fixture
+def game(sets, tmp_path) -> Path:
+    """A toy GTA5 of the test's own."""
+    return Path(shutil.copytree(sets / "gta5", tmp_path / "gta5"))
+
+
+@pytest.fixture
+def camera(sets, tmp_path) -> Path:
+    """A toy Cityscapes of the test's own."""
+    return Path(shutil.copytree(sets / "cityscapes", tmp_path / "cityscapes"))
+
+
+def preparation(root: Path, **changes) -> Preparation:
+    """Everything of a split, native labels too."""
+    format_name = "gta5" if "gta5" in root.name else "cityscapes"
+    split = "train" if format_name == "gta5" else "val"
+    return replace(Preparation(format_name, root, split, SIZE, "cityscapes19", True, True), **changes)
+
+
+def packed(what: Preparation, folder: Path, processes: int = 1) -> PackedCache:
+    """Prepares into ``folder/cache`` and opens it."""
+    prepare(what, folder / "cache", folder / "scratch", processes)
+    return PackedCache(folder / "cache" / "manifest.json")
+
+
+def refusal(what: Preparation, folder: Path) -> str:
+    """The message with which a preparation is refused; nothing must have been published."""
+    with pytest.raises(UserError) as caught:
+        prepare(what, folder / "cache", folder / "scratch", 1)
+    assert not (folder / "cache").exists()
+    return str(caught.value)
+
+
+# --- what is packed -------------------------------------------------------------------------------
+
+
+def naive(image: Path, label: Path, class_set=CITYSCAPES19) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image and labels by PIL and a dictionary, one pixel after another."""
+    train_id = {label_id: number for number, label_id in enumerate(class_set.label_ids)}
+    image_HWC = np.array(Image.open(image).convert("RGB").resize(SIZE, Image.BICUBIC))
+    ids = Image.open(label)
+    small = np.array(ids.resize(SIZE, Image.NEAREST))
+    return image_HWC, *(
+        np.array([[train_id.get(int(each), 255) for each in row] for row in ids_HW])
+        for ids_HW in (small, np.array(ids))
+    )
+
+
+@pytest.mark.parametrize("name", ["gta5", "cityscapes"])
+@pytest.mark.parametrize("classes", ["cityscapes19", "synthia16", "synthia13", "nthu13"])
+def test_the_pack_equals_a_naive_loop(sets, tmp_path, name, classes):
+    root = sets / name
+    cache = packed(preparation(root, classes=classes), tmp_path)
+    images = sorted(root.glob("images/*.png" if name == "gta5" else "leftImg8bit/val/*/*.png"))
+    labels = sorted(root.glob("labels/*.png" if name == "gta5" else "gtFine/val/*/*.png"))
+    assert len(cache) == len(images) == (6 if name == "gta5" else 4)
+    counts = dict.fromkeys(range(256), 0)
+    for index, files in enumerate(zip(images, labels, strict=True)):
+        image_HWC, label_HW, native_HW = naive(*files, CLASS_SETS[classes])
+        np.testing.assert_array_equal(cache.image(index), image_HWC)
+        np.testing.assert_array_equal(cache.label(index), label_HW)
+        np.testing.assert_array_equal(cache.native_label(index), native_HW)
+        assert files[0].name.startswith(cache.name(index))
+        for value in label_HW.ravel().tolist():
+            counts[value] += 1
+    manifest = cache.manifest
+    assert manifest["count"] == len(images)
+    assert manifest["label_histogram"] == dict(
+        zip(CLASS_SETS[classes].classes, (counts[index] for index in range(len(CLASS_SETS[classes]))), strict=True)
+    )
+    assert manifest["ignored_pixels"] == counts[255]
+    assert sum(manifest["label_histogram"].values()) + counts[255] == len(images) * SIZE[0] * SIZE[1]
+    assert manifest["bytes"] == (tmp_path / "cache" / "pack.bin").stat().st_size
+    assert sum(record["bytes"] for record in manifest["records"]) == manifest["bytes"]
+
+
+def test_every_id_of_the_field_maps_as_the_authors_map_it(tmp_path):
+    table = gta5.train_id_table(CITYSCAPES19)
+    by_hand = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12, 26: 13}
+    by_hand |= {27: 14, 28: 15, 31: 16, 32: 17, 33: 18}
+    for label_id in range(256):
+        assert table[label_id] == by_hand.get(label_id, 255 if label_id < 35 else FOREIGN), label_id
+    smaller = cityscapes.train_id_table(SYNTHIA13)
+    assert smaller[22] == smaller[27] == smaller[31] == smaller[12] == 255 and smaller[33] == 12
+    with pytest.raises(UserError, match="camvid11"):
+        gta5.train_id_table(CLASS_SETS["camvid11"])
+
+
+def test_a_cache_without_labels_says_so(sets, tmp_path):
+    cache = packed(preparation(sets / "gta5", labels=False, native_labels=False), tmp_path)
+    assert cache.manifest["bytes"] == 6 * SIZE[0] * SIZE[1] * 3
+    assert cache.image(5).shape == (SIZE[1], SIZE[0], 3)
+    with pytest.raises(UserError, match="labels: true"):
+        cache.label(0)
+    with pytest.raises(UserError, match="native_labels: true"):
+        cache.native_label(0)
+
+
+def test_worker_processes_change_no_byte(tmp_path):
+    write_gta5(tmp_path / "gta5", count=34, width=16, height=12)
+    for processes in (1, 2):
+        packed(preparation(tmp_path / "gta5"), tmp_path / str(processes), processes)
+    for name in ("pack.bin", "manifest.json"):
+        assert (tmp_path / "1/cache" / name).read_bytes() == (tmp_path / "2/cache" / name).read_bytes()
+
+
+def test_a_list_may_have_a_byte_order_mark_windows_line_ends_and_its_own_order(game, tmp_path):
+    (game / "list" / "train.txt").write_bytes(b"\xef\xbb\xbf3\r\n00001\r\n\r\n5\r\n")
+    cache = packed(preparation(game), tmp_path)
+    assert [cache.name(index) for index in range(len(cache))] == ["00003", "00001", "00005"]
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+def write_label(path: Path, ids_HW: np.ndarray, mode: str = "L") -> None:
+    """Replaces a label file."""
+    Image.fromarray(ids_HW).convert(mode).save(path)
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+@pytest.mark.parametrize("share", [0, 0.0005, 0.01, 0.3, 0.7, 0.95, 0.999])
+def test_a_file_cut_short_anywhere_is_refused(game, tmp_path, kind, share):
+    path = game / kind / "00003.png"
+    os.truncate(path, int(path.stat().st_size * share))
+    message = refusal(preparation(game), tmp_path)
+    assert str(path) in message and "fetch this file again" in message
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_picture_is_refused_or_readable_but_never_a_crash(sets, tmp_path_factory, data):
+    content = bytearray((sets / "gta5/images/00001.png").read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        # The head of the file, where its structure is, as often as all the rest.
+        end = data.draw(st.sampled_from([64, len(content)]))
+        content[data.draw(st.integers(0, end - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "picture.png"
+    path.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+    try:
+        sample = read_sample(
+            SampleFiles("x", path, None), SIZE, np.zeros(256, np.uint8), labels=False, native_labels=False
+        )
+    except UserError as error:
+        assert str(path) in str(error)
+    else:
+        assert sample.image_HWC.shape == (SIZE[1], SIZE[0], 3)
+
+
+def test_a_label_of_another_size_is_refused(game, tmp_path):
+    path = game / "labels" / "00002.png"
+    write_label(path, np.full((54, 95), 7, np.uint8))
+    message = refusal(preparation(game), tmp_path)
+    assert str(path) in message and "95x54" in message and "96x54" in message
+
+
+@pytest.mark.parametrize("foreign", [35, 100, 254, 255])
+def test_a_foreign_label_id_is_refused_even_where_resizing_skips_it(game, tmp_path, foreign):
+    path = game / "labels" / "00004.png"
+    ids_HW = np.array(Image.open(path))
+    ids_HW[0, 0] = foreign
+    write_label(path, ids_HW)
+    message = refusal(preparation(game, native_labels=False), tmp_path)
+    assert str(path) in message and str(foreign) in message
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "1", "LA"])
+def test_a_label_in_colours_or_other_depth_is_refused(game, tmp_path, mode):
+    path = game / "labels" / "00001.png"
+    if mode == "I;16":
+        Image.fromarray(np.full((54, 96), 7, np.uint16)).save(path)
+    else:
+        write_label(path, np.full((54, 96), 7, np.uint8), mode)
+    message = refusal(preparation(game), tmp_path)
+    assert str(path) in message and "label ids" in message
+
+
+def test_a_label_of_ignored_pixels_alone_is_refused(game, tmp_path):
+    path = game / "labels" / "00006.png"
+    write_label(path, np.full((54, 96), 4, np.uint8))
+    message = refusal(preparation(game), tmp_path)
+    assert str(path) in message and "no pixel" in message
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_a_missing_file_of_gta5_is_refused(game, tmp_path, kind):
+    (game / kind / "00005.png").unlink()
+    assert f"{game / kind / '00005.png'} is missing" in refusal(preparation(game), tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["leftImg8bit/val/*/*_000002_*", "gtFine/val/*/*_000002_*"])
+def test_a_missing_file_of_cityscapes_is_refused(camera, tmp_path, pattern):
+    path = next(camera.glob(pattern))
+    path.unlink()
+    assert f"{path} is missing" in refusal(preparation(camera), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("format_name", "place"), [("gta5", "from_games"), ("cityscapes", "www.cityscapes-dataset.com")]
+)
+def test_a_missing_data_set_says_in_one_sentence_where_to_get_it(tmp_path, format_name, place):
+    message = refusal(preparation(tmp_path / format_name), tmp_path)
+    assert str(tmp_path / format_name) in message and place in message and "params.yaml" in message
+    assert "\n" not in message
+
+
+def test_an_empty_split_is_refused(game, camera, tmp_path):
+    for path in camera.glob("*/val/*/*.png"):
+        path.unlink()
+    assert "leftImg8bit/val holds no" in refusal(preparation(camera), tmp_path)
+    assert "leftImg8bit/test is missing" in refusal(preparation(camera, split="test"), tmp_path)
+    (game / "list" / "train.txt").unlink()
+    assert "train.txt is missing" in refusal(preparation(game), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf\r\n \n", "is empty"),
+        (b"1\n2\n1\n", "image 1 is listed twice"),
+        (b"1\n00001\n", "image 1 is listed twice"),
+        (b"1\ntwo\n", "entry 2 is 'two'"),
+        (b"1\n-2\n", "entry 2 is '-2'"),
+        (b"1\n2.5\n", "entry 2 is '2.5'"),
+        (b"1\n00002.png\n", "entry 2 is '00002.png'"),
+        (b"1\n7\n", "00007.png is missing"),
+        (b"1\n\xff\xfe\n", "train.txt"),
+        (b"1\n\xc2\xb2\n", "entry 2"),
+    ],
+)
+def test_a_bad_list_is_refused(game, tmp_path, content, expected):
+    (game / "list" / "train.txt").write_bytes(content)
+    message = refusal(preparation(game), tmp_path)
+    assert expected in message and str(game) in message
+
+
+def test_an_unknown_format_is_refused_with_those_there_are():
+    with pytest.raises(UserError, match="'gta6' is not known; known are.*cityscapes.*gta5"):
+        dataset_module("gta6")
+
+
+# --- killed, damaged, full ------------------------------------------------------------------------
+
+PREPARE = """
+import resource, sys
+from pathlib import Path
+from segadapt.core.errors import UserError
+from segadapt.data import prepare as module
+
+root, folder, limit, kill_after = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+if limit:
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+if kill_after:
+    import os, signal
+    pack_one, done = module._pack_one, []
+    def dying(*arguments, **named):
+        done.append(1)
+        if len(done) > kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return pack_one(*arguments, **named)
+    module._pack_one = dying
+what = module.Preparation("gta5", root, "train", (40, 24), "cityscapes19", True, True)
+try:
+    module.prepare(what, folder / "cache", folder / "scratch", 1)
+except UserError as error:
+    sys.exit(f"UserError: {error}")
+"""
+
+
+def prepare_in_a_process(root: Path, folder: Path, limit: int = 0, kill_after: int = 0) -> subprocess.CompletedProcess:
+    """Prepares in a child process that has a file size limit or is killed after some records."""
+    command = [sys.executable, "-c", PREPARE, str(root), str(folder), str(limit), str(kill_after)]
+    return subprocess.run(command, env=environment(REPOSITORY), capture_output=True, text=True)
+
+
+def cache_bytes(folder: Path) -> list[bytes]:
+    """Pack and manifest."""
+    return [(folder / "cache" / name).read_bytes() for name in ("pack.bin", "manifest.json")]
+
+
+@pytest.mark.parametrize("kill_after", [1, 4])
+def test_a_killed_preparation_goes_on_to_the_same_bytes(sets, tmp_path, kill_after):
+    root = sets / "gta5"
+    packed(preparation(root), tmp_path / "whole")
+    assert prepare_in_a_process(root, tmp_path / "killed", kill_after=kill_after).returncode == -9
+    journal = tmp_path / "killed/scratch/journal.jsonl"
+    assert len(journal.read_text().splitlines()) == kill_after
+    assert not (tmp_path / "killed/cache").exists()
+    shutil.rmtree(tmp_path / "killed/unused", ignore_errors=True)
+    packed(preparation(root), tmp_path / "killed")
+    assert cache_bytes(tmp_path / "killed") == cache_bytes(tmp_path / "whole")
+
+
+@pytest.fixture(scope="module")
+def scratch_of(sets, tmp_path_factory):
+    """The scratch folder of a preparation that was killed after five records, and the whole cache."""
+    folder = tmp_path_factory.mktemp("killed")
+    packed(preparation(sets / "gta5"), folder / "whole")
+    assert prepare_in_a_process(sets / "gta5", folder, kill_after=5).returncode == -9
+    return folder
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0, 1), st.floats(0, 1), st.booleans())
+def test_a_preparation_cut_anywhere_goes_on_to_the_same_bytes(sets, scratch_of, tmp_path_factory, pack, journal, flip):
+    folder = tmp_path_factory.mktemp("again")
+    scratch = Path(shutil.copytree(scratch_of / "scratch", folder / "scratch"))
+    for name, share in (("pack.bin", pack), ("journal.jsonl", journal)):
+        os.truncate(scratch / name, int((scratch / name).stat().st_size * share))
+    content = bytearray((scratch / "pack.bin").read_bytes())
+    if flip and content:  # what a power cut may leave of blocks that were never written
+        content[len(content) // 2] ^= 0x55
+        (scratch / "pack.bin").write_bytes(content)
+    packed(preparation(sets / "gta5"), folder)
+    assert cache_bytes(folder) == cache_bytes(scratch_of / "whole")
+    assert not (folder / "scratch" / "pack.bin").exists()
+
+
+def test_preparing_again_replaces_the_cache(sets, game, tmp_path):
+    packed(preparation(game), tmp_path)
+    before = cache_bytes(tmp_path)
+    (game / "list" / "train.txt").write_text("2\n")
+    shutil.rmtree(tmp_path / "scratch")
+    assert len(packed(preparation(game), tmp_path)) == 1
+    assert cache_bytes(tmp_path) != before
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["manifest.json", "pack.bin"]
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_earlier_cache(sets, tmp_path):
+    packed(preparation(sets / "gta5"), tmp_path)
+    before = cache_bytes(tmp_path)
+    result = prepare_in_a_process(sets / "gta5", tmp_path, limit=9000)
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].startswith("UserError: cannot write")
+    assert "no space left" in result.stderr and "pack.bin" in result.stderr and "Traceback" not in result.stderr
+    assert cache_bytes(tmp_path) == before
+    packed(preparation(sets / "gta5"), tmp_path)
+    assert cache_bytes(tmp_path) == before
+
+
+def test_a_disk_without_room_is_told_before_the_work_begins(sets, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    assert "free some space" in refusal(preparation(sets / "gta5"), tmp_path)
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_a_flipped_byte_anywhere_is_refused_when_it_is_read(sets, tmp_path):
+    cache = packed(preparation(sets / "gta5"), tmp_path)
+    path = tmp_path / "cache" / "pack.bin"
+    whole = path.read_bytes()
+    random = np.random.default_rng(0)
+    offsets = [0, len(whole) - 1, *random.integers(0, len(whole), 20).tolist()]
+    for offset in offsets:
+        damaged = bytearray(whole)
+        damaged[offset] ^= 1 << int(random.integers(8))
+        path.write_bytes(damaged)
+        owner = next(
+            index
+            for index, record in enumerate(cache.records)
+            if record["offset"] <= offset < record["offset"] + record["bytes"]
+        )
+        opened = PackedCache(path.parent / "manifest.json")
+        for read in (opened.image, opened.label, opened.native_label):
+            with pytest.raises(UserError) as caught:
+                read(owner)
+            assert str(path) in str(caught.value) and "delete" in str(caught.value)
+        opened.image((owner + 1) % len(opened))
+
+
+@pytest.mark.parametrize("change", [-1, -5000, 1, None])
+def test_a_pack_of_another_length_is_refused_when_it_is_opened(sets, tmp_path, change):
+    packed(preparation(sets / "gta5"), tmp_path)
+    path = tmp_path / "cache" / "pack.bin"
+    if change is None:
+        path.unlink()
+    else:
+        os.truncate(path, path.stat().st_size + change)
+    with pytest.raises(UserError, match=r"pack\.bin .*delete"):
+        PackedCache(tmp_path / "cache" / "manifest.json")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"size": [1]}', None])
+def test_a_damaged_manifest_is_refused_by_name(sets, tmp_path, content):
+    packed(preparation(sets / "gta5"), tmp_path)
+    path = tmp_path / "cache" / "manifest.json"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        PackedCache(path)
+
+
+def test_native_labels_are_stored_without_loss_whatever_they_hold(sets, tmp_path):
+    cache = packed(preparation(sets / "gta5"), tmp_path)
+    record, whole = cache.records[2], (tmp_path / "cache/pack.bin").read_bytes()
+    start = record["offset"] + SIZE[0] * SIZE[1] * 4
+    content = zlib.decompress(whole[start : start + record["native"][2]])
+    ids_HW = np.array(Image.open(sets / "gta5/labels/00003.png"))
+    expected = [CITYSCAPES19.label_ids.index(each) for each in ids_HW.ravel().tolist()]
+    assert list(content) == expected
+    assert json.loads((tmp_path / "cache/manifest.json").read_text())["records"][2]["native"][:2] == [96, 54]

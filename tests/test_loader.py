@@ -1,0 +1,158 @@
+"""Sample order, augmentation and batches: pure functions of what they are for."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image, ImageFilter
+from tiny import write_gta5
+
+from segadapt.core.seeding import generator
+from segadapt.data.augment import augment
+from segadapt.data.cache import PackedCache
+from segadapt.data.loader import BatchSource, batches
+from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.sampling import sample_index
+
+COUNT = 6
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> PackedCache:
+    """A toy GTA5 of six images, packed at 40x24."""
+    folder = tmp_path_factory.mktemp("loader")
+    write_gta5(folder / "gta5", COUNT)
+    what = Preparation("gta5", folder / "gta5", "train", (40, 24), "cityscapes19", True, False)
+    prepare(what, folder / "cache", folder / "scratch", 1)
+    return PackedCache(folder / "cache" / "manifest.json")
+
+
+def source_of(cache: PackedCache, **changes) -> BatchSource:
+    """A labelled source with the paper's augmentations."""
+    settings = {"domain": "source", "seed": 3, "batch_size": 2, "mirror": 0.5, "blur": 0.5, "with_labels": True}
+    return BatchSource(cache, **(settings | changes))
+
+
+def assert_same(left, right) -> None:
+    """Asserts that two lists of batches hold the same bytes."""
+    assert len(left) == len(right)
+    for one, other in zip(left, right, strict=True):
+        assert torch.equal(one.image_BHWC, other.image_BHWC)
+        assert (one.label_BHW is None) == (other.label_BHW is None)
+        assert one.label_BHW is None or torch.equal(one.label_BHW, other.label_BHW)
+
+
+@given(st.integers(0, 2**40), st.sampled_from(["source", "target"]), st.integers(1, 50), st.integers(0, 20))
+def test_every_epoch_is_a_permutation(seed, domain, count, epoch):
+    order = [sample_index(seed, domain, epoch * count + offset, count) for offset in range(count)]
+    assert sorted(order) == list(range(count))
+    assert order == [sample_index(seed, domain, epoch * count + offset, count) for offset in range(count)]
+
+
+def test_epochs_domains_and_seeds_are_shuffled_independently():
+    def order(seed, domain, epoch):
+        return tuple(sample_index(seed, domain, epoch * 40 + offset, 40) for offset in range(40))
+
+    orders = {order(seed, domain, epoch) for seed in (1, 2) for domain in ("source", "target") for epoch in range(5)}
+    assert len(orders) == 20
+    firsts = [order(seed, "source", 0)[0] for seed in range(2000)]
+    counts = np.bincount(firsts, minlength=40)
+    assert counts.min() > 20 and counts.max() < 90  # 50 each; 1 in 10^4 strays this far
+
+
+@pytest.mark.parametrize("threads", [0, 1, 4])
+@pytest.mark.parametrize("first", [0, 1, 7])
+def test_batches_are_the_same_for_any_threads_and_any_start(cache, threads, first):
+    source = source_of(cache)
+    whole = [source_of(cache).batch(step) for step in range(12)]
+    assert_same(list(batches(source, first, 12, threads)), whole[first:])
+    assert list(batches(source, 12, 12, threads)) == []
+
+
+def test_batches_hold_the_samples_in_order(cache):
+    plain = list(batches(source_of(cache, mirror=0.0, blur=0.0, batch_size=4), 0, 5, 2))
+    for step, batch in enumerate(plain):
+        assert batch.image_BHWC.dtype == batch.label_BHW.dtype == torch.uint8
+        for row in range(4):
+            index = sample_index(3, "source", step * 4 + row, COUNT)
+            np.testing.assert_array_equal(batch.image_BHWC[row].numpy(), cache.image(index))
+            np.testing.assert_array_equal(batch.label_BHW[row].numpy(), cache.label(index))
+
+
+def test_each_sample_of_a_batch_has_its_own_draws(cache):
+    seen = []
+    for batch in batches(source_of(cache, blur=0.0, batch_size=6), 0, 20, 0):
+        for row, image_HWC in enumerate(batch.image_BHWC.numpy()):
+            plain = [np.array_equal(image_HWC, cache.image(index)) for index in range(COUNT)]
+            mirrored = [np.array_equal(image_HWC[:, ::-1], cache.image(index)) for index in range(COUNT)]
+            index = (plain if any(plain) else mirrored).index(True)
+            label_HW = cache.label(index) if any(plain) else cache.label(index)[:, ::-1]
+            np.testing.assert_array_equal(batch.label_BHW[row].numpy(), label_HW)
+            seen.append(any(mirrored))
+    assert 35 < sum(seen) < 85  # of 120
+
+
+def test_source_and_target_draw_apart(cache):
+    one = [source_of(cache).batch(step).image_BHWC for step in range(6)]
+    other = [source_of(cache, domain="target").batch(step).image_BHWC for step in range(6)]
+    assert not all(torch.equal(*pair) for pair in zip(one, other, strict=True))
+    draws = {tuple(generator(3, domain, "augment", 5).random(3)) for domain in ("source", "target")}
+    assert len(draws) == 2
+
+
+def test_without_labels_a_batch_has_none(cache):
+    assert source_of(cache, with_labels=False).batch(0).label_BHW is None
+    assert_same(
+        [source_of(cache, with_labels=False).batch(4)], list(batches(source_of(cache, with_labels=False), 4, 5, 1))
+    )
+
+
+def test_an_error_in_a_thread_reaches_the_caller(cache):
+    source = source_of(PackedCache(cache.folder / "manifest.json"))
+    object.__setattr__(source.cache, "has_labels", False)
+    with pytest.raises(ValueError, match="has no labels"):
+        list(batches(source, 0, 3, 2))
+
+
+SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
+
+
+@settings(deadline=None)
+@given(st.data(), SHAPES, st.integers(0, 2**32))
+def test_augmentation_against_pil(data, shape, seed):
+    image_HWC = data.draw(arrays.arrays(np.uint8, (*shape, 3)))
+    label_HW = data.draw(arrays.arrays(np.uint8, shape))
+    mirror, blur = data.draw(st.sampled_from([0, 0.5, 1])), data.draw(st.sampled_from([0, 0.5, 1]))
+    got_image, got_label = augment(image_HWC, label_HW, np.random.default_rng(seed), mirror, blur)
+    draws = np.random.default_rng(seed)
+    mirrors, blurs, radius = draws.random() < mirror, draws.random() < blur, draws.random()
+    image, label = Image.fromarray(image_HWC), Image.fromarray(label_HW)
+    if mirrors:
+        image, label = image.transpose(Image.FLIP_LEFT_RIGHT), label.transpose(Image.FLIP_LEFT_RIGHT)
+    if blurs:
+        image = image.filter(ImageFilter.GaussianBlur(radius))
+    np.testing.assert_array_equal(got_image, np.array(image))
+    np.testing.assert_array_equal(got_label, np.array(label))
+
+
+def test_probabilities_nought_and_one():
+    random = np.random.default_rng(1)
+    image_HWC, label_HW = random.integers(0, 256, (9, 7, 3), np.uint8), random.integers(0, 19, (9, 7), np.uint8)
+    for seed in range(50):
+        same_image, same_label = augment(image_HWC, label_HW, np.random.default_rng(seed), 0, 0)
+        assert same_image is image_HWC and same_label is label_HW
+        turned_image, turned_label = augment(image_HWC, label_HW, np.random.default_rng(seed), 1, 0)
+        assert (turned_image[:, ::-1] == image_HWC).all() and (turned_label[:, ::-1] == label_HW).all()
+        blurred_image, sharp_label = augment(image_HWC, label_HW, np.random.default_rng(seed), 0, 1)
+        assert sharp_label is label_HW
+        assert abs(blurred_image.astype(float).mean() - image_HWC.mean()) < 12
+
+
+def test_one_probability_does_not_shift_the_others_draws():
+    image_HWC = np.random.default_rng(1).integers(0, 256, (9, 7, 3), np.uint8)
+    for seed in range(30):
+        blurred, _ = augment(image_HWC, None, np.random.default_rng(seed), 0, 0.5)
+        both, _ = augment(image_HWC[:, ::-1].copy(), None, np.random.default_rng(seed), 1, 0.5)
+        np.testing.assert_array_equal(blurred, both)
