@@ -11,6 +11,6 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
+    default_target: True
     input:
         result_files(),
-    default_target: True

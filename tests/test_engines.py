@@ -169,7 +169,7 @@ def test_a_kill_at_any_moment_changes_no_byte(fresh, finished):
 
 def test_a_missing_folder_is_one_sentence(fresh):
     project = copy_of(fresh, "missing")
-    result = tiny.snakemake(project, "--config", "preset=paper", "results/table2.csv", check=False)
+    result = tiny.snakemake(project, "results/table2.csv", "--config", "preset=paper", check=False)
     output = result.stdout + result.stderr
     assert result.returncode != 0
     assert "folder datasets/GTA5 is missing: get GTA5 from the authors' page" in output

@@ -10,7 +10,7 @@ from snakemake.utils import validate
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan, phase_targets
-from segadapt.plan.session import begin_session
+from segadapt.plan.session import begin_session, has_gpu
 
 
 def politely(function, *arguments):
@@ -29,8 +29,9 @@ validate(config, "../schemas/params.schema.json", set_default=False)
 # Child processes of Snakemake parse this file too; only the main one may move file times.
 session = politely(begin_session, plan) if workflow.is_main_process else None
 
-RUN = f"{sys.executable} -m segadapt.stages"
-HAS_GPU = Path("/dev/nvidia0").exists()
+# Jobs run with the Python that runs Snakemake, also where its environment is not activated.
+shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
+HAS_GPU = has_gpu()
 
 
 def either(names):
@@ -64,4 +65,8 @@ def inputs_of(name):
 
 def result_files():
     """Every table and figure of the active preset."""
-    return [next(iter(job.outputs.values())) for job in plan.jobs if job.stage in ("table", "figure")]
+    return [
+        next(iter(job.outputs.values()))
+        for job in plan.jobs
+        if job.stage in ("table", "figure")
+    ]

@@ -6,12 +6,14 @@ rule render:
         provenance="work/{preset}/data/{dataset}/provenance.json",
     log:
         "work/{preset}/logs/render/{dataset}.log",
+    conda:
+        "../envs/segadapt.yaml"
     threads: plan.parameters.active_preset.run.prepare_processes
     resources:
         mem_mb=1500,
         runtime=30,
     shell:
-        "{RUN}.render {input.card} 2>&1 | tee {log}"
+        "python -m segadapt.stages.render {input.card} 2>&1 | tee {log}"
 
 
 rule prepare:
@@ -24,9 +26,11 @@ rule prepare:
         provenance="work/{preset}/cache/{cache}/provenance.json",
     log:
         "work/{preset}/logs/prepare/{cache}.log",
+    conda:
+        "../envs/segadapt.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=240,
     shell:
-        "{RUN}.prepare {input.card} 2>&1 | tee {log}"
+        "python -m segadapt.stages.prepare {input.card} 2>&1 | tee {log}"

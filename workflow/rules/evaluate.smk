@@ -8,10 +8,12 @@ rule evaluate:
         provenance="work/{preset}/metrics/{model}/seed{seed}/provenance.json",
     log:
         "work/{preset}/logs/evaluate/{model}/seed{seed}.log",
+    conda:
+        "../envs/segadapt.yaml"
     threads: plan.parameters.active_preset.run.cpu_threads
     resources:
         mem_mb=1500,
         runtime=120,
         gpu=int(HAS_GPU),
     shell:
-        "{RUN}.evaluate {input.card} 2>&1 | tee {log}"
+        "python -m segadapt.stages.evaluate {input.card} 2>&1 | tee {log}"

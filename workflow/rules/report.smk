@@ -3,7 +3,9 @@ rule table:
         card=f"work/{plan.parameters.preset}/cards/table/{{table}}.json",
         upstream=inputs_of("table/{table}"),
     output:
-        csv=report("results/{table}.csv", caption="../report/table.rst", category="Tables"),
+        csv=report(
+            "results/{table}.csv", caption="../report/table.rst", category="Tables"
+        ),
         json="results/{table}.json",
         md="results/{table}.md",
         tex="results/{table}.tex",
@@ -11,12 +13,14 @@ rule table:
         provenance="results/{table}.provenance.json",
     log:
         f"work/{plan.parameters.preset}/logs/table/{{table}}.log",
+    conda:
+        "../envs/segadapt.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=10,
     shell:
-        "{RUN}.table {input.card} 2>&1 | tee {log}"
+        "python -m segadapt.stages.table {input.card} 2>&1 | tee {log}"
 
 
 rule figure:
@@ -24,17 +28,23 @@ rule figure:
         card=f"work/{plan.parameters.preset}/cards/figure/{{figure}}.json",
         upstream=inputs_of("figure/{figure}"),
     output:
-        picture=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        picture=report(
+            "results/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         provenance="results/figures/{figure}.provenance.json",
     log:
         f"work/{plan.parameters.preset}/logs/figure/{{figure}}.log",
+    conda:
+        "../envs/segadapt.yaml"
     threads: plan.parameters.active_preset.run.cpu_threads
     resources:
         mem_mb=1500,
         runtime=30,
         gpu=int(HAS_GPU),
     shell:
-        "{RUN}.figure {input.card} 2>&1 | tee {log}"
+        "python -m segadapt.stages.figure {input.card} 2>&1 | tee {log}"
 
 
 # DVC's phases: each asks for all jobs of its stages.

@@ -12,14 +12,15 @@ rule pretrain:
         "work/{preset}/logs/pretrain/{model}/seed{seed}.benchmark.tsv"
     wildcard_constraints:
         model=either(models_of("pretrain")),
+    conda:
+        "../envs/segadapt.yaml"
     threads: plan.parameters.active_preset.run.cpu_threads
     resources:
         mem_mb=1500,
         runtime=2880,
         gpu=int(HAS_GPU),
     shell:
-        "{RUN}.pretrain {input.card} 2>&1 | tee {log}"
-
+        "python -m segadapt.stages.pretrain {input.card} 2>&1 | tee {log}"
 
 
 rule adapt:
@@ -36,14 +37,15 @@ rule adapt:
         "work/{preset}/logs/adapt/{model}/seed{seed}.benchmark.tsv"
     wildcard_constraints:
         model=either(models_of("adapt")),
+    conda:
+        "../envs/segadapt.yaml"
     threads: plan.parameters.active_preset.run.cpu_threads
     resources:
         mem_mb=1500,
         runtime=2880,
         gpu=int(HAS_GPU),
     shell:
-        "{RUN}.adapt {input.card} 2>&1 | tee {log}"
-
+        "python -m segadapt.stages.adapt {input.card} 2>&1 | tee {log}"
 
 
 rule refine:
@@ -60,10 +62,12 @@ rule refine:
         "work/{preset}/logs/refine/{model}/seed{seed}.benchmark.tsv"
     wildcard_constraints:
         model=either(models_of("refine")),
+    conda:
+        "../envs/segadapt.yaml"
     threads: plan.parameters.active_preset.run.cpu_threads
     resources:
         mem_mb=1500,
         runtime=2880,
         gpu=int(HAS_GPU),
     shell:
-        "{RUN}.refine {input.card} 2>&1 | tee {log}"
+        "python -m segadapt.stages.refine {input.card} 2>&1 | tee {log}"

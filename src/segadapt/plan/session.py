@@ -12,6 +12,11 @@ OWNER = Path("work/.owner")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
 
+def has_gpu() -> bool:
+    """Whether this machine has an NVIDIA device, told without importing torch."""
+    return Path("/dev/nvidia0").exists()
+
+
 def begin_session(plan: Plan) -> IO[str] | None:
     """Prepares the working folder for a run and returns the lock that its process must keep.
 

@@ -138,7 +138,7 @@ def _roof(house: House) -> list[np.ndarray]:
         ridge = top + house.depth * 0.30
         foot = rectangle(-half - 0.25, half + 0.25, -0.45, house.depth + 0.4, top)
         peak = rectangle(-half - 0.25, half + 0.25, house.depth / 2 - 0.05, house.depth / 2 + 0.05, ridge)
-        roof = prism(foot, peak, house.roof, texture=TEXTURE_NUMBER["tile"])
+        roof = prism(foot, peak, house.roof, floor=True, texture=TEXTURE_NUMBER["tile"])
         roof["colour"][[1, 3]] = house.wall
         chimney = box((half * 0.4, half * 0.4 + 0.7), (house.depth * 0.3, house.depth * 0.3 + 0.7), (top, ridge + 0.8),
                       house.roof * 0.8, texture=TEXTURE_NUMBER["brick"])  # fmt: skip
@@ -151,7 +151,7 @@ def _roof(house: House) -> list[np.ndarray]:
                 )
         return pieces
     cap = np.minimum(house.wall * 1.08, 0.97)
-    pieces = [box((-half - 0.15, half + 0.15), (-0.2, house.depth), (top - 0.35, top + 0.25), cap)]
+    pieces = [box((-half - 0.15, half + 0.15), (-0.2, house.depth), (top - 0.35, top + 0.25), cap, floor=True)]
     if not house.tower:
         pieces.append(box((-half * 0.3, half * 0.1), (2, 4.5), (top, top + 1.4), house.wall * 0.8))
     return pieces
