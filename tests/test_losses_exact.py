@@ -94,16 +94,13 @@ def assert_exact(loss_of: Callable, logits: torch.Tensor, textbook: Textbook, pi
 
 
 def decimal_weights(logits: torch.Tensor, alpha: float) -> Pixel:
-    """w_c of the image by plain counting; ``Decimal`` has no 0 ** negative, which the formula reads as infinite."""
+    """w_c of the image by plain counting; a class without a pixel weighs as one of a single pixel."""
     num_classes, pixels = logits.shape[1], logits.shape[3]
     tops = [column.index(max(column)) for column in logits[0, :, 0].T.tolist()]
     weights = []
     for index in range(num_classes):
-        count = Decimal(tops.count(index))
-        if count == 0:
-            weights.append(Decimal(1) if alpha > 0 else Decimal(0) if alpha < 0 else 1 / Decimal(pixels))
-        else:
-            weights.append(1 / max(count ** Decimal(alpha) * Decimal(pixels) ** (1 - Decimal(alpha)), Decimal(1)))
+        count = Decimal(max(tops.count(index), 1))
+        weights.append(1 / max(count ** Decimal(alpha) * Decimal(pixels) ** (1 - Decimal(alpha)), Decimal(1)))
     return weights
 
 
@@ -208,7 +205,7 @@ def test_weights_that_are_orders_apart_keep_the_gradient_exact(margin, dtype):
     logits = column[None, :, None, :].expand(1, 3, 1, pixels).clone().requires_grad_()
     weights = [1 / Decimal(pixels), Decimal(1), Decimal(1)]
     for loss, formula in ((max_squares, negative_squares), (entropy, weighted_entropy)):
-        result = loss(logits, normalisation="paper", image_weight=ImageWeight(0.2, "class"))
+        result = loss(logits, normalisation="paper", image_weight=ImageWeight(1.0, "class"))
         (gradient,) = torch.autograd.grad(result, logits)
         with localcontext() as context:
             context.prec = DIGITS

@@ -59,7 +59,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise write_failure(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # A parent that is no folder has already been reported above.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -21,8 +21,8 @@ class ImageWeight:
         lifts frequent ones (the authors' SYNTHIA scripts used -0.2).
     index: "pixel", the weight of the pixel's own most probable class for all its probabilities
         (released code), or "class", the weight of each probability's class (Eq. 13). Under
-        "class" a class without a single predicted pixel is weighed too, and by the formula its
-        weight is 1 for alpha above 0 and 0 below.
+        "class" a class without a single predicted pixel is weighed too. Eq. 13 divides by zero
+        there; it is given the weight of a class of one pixel, which keeps all weights near 1/N.
     half: whether maximum squares carries the 1/2 of Eq. 13; the released code does not.
 
     Raises UserError on any other value.
@@ -63,7 +63,7 @@ def class_weights(counts_BC: torch.Tensor, alpha: float, dtype: torch.dtype) -> 
     """w_c of :class:`ImageWeight` from one image's counts a row: (B, C) of ``dtype``."""
     counts_BC = counts_BC.to(dtype)
     total_B1 = counts_BC.sum(dim=1, keepdim=True)
-    return (counts_BC.pow(alpha) * total_B1.pow(1 - alpha)).clamp(min=1).reciprocal()
+    return (counts_BC.clamp(min=1).pow(alpha) * total_B1.pow(1 - alpha)).clamp(min=1).reciprocal()
 
 
 def pick(weight_BC: torch.Tensor, class_B1HW: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,167 @@
+"""The hash of the code: an edit reaches exactly the jobs whose numbers it can change."""
+
+import ast
+import shutil
+
+import pytest
+from test_plan import METHODS, below, plan_of
+from tiny import REPOSITORY, tiny_parameters
+
+from segadapt.core.errors import UserError
+from segadapt.plan import code, jobs
+
+
+def forget() -> None:
+    """Empties the caches of the code hash, as a new process would."""
+    for cached in (code._tree, code._imports, code._module_hash):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that the plan hashes instead of the real one."""
+    copy = tmp_path / "segadapt"
+    shutil.copytree(REPOSITORY / "src" / "segadapt", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "ROOT", copy)
+    monkeypatch.setattr(jobs, "ROOT", copy)
+    forget()
+    yield copy
+    forget()
+
+
+def codes() -> dict[str, str]:
+    """The code hash of every job, read anew."""
+    forget()
+    return {job.name: job.code for job in plan_of().jobs}
+
+
+def changed(before: dict[str, str]) -> set[str]:
+    """Names of the jobs whose code hash is not what it was."""
+    return {name for name, value in codes().items() if before.get(name) != value}
+
+
+class OtherDocstrings(ast.NodeTransformer):
+    """Replaces every docstring."""
+
+    def visit_Expr(self, node):
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            node.value = ast.Constant("Other words.")
+        return node
+
+
+class OneNumberMore(ast.NodeTransformer):
+    """Adds one to the first number."""
+
+    done = False
+
+    def visit_Constant(self, node):
+        if not self.done and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+            self.done = True
+            return ast.Constant(node.value + 1)
+        return node
+
+
+def test_comments_docstrings_and_formatting_change_no_hash(package):
+    before = codes()
+    for path in package.rglob("*.py"):
+        tree = OtherDocstrings().visit(ast.parse(path.read_text()))
+        path.write_text("# A comment.\n\n\n" + ast.unparse(tree).replace("\n\n", "\n\n\n# Another.\n"))
+    assert changed(before) == set()
+
+
+def test_one_changed_number_in_any_module_changes_its_hash(package):
+    modules = code._closure(("segadapt.stages.adapt", "segadapt.methods.entropy", "segadapt.stages.render"))
+    tried = 0
+    for module in sorted(modules):
+        path = code._path(module)
+        text, other = path.read_text(), OneNumberMore()
+        tree = other.visit(ast.parse(text))
+        if other.done:
+            before = code.code_hash([module])
+            path.write_text(ast.unparse(tree))
+            forget()
+            assert code.code_hash([module]) != before, module
+            path.write_text(text)
+            forget()
+            assert code.code_hash([module]) == before
+            tried += 1
+    assert tried > 20
+
+
+TRAINING = {"pretrain/source", "pretrain/source_multi", "refine/maxsquare_iw_multi"} | {
+    f"adapt/{name}" for name in METHODS if name != "maxsquare_iw_multi"
+}
+MAX_SQUARES = {"adapt/target_forwarded", "adapt/maxsquare", "adapt/maxsquare_iw", "refine/maxsquare_iw_multi"}
+DEPENDANTS = [
+    ("losses/entropy.py", {"adapt/minent"}),
+    ("methods/entropy.py", {"adapt/minent"}),
+    ("losses/max_squares.py", MAX_SQUARES),
+    ("methods/max_squares.py", MAX_SQUARES),
+    ("losses/guidance.py", {"refine/maxsquare_iw_multi"}),
+    ("methods/multi_level.py", {"refine/maxsquare_iw_multi"}),
+    ("losses/cross_entropy.py", TRAINING),
+    ("training/schedule.py", TRAINING),
+    ("data/augment.py", TRAINING),
+    ("data/reading.py", {"prepare/source_train", "prepare/target_train", "prepare/target_val"}),
+    ("data/datasets/gta5.py", {"prepare/source_train"}),
+    ("data/datasets/cityscapes.py", {"prepare/target_train", "prepare/target_val"}),
+    ("core/progress.py", set()),
+    ("core/errors.py", set()),
+    ("core/parameters/root.py", set()),
+    ("stages/runner.py", set()),
+    ("plan/jobs.py", set()),
+]
+
+
+@pytest.mark.parametrize(("file", "expected"), DEPENDANTS, ids=[each[0] for each in DEPENDANTS])
+def test_an_edit_reaches_exactly_the_jobs_that_use_the_file(package, file, expected):
+    before, plan = codes(), plan_of()
+    path = package / file
+    path.write_text(path.read_text() + "\nEDITED = 1\n")
+    names = {job.name for job in plan.jobs if job.name.removesuffix("/seed1") in expected}
+    # Jobs further down run again in any case; whether their own code is touched as well makes no difference.
+    further = {each for name in names for each in below(plan, name)}
+    reached = changed(before)
+    assert names <= reached <= names | further
+
+
+def test_a_new_loss_that_its_package_exports_touches_no_other_job(package):
+    before = codes()
+    (package / "losses" / "brand_new.py").write_text("def brand_new(x):\n    return x\n")
+    init = package / "losses" / "__init__.py"
+    init.write_text(init.read_text() + "\nfrom segadapt.losses.brand_new import brand_new\n")
+    (package / "methods" / "brand_new.py").write_text("from segadapt.losses import brand_new\n")
+    assert changed(before) == set()
+    used = code.code_hash(["segadapt.methods.brand_new"])
+    (package / "losses" / "brand_new.py").write_text("def brand_new(x):\n    return x + 1\n")
+    forget()
+    assert code.code_hash(["segadapt.methods.brand_new"]) != used
+
+
+def test_no_module_imports_in_a_way_that_the_hash_would_not_see():
+    for path in (REPOSITORY / "src" / "segadapt").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, path
+                assert "*" not in [alias.name for alias in node.names], path
+
+
+def test_a_method_without_file_is_refused_with_those_there_are():
+    methods = tiny_parameters()["methods"]
+    methods["minent"]["target_loss"] = "entropie"
+    with pytest.raises(UserError, match=r"methods\.minent\.target_loss: 'entropie' has no file.*entropy.*max_squares"):
+        plan_of(methods=methods)
+
+
+def test_a_data_set_format_without_file_is_refused():
+    presets = tiny_parameters()["presets"]
+    presets["tiny"]["datasets"]["game"]["format"] = "gta6"
+    with pytest.raises(UserError, match=r"presets\.tiny\.datasets\.game\.format: 'gta6' has no file.*gta5"):
+        plan_of(presets=presets)
+
+
+def test_a_method_file_with_a_slip_is_refused_with_its_line(package):
+    (package / "methods" / "entropy.py").write_text("x = 1\ndef build(:\n")
+    forget()
+    with pytest.raises(UserError, match=r"entropy\.py, line 2"):
+        plan_of()
