@@ -1,0 +1,162 @@
+"""The one loop: what a step does, what it refuses, and that nothing but the step decides it."""
+
+import copy
+import math
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from segadapt.core.errors import UserError
+from segadapt.data.cache import PackedCache
+from segadapt.data.loader import BatchSource
+from segadapt.data.prepare import Preparation, prepare
+from segadapt.losses import cross_entropy
+from segadapt.methods import Prediction
+from segadapt.methods.composition import build_objective
+from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, deeplabv2, initialise, to_input
+from segadapt.training.compute import set_up_compute
+from segadapt.training.optimiser import RepeatedSGD, parameter_groups
+from segadapt.training.schedule import poly_learning_rate
+from segadapt.training.state import StateStore
+from segadapt.training.trainer import Loop, Trainer
+
+PROTOCOL = {
+    "normalisation": "released", "max_squares_half": True, "image_weight_half": False,
+    "image_weight_index": "pixel", "guidance_mask": "own",
+}  # fmt: skip
+FLOAT32 = {"bf16": False, "tf32": False, "channels_last": False}
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory) -> dict[str, PackedCache]:
+    root = tmp_path_factory.mktemp("caches")
+    tiny.write_gta5(root / "gta5")
+    tiny.write_cityscapes(root / "cityscapes")
+    source = Preparation("gta5", root / "gta5", "train", (64, 32), "cityscapes19", True, False)
+    target = Preparation("cityscapes", root / "cityscapes", "train", (64, 32), "cityscapes19", False, False)
+    for name, what in (("source", source), ("target", target)):
+        prepare(what, root / name, root / "scratch" / name, 1)
+    return {name: PackedCache(root / name / "manifest.json") for name in ("source", "target")}
+
+
+def entry(target_loss: str | None = "max_squares", **changes) -> dict:
+    return {
+        "target_loss": target_loss,
+        "lambda_target": 0.1,
+        "image_weight": None,
+        "guidance": None,
+        "options": {},
+    } | changes
+
+
+def make_trainer(caches, folder: Path, method: dict | None, steps: int = 4, auxiliary: bool = False, **loop) -> Trainer:
+    compute = set_up_compute(FLOAT32, 1)
+    model = initialise(deeplabv2("streets", 19, 2, auxiliary), 3, "kaiming")
+    objective = None if method is None else build_objective(method, PROTOCOL)
+    sources = {
+        name: BatchSource(cache, name, 5, 2, 0.5, 0.5, with_labels=name == "source") for name, cache in caches.items()
+    }
+    settings = dict(
+        steps=steps, horizon=steps, learning_rate=0.01, power=0.9, auxiliary_weight=0.1,
+        lambda_target=0.0 if method is None else method["lambda_target"], log_steps=2, save_steps=2,
+        save_seconds=1e9, loader_threads=0,
+    ) | loop  # fmt: skip
+    return Trainer(
+        model, RepeatedSGD(parameter_groups(model), 0.9, 5e-4, "torch10"), Loop(**settings), sources["source"],
+        sources["target"] if objective else None, objective, BatchNormPolicy(), "caffe", compute, StateStore(folder),
+    )  # fmt: skip
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+
+
+def equal(one: dict, other: dict) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("auxiliary", [False, True])
+def test_a_run_equals_the_released_order_of_operations(caches, tmp_path, auxiliary):
+    """Source backward, target backward, one step: written out plainly."""
+    guidance = {"threshold": 0.1, "weight": 0.1} if auxiliary else None
+    method = entry(image_weight={"alpha": 0.2}, guidance=guidance, lambda_target=2.0)
+    trainer = make_trainer(caches, tmp_path, method, auxiliary=auxiliary)
+    model = copy.deepcopy(trainer.model)
+    optimiser = RepeatedSGD(parameter_groups(model), 0.9, 5e-4, "torch10")
+    objective = build_objective(method, PROTOCOL)
+    apply_batchnorm_policy(model, BatchNormPolicy(), training=True)
+    for step in range(4):
+        source, target = trainer.source.batch(step), trainer.target.batch(step)
+        final, low = model(to_input(source.image_BHWC, "caffe").contiguous())
+        loss = cross_entropy(final, source.label_BHW, (32, 64))
+        if auxiliary:
+            loss = loss + 0.1 * cross_entropy(low, source.label_BHW, (32, 64))
+        loss.backward()
+        final, low = model(to_input(target.image_BHWC, "caffe").contiguous())
+        (2.0 * objective(Prediction(final, low), (32, 64))).backward()
+        optimiser.step(poly_learning_rate(step, 0.01, 4))
+        optimiser.zero_grad()
+    trainer.run("test")
+    assert equal(weights(trainer), model.state_dict())
+
+
+def test_lambda_zero_moves_only_what_batch_norm_moves(caches, tmp_path):
+    """Against a run without target images: after one step the same weights, other running statistics."""
+    alone = make_trainer(caches, tmp_path / "a", None, steps=1)
+    forwarded = make_trainer(caches, tmp_path / "b", entry(lambda_target=0.0), steps=1)
+    alone.run("alone")
+    forwarded.run("forwarded")
+    one, other = weights(alone), weights(forwarded)
+    different = {name for name in one if not torch.equal(one[name], other[name])}
+    assert different and all("running" in name or "num_batches" in name for name in different)
+
+
+@pytest.mark.parametrize("method", [None, entry(), entry("entropy")], ids=["source", "max_squares", "entropy"])
+def test_resuming_from_any_saved_state_gives_the_same_bits(caches, tmp_path, method):
+    whole = make_trainer(caches, tmp_path / "whole", method, steps=8)
+    history = whole.run("whole")
+    states = sorted((tmp_path / "whole").glob("state-*"))
+    assert [state.name for state in states] == ["state-000000004.safetensors", "state-000000006.safetensors"]
+    for state in states:
+        folder = tmp_path / state.stem
+        folder.mkdir()
+        (folder / state.name).write_bytes(state.read_bytes())
+        resumed = make_trainer(caches, folder, method, steps=8)
+        assert resumed.run("resumed").rows == history.rows
+        assert equal(weights(resumed), weights(whole))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_loader_threads_change_nothing(caches, tmp_path, threads):
+    inline = make_trainer(caches, tmp_path / "0", entry())
+    threaded = make_trainer(caches, tmp_path / "n", entry(), loader_threads=threads)
+    inline.run("inline")
+    threaded.run("threaded")
+    assert equal(weights(inline), weights(threaded))
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(caches, tmp_path):
+    trainer = make_trainer(caches, tmp_path, entry(), steps=8)
+
+    def poisoned(prediction: Prediction, size: tuple[int, int]) -> torch.Tensor:
+        calls.append(1)
+        return prediction.logits_final_BCHW.mean() * (math.nan if len(calls) == 6 else 1.0)
+
+    calls: list[int] = []
+    object.__setattr__(trainer, "objective", poisoned)
+    with pytest.raises(UserError, match=r"target loss is nan at step 5 .*lower learning_rate"):
+        trainer.run("poisoned")
+    assert max(path.name for path in tmp_path.glob("state-*")) == "state-000000004.safetensors"
+
+
+def test_guidance_without_an_auxiliary_head_is_refused(caches, tmp_path):
+    trainer = make_trainer(caches, tmp_path, entry(guidance={"threshold": 0.95, "weight": 0.1}))
+    with pytest.raises(UserError, match="auxiliary head"):
+        trainer.run("guided")
+
+
+def test_an_unknown_target_loss_is_refused():
+    with pytest.raises(UserError, match=r"segadapt/methods/no_such\.py"):
+        build_objective(entry("no_such"), PROTOCOL)
