@@ -7,6 +7,7 @@ import shutil
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -120,9 +121,15 @@ def _mapped(work, items: list[SampleFiles], processes: int) -> Iterator[tuple[li
         yield from map(work, items)
         return
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        # Small windows, so that a large data set never waits in memory.
-        for start in range(0, len(items), 256):
-            yield from pool.map(work, items[start : start + 256], chunksize=4)
+        try:
+            # Small windows, so that a large data set never waits in memory.
+            for start in range(0, len(items), 256):
+                yield from pool.map(work, items[start : start + 256], chunksize=4)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a process that prepares images was killed, perhaps for want of memory; run the same command again, "
+                "with a smaller run.prepare_processes in params.yaml if it recurs"
+            ) from error
 
 
 def _resume(pack: Path, journal: Path) -> list[dict]:

@@ -13,6 +13,9 @@ from segadapt.plan.code import ROOT, code_hash
 
 SOURCE, SOURCE_MULTI = "source", "source_multi"
 
+_NOT_A_LOSS = {"composition", "multi_level"}
+"""Files of ``segadapt/methods`` that put losses together and are none."""
+
 _UNADAPTED = {
     "source_only": {"title": "Source only", "origin": "ours", "paper_row": "Source only"},
     ORACLE: {"title": "Oracle (target labels)", "origin": "control", "paper_row": None},
@@ -252,8 +255,8 @@ class _Planner:
 
 def _require_module(module: str, where: str) -> None:
     relative = Path(*module.split(".")[1:])
-    if not (ROOT / relative.with_suffix(".py")).is_file():
-        known = sorted(path.stem for path in (ROOT / relative.parent).glob("[a-z]*.py") if path.stem != "composition")
+    known = {path.stem for path in (ROOT / relative.parent).glob("[a-z]*.py")} - _NOT_A_LOSS
+    if relative.name not in known:
         raise UserError(
-            f"params.yaml: {where}: '{relative.name}' has no file in segadapt; known are {', '.join(known)}"
+            f"params.yaml: {where}: '{relative.name}' has no file in segadapt; known are {', '.join(sorted(known))}"
         )
