@@ -8,11 +8,12 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 .PHONY: table2 test setup lint clean-results
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
-	$(BIN)/snakemake --cores $(CORES) results/table2.csv
+	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/figures/qualitative.png
 	@$(BIN)/segadapt show results/table2.csv
+	@echo 'Pictures: results/figures/qualitative.png'
 
 test: .venv/.ready-dev ## all tests
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/.ready-dev ## style of Python and of the workflow
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,7 +1,7 @@
 # Parameters, plan, helpers and targets. The plan (segadapt.plan) knows all jobs; the rules only say
 # how a job is run. Every rule reads a card, a small file whose time tells whether the job is due.
 
-import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -30,7 +30,7 @@ validate(config, "../schemas/params.schema.json", set_default=False)
 session = politely(begin_session, plan) if workflow.is_main_process else None
 
 # Jobs run with the Python that runs Snakemake, also where its environment is not activated.
-shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
+shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 HAS_GPU = has_gpu()
 
 

@@ -45,6 +45,7 @@ def run_card(stage: Stage, card: Path) -> None:
         if _is_done(job, fingerprint):
             print(f"{job.name}: already made", file=sys.stderr)
         else:
+            _remove_leftovers(job)
             start = time.perf_counter()
             stage(job, scratch)
             seconds = time.perf_counter() - start
@@ -62,6 +63,13 @@ def _is_done(job: Job, fingerprint: str) -> bool:
         Path(output["path"]).is_file() and sha256_file(Path(output["path"])) == output["sha256"]
         for output in record["outputs"].values()
     )
+
+
+def _remove_leftovers(job: Job) -> None:
+    """Temporary files of this job's outputs, left by a process that was killed while it wrote them."""
+    for path in map(Path, (*job.outputs.values(), job.provenance)):
+        for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+            leftover.unlink()
 
 
 def _uses_gpu() -> bool:

@@ -1,0 +1,88 @@
+"""The house rules that a machine can check: sizes, floors, bans, style of Python and of the workflow."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+
+SOURCE = tiny.REPOSITORY / "src" / "segadapt"
+MODULES = sorted(SOURCE.rglob("*.py"))
+# Upper floors may import lower ones. ``plan`` stands beside ``stages``: it reads parameters and knows all jobs.
+FLOORS = ["core", "data", "models", "losses", "methods", "training", "reporting", "plan", "stages"]
+FLOOR = {name: level for level, name in enumerate(FLOORS)} | {"evaluation": FLOORS.index("training")}
+
+
+def package_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE).parts
+    return parts[0] if len(parts) > 1 else path.stem
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of all modules that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_down_and_know_no_engine(path):
+    own = FLOOR.get(package_of(path), len(FLOORS))
+    for name in imported(path):
+        top, *rest = name.split(".")
+        assert top not in {"snakemake", "dvc", "ruamel"}, f"{path} imports an engine"
+        if top == "segadapt" and rest and rest[0] in FLOOR:
+            assert FLOOR[rest[0]] <= own, f"{path} imports {name}, which is above it"
+
+
+def test_sizes():
+    lines = {path: len(path.read_text().splitlines()) for path in MODULES}
+    assert max(lines.values()) <= 350
+    assert sorted(lines.values())[len(lines) // 2] <= 120
+    for path, count in lines.items():
+        if path.parent.name == "methods":
+            assert count <= 80, path
+        if path.parent.name == "stages" and path.stem != "runner":
+            assert count <= 60, path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_nothing_that_can_run_foreign_code(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+            assert name not in {"eval", "exec", "yaml.load", "os.system", "torch.load"}, f"{path}:{node.lineno}"
+            assert not name.startswith("pickle."), f"{path}:{node.lineno}"
+            assert "shell" not in keywords, f"{path}:{node.lineno}"
+            assert not name.endswith("extractall") or "filter" in keywords, f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("module", ["segadapt.cli", "segadapt.plan", "segadapt.data.prepare", "segadapt.data.streets"])
+def test_light_modules_import_no_torch(module):
+    code = f"import sys, {module}\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tiny.REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("snakefmt", "--check", "Snakefile", "workflow/rules"),
+        ("snakemake", "--lint"),
+    ],
+    ids=" ".join,
+)
+def test_style(command, tmp_path):
+    project = tmp_path / "project"
+    tiny.make_project(project)
+    for name in ("tests", "pyproject.toml"):
+        (project / name).symlink_to(tiny.REPOSITORY / name)
+    tiny.call(project, sys.executable, "-m", *command)
