@@ -147,24 +147,39 @@ def test_experiments_show_and_differ(finished):
     assert "index.html" in dvc(project, "plots", "show")
 
 
-def test_a_kill_at_any_moment_changes_no_byte(fresh, finished):
+def kill_after(project: Path, command: tuple[str, ...], seconds: float, whole_group: bool) -> None:
+    """Starts a command and sends SIGKILL to it, or to it and all its children, unless it ends before."""
+    process = subprocess.Popen(
+        command, cwd=project, env=tiny.environment(project), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_kill_of_snakemake_changes_no_byte(fresh, finished):
     """SIGKILL to Snakemake alone (its jobs live on) or to the whole group, then the same command again."""
     project = copy_of(fresh, "killed")
-    command = (sys.executable, "-m", "snakemake", "--cores", "2", "results/table2.csv")
+    command = (sys.executable, "-m", "snakemake", "--cores", "2")
     moments = random.Random(7)
     for whole_group in (False, True, False):
-        process = subprocess.Popen(
-            command, cwd=project, env=tiny.environment(project), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            process.wait(moments.uniform(6, 14))
-        except subprocess.TimeoutExpired:
-            kill = os.killpg if whole_group else os.kill
-            kill(process.pid, signal.SIGKILL)
-            process.wait()
+        kill_after(project, command, moments.uniform(6, 14), whole_group)
     tiny.call(project, *command)
     assert made(project) == made(finished)
+
+
+def test_a_kill_of_dvc_changes_no_byte(fresh, finished):
+    """The lock files that DVC leaves behind do not stop the same command."""
+    project = copy_of(fresh, "killed-dvc")
+    command = (sys.executable, "-m", "dvc", "repro")
+    for seconds in (9, 14):
+        kill_after(project, command, seconds, whole_group=True)
+    dvc(project, "repro")
+    assert made(project) == made(finished)
+    assert UP_TO_DATE in dvc(project, "repro")
 
 
 def test_a_missing_folder_is_one_sentence(fresh):

@@ -124,6 +124,6 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
 
 def jobs_to_run(folder: Path, *arguments: str) -> list[str]:
     """The logs (hence names) of the jobs that a dry run lists."""
-    output = snakemake(folder, "-n", "--quiet", "progress", *arguments).stdout
+    output = snakemake(folder, *arguments, "-n", "--quiet", "progress").stdout
     names = [line.split("/logs/", 1)[1].removesuffix(".log") for line in output.splitlines() if "    log: " in line]
     return sorted(names)

@@ -30,7 +30,9 @@ validate(config, "../schemas/params.schema.json", set_default=False)
 session = politely(begin_session, plan) if workflow.is_main_process else None
 
 # Jobs run with the Python that runs Snakemake, also where its environment is not activated.
-shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+shell.prefix(
+    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+)
 HAS_GPU = has_gpu()
 
 

@@ -13,7 +13,7 @@ rule render:
         mem_mb=1500,
         runtime=30,
     shell:
-        "python -m segadapt.stages.render {input.card} 2>&1 | tee {log}"
+        "python -m segadapt.stages.render {input.card} {threads} 2>&1 | tee {log}"
 
 
 rule prepare:
@@ -28,9 +28,9 @@ rule prepare:
         "work/{preset}/logs/prepare/{cache}.log",
     conda:
         "../envs/segadapt.yaml"
-    threads: 1
+    threads: plan.parameters.active_preset.run.prepare_processes
     resources:
         mem_mb=2000,
         runtime=240,
     shell:
-        "python -m segadapt.stages.prepare {input.card} 2>&1 | tee {log}"
+        "python -m segadapt.stages.prepare {input.card} {threads} 2>&1 | tee {log}"

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from segadapt.core.artifacts import sha256_file
@@ -20,24 +21,27 @@ TERMINATED = 143
 
 
 def main(stage: Stage) -> None:
-    """Runs ``stage`` on the card named on the command line.
+    """Runs ``stage`` on the card named on the command line, with as many processes as are named after it.
 
     Exit status 0 when the outputs are in place, 2 with one sentence for a mistake of the user's,
     143 after SIGTERM. The same command then goes on from the last saved state.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    if len(sys.argv) != 2:
-        sys.exit(f"usage: python -m {sys.modules['__main__'].__spec__.name} CARD")
+    if len(sys.argv) not in (2, 3):
+        sys.exit(f"usage: python -m {sys.modules['__main__'].__spec__.name} CARD [PROCESSES]")
+    processes = int(sys.argv[2]) if len(sys.argv) == 3 else None
     try:
-        run_card(stage, Path(sys.argv[1]))
+        run_card(stage, Path(sys.argv[1]), processes)
     except UserError as error:
         print(f"segadapt: {error}", file=sys.stderr)
         sys.exit(2)
 
 
-def run_card(stage: Stage, card: Path) -> None:
+def run_card(stage: Stage, card: Path, processes: int | None = None) -> None:
     """Runs a job unless its outputs stand there already, made from the same inputs by the same code."""
     job = read_card(card)
+    if processes is not None:
+        job = replace(job, run=job.run | {"prepare_processes": processes})
     hashes = job.input_hashes()
     fingerprint = job.fingerprint(hashes)
     scratch = job.scratch(fingerprint)
