@@ -1,5 +1,4 @@
 import html
-import io
 import json
 import re
 from html.parser import HTMLParser
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segadapt.core.errors import UserError
-from segadapt.labels import CAMVID11, CITYSCAPES19, SYNTHIA13, SYNTHIA16, ClassSet
+from segadapt.labels import CAMVID11, SYNTHIA13, SYNTHIA16, ClassSet
 from segadapt.reporting import (
     BUILT_IN_NOTE,
     TableHeader,
@@ -23,7 +22,6 @@ from segadapt.reporting import (
     read_table,
     write_table,
 )
-from segadapt.reporting.console import WIDTH, table_lines
 from segadapt.reporting.latex import latex_twin
 from segadapt.reporting.markdown import markdown_twin, provenance_lines
 from segadapt.reporting.published import PublishedRow
@@ -346,37 +344,3 @@ def test_a_foreign_csv_is_refused(tmp_path, content):
 def test_a_missing_csv_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"cannot read .*t\.csv"):
         print_table(tmp_path / "t.csv")
-
-
-@pytest.mark.parametrize("paper_data", [False, True])
-def test_the_terminal_table_fits_and_is_aligned(paper_data):
-    own = [
-        TableRow("x" * 60, "ResNet-101", "ours", [numpy.full(19, 1.0)] * 2, [1.0, 0.4], "MaxSquare"),
-        TableRow("short", "ResNet-101", "control", [numpy.linspace(0, 1, 19)], [0.5]),
-        TableRow("not run", "ResNet-101", "control", [], []),
-    ]
-    frame = build_table(own, CITYSCAPES19, published_rows(2, folder=FOLDER), paper_data)
-    lines = table_lines(read_cells(table_csv(frame)))
-    assert max(map(len, lines)) <= WIDTH
-    assert set(lines[1]) == {"-"}
-    titles = lines[0].split()
-    assert all(len(title) <= 6 for title in titles)
-    end = lines[0].index(" mIoU") + len(" mIoU")
-    assert [line[:end].split()[-1] for line in lines if line.startswith(("x", "short", "CBST-SP"))] == [
-        "70.0",
-        "50.0",
-        "46.2",
-    ]
-    assert lines[2].startswith("xxxxx") and ".. ours" in lines[2]
-    assert ("paper" in titles) == paper_data
-
-
-def test_the_terminal_shows_the_warning(written):
-    screen = io.StringIO()
-    print_table(written, screen)
-    assert BUILT_IN_NOTE in screen.getvalue()
-    assert "\x1b" not in screen.getvalue()
-    assert "45.0 10.6 2  60.7 -15.7" in screen.getvalue()
-    assert any(
-        "\x1b[1m 61.5\x1b[0m" in line or "\x1b[1m61.5\x1b[0m" in line for line in table_lines(read_cells(written), True)
-    )

@@ -1,0 +1,48 @@
+"""The table on the terminal: it fits, it is aligned, and it shows the warning."""
+
+import io
+
+import numpy
+import pytest
+from test_tables import FOLDER, HEADER, example
+
+from segadapt.labels import CITYSCAPES19
+from segadapt.reporting import BUILT_IN_NOTE, TableRow, build_table, print_table, published_rows, write_table
+from segadapt.reporting.console import WIDTH, table_lines
+from segadapt.reporting.table import read_cells, table_csv
+
+
+@pytest.mark.parametrize("paper_data", [False, True])
+def test_the_terminal_table_fits_and_is_aligned(paper_data):
+    own = [
+        TableRow("x" * 60, "ResNet-101", "ours", [numpy.full(19, 1.0)] * 2, [1.0, 0.4], "MaxSquare"),
+        TableRow("short", "ResNet-101", "control", [numpy.linspace(0, 1, 19)], [0.5]),
+        TableRow("not run", "ResNet-101", "control", [], []),
+    ]
+    frame = build_table(own, CITYSCAPES19, published_rows(2, folder=FOLDER), paper_data)
+    lines = table_lines(read_cells(table_csv(frame)))
+    assert max(map(len, lines)) <= WIDTH
+    assert set(lines[1]) == {"-"}
+    titles = lines[0].split()
+    assert all(len(title) <= 6 for title in titles)
+    end = lines[0].index(" mIoU") + len(" mIoU")
+    assert [line[:end].split()[-1] for line in lines if line.startswith(("x", "short", "CBST-SP"))] == [
+        "70.0",
+        "50.0",
+        "46.2",
+    ]
+    assert lines[2].startswith("xxxxx") and ".. ours" in lines[2]
+    assert ("paper" in titles) == paper_data
+
+
+def test_the_terminal_shows_the_warning(tmp_path):
+    written = tmp_path / "table9.csv"
+    write_table(written, example(paper_data=True), HEADER)
+    screen = io.StringIO()
+    print_table(written, screen)
+    assert BUILT_IN_NOTE in screen.getvalue()
+    assert "\x1b" not in screen.getvalue()
+    assert "45.0 10.6 2  60.7 -15.7" in screen.getvalue()
+    assert any(
+        "\x1b[1m 61.5\x1b[0m" in line or "\x1b[1m61.5\x1b[0m" in line for line in table_lines(read_cells(written), True)
+    )
