@@ -85,4 +85,5 @@ def test_style(command, tmp_path):
     tiny.make_project(project)
     for name in ("tests", "pyproject.toml"):
         (project / name).symlink_to(tiny.REPOSITORY / name)
-    tiny.call(project, sys.executable, "-m", *command)
+    result = tiny.call(project, sys.executable, "-m", *command, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr

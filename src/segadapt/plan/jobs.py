@@ -149,7 +149,7 @@ class _Planner:
         method = self.parameters.methods.get(model)
         multi = model == SOURCE_MULTI or (method is not None and is_multi(method))
         return self.job(
-            "evaluate", f"evaluate/{model}/seed{seed}", f"{self.work}/metrics/{model}/seed{seed}",
+            "evaluate", f"evaluate/{model}/seed{seed}", self._metrics(model, seed),
             {"metrics": "metrics.json", "confusion": "confusion.safetensors"},
             inputs={"model": self._model(model, seed), "labelled": self._cache(self._evaluation_cache(multi))},
             config=self._network(auxiliary=multi),
@@ -165,8 +165,7 @@ class _Planner:
             size = self._evaluation_size(method is not None and is_multi(method))
             rows.append({"key": row, **about, "eval_size": size})
             for seed in self.parameters.seeds:
-                for role, path in self.evaluate(model, seed).outputs.items():
-                    inputs[f"{role}/{row}/{seed}"] = path
+                inputs[f"metrics/{row}/{seed}"] = f"{self._metrics(model, seed)}/metrics.json"
         if experiment.published is not None:
             inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
         kinds = ("csv", "json", "md", "tex", "html")
@@ -242,6 +241,9 @@ class _Planner:
     def _model(self, name: str, seed: int) -> str:
         folder = "sources" if name in (SOURCE, SOURCE_MULTI, ORACLE) else "models"
         return f"{self.work}/{folder}/{name}/seed{seed}/model.safetensors"
+
+    def _metrics(self, model: str, seed: int) -> str:
+        return f"{self.work}/metrics/{model}/seed{seed}"
 
     def _evaluation_cache(self, multi: bool) -> str:
         return (self.preset.evaluate_refined_on if multi else None) or self.preset.evaluate_on
