@@ -11,7 +11,7 @@ import tiny
 SOURCE = tiny.REPOSITORY / "src" / "segadapt"
 MODULES = sorted(SOURCE.rglob("*.py"))
 # Upper floors may import lower ones. ``plan`` stands beside ``stages``: it reads parameters and knows all jobs.
-FLOORS = ["core", "data", "models", "losses", "methods", "training", "reporting", "plan", "stages"]
+FLOORS = ["core", "data", "models", "losses", "methods", "training", "reporting", "plan", "stages", "commands"]
 FLOOR = {name: level for level, name in enumerate(FLOORS)} | {"evaluation": FLOORS.index("training")}
 
 

@@ -1,0 +1,16 @@
+"""``segadapt show``: a result table in the terminal."""
+
+import argparse
+from pathlib import Path
+
+HELP = "print a result table"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", type=Path, help="a CSV made by the pipeline, for example results/table2.csv")
+
+
+def run(given: argparse.Namespace) -> None:
+    from segadapt.reporting import print_table
+
+    print_table(given.table)
