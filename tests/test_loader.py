@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
-from PIL import Image, ImageFilter
 from tiny import write_gta5
 
 from segadapt.core.seeding import generator
-from segadapt.data.augment import augment
+from segadapt.data.augment import Augmentation
 from segadapt.data.cache import PackedCache
 from segadapt.data.loader import BatchSource, batches
 from segadapt.data.prepare import Preparation, prepare
@@ -31,7 +29,13 @@ def cache(tmp_path_factory) -> PackedCache:
 
 def source_of(cache: PackedCache, **changes) -> BatchSource:
     """A labelled source with the paper's augmentations."""
-    settings = {"domain": "source", "seed": 3, "batch_size": 2, "mirror": 0.5, "blur": 0.5, "with_labels": True}
+    settings = {
+        "domain": "source",
+        "seed": 3,
+        "batch_size": 2,
+        "augmentation": Augmentation(0.5, 0.5),
+        "with_labels": True,
+    }
     return BatchSource(cache, **(settings | changes))
 
 
@@ -72,7 +76,7 @@ def test_batches_are_the_same_for_any_threads_and_any_start(cache, threads, firs
 
 
 def test_batches_hold_the_samples_in_order(cache):
-    plain = list(batches(source_of(cache, mirror=0.0, blur=0.0, batch_size=4), 0, 5, 2))
+    plain = list(batches(source_of(cache, augmentation=Augmentation(0, 0), batch_size=4), 0, 5, 2))
     for step, batch in enumerate(plain):
         assert batch.image_BHWC.dtype == batch.label_BHW.dtype == torch.uint8
         for row in range(4):
@@ -83,7 +87,7 @@ def test_batches_hold_the_samples_in_order(cache):
 
 def test_each_sample_of_a_batch_has_its_own_draws(cache):
     seen = []
-    for batch in batches(source_of(cache, blur=0.0, batch_size=6), 0, 20, 0):
+    for batch in batches(source_of(cache, augmentation=Augmentation(0.5, 0), batch_size=6), 0, 20, 0):
         for row, image_HWC in enumerate(batch.image_BHWC.numpy()):
             plain = [np.array_equal(image_HWC, cache.image(index)) for index in range(COUNT)]
             mirrored = [np.array_equal(image_HWC[:, ::-1], cache.image(index)) for index in range(COUNT)]
@@ -114,45 +118,3 @@ def test_an_error_in_a_thread_reaches_the_caller(cache):
     object.__setattr__(source.cache, "has_labels", False)
     with pytest.raises(ValueError, match="has no labels"):
         list(batches(source, 0, 3, 2))
-
-
-SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
-
-
-@settings(deadline=None)
-@given(st.data(), SHAPES, st.integers(0, 2**32))
-def test_augmentation_against_pil(data, shape, seed):
-    image_HWC = data.draw(arrays.arrays(np.uint8, (*shape, 3)))
-    label_HW = data.draw(arrays.arrays(np.uint8, shape))
-    mirror, blur = data.draw(st.sampled_from([0, 0.5, 1])), data.draw(st.sampled_from([0, 0.5, 1]))
-    got_image, got_label = augment(image_HWC, label_HW, np.random.default_rng(seed), mirror, blur)
-    draws = np.random.default_rng(seed)
-    mirrors, blurs, radius = draws.random() < mirror, draws.random() < blur, draws.random()
-    image, label = Image.fromarray(image_HWC), Image.fromarray(label_HW)
-    if mirrors:
-        image, label = image.transpose(Image.FLIP_LEFT_RIGHT), label.transpose(Image.FLIP_LEFT_RIGHT)
-    if blurs:
-        image = image.filter(ImageFilter.GaussianBlur(radius))
-    np.testing.assert_array_equal(got_image, np.array(image))
-    np.testing.assert_array_equal(got_label, np.array(label))
-
-
-def test_probabilities_nought_and_one():
-    random = np.random.default_rng(1)
-    image_HWC, label_HW = random.integers(0, 256, (9, 7, 3), np.uint8), random.integers(0, 19, (9, 7), np.uint8)
-    for seed in range(50):
-        same_image, same_label = augment(image_HWC, label_HW, np.random.default_rng(seed), 0, 0)
-        assert same_image is image_HWC and same_label is label_HW
-        turned_image, turned_label = augment(image_HWC, label_HW, np.random.default_rng(seed), 1, 0)
-        assert (turned_image[:, ::-1] == image_HWC).all() and (turned_label[:, ::-1] == label_HW).all()
-        blurred_image, sharp_label = augment(image_HWC, label_HW, np.random.default_rng(seed), 0, 1)
-        assert sharp_label is label_HW
-        assert abs(blurred_image.astype(float).mean() - image_HWC.mean()) < 12
-
-
-def test_one_probability_does_not_shift_the_others_draws():
-    image_HWC = np.random.default_rng(1).integers(0, 256, (9, 7, 3), np.uint8)
-    for seed in range(30):
-        blurred, _ = augment(image_HWC, None, np.random.default_rng(seed), 0, 0.5)
-        both, _ = augment(image_HWC[:, ::-1].copy(), None, np.random.default_rng(seed), 1, 0.5)
-        np.testing.assert_array_equal(blurred, both)

@@ -9,6 +9,7 @@ import tiny
 import torch
 
 from segadapt.core.errors import UserError
+from segadapt.data.augment import Augmentation
 from segadapt.data.cache import PackedCache
 from segadapt.data.loader import BatchSource
 from segadapt.data.prepare import Preparation, prepare
@@ -56,7 +57,8 @@ def make_trainer(caches, folder: Path, method: dict | None, steps: int = 4, auxi
     model = initialise(deeplabv2("streets", 19, 2, auxiliary), 3, "kaiming")
     objective = None if method is None else build_objective(method, PROTOCOL)
     sources = {
-        name: BatchSource(cache, name, 5, 2, 0.5, 0.5, with_labels=name == "source") for name, cache in caches.items()
+        name: BatchSource(cache, name, 5, 2, Augmentation(0.5, 0.5), with_labels=name == "source")
+        for name, cache in caches.items()
     }
     settings = dict(
         steps=steps, horizon=steps, learning_rate=0.01, power=0.9, auxiliary_weight=0.1,

@@ -1,23 +1,69 @@
-"""The paper's two augmentations, drawn from a generator that belongs to one sample position."""
+"""The paper's two augmentations and two stronger ones, drawn from a generator that belongs to one sample position."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much a training image may change.
+
+    ``mirror`` and ``blur`` are probabilities; the paper's code uses 0.5 and 0.5 and neither of the others.
+    ``colour`` in [0, 1] is the strength of random brightness, contrast, saturation and gamma: factors of
+    [1/(1 + colour), 1 + colour], even in the logarithm. ``zoom`` of at least 1 is the largest factor by which
+    a random part of the picture is magnified to full size.
+    """
+
+    mirror: float
+    blur: float
+    colour: float = 0.0
+    zoom: float = 1.0
 
 
 def augment(
-    image_HWC: np.ndarray, label_HW: np.ndarray | None, random: np.random.Generator, mirror: float, blur: float
+    image_HWC: np.ndarray, label_HW: np.ndarray | None, random: np.random.Generator, how: Augmentation
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Mirrors with probability ``mirror``, then blurs with probability ``blur``.
+    """Mirror, zoom, colour, blur, in this order; uint8 in, uint8 out.
 
     The blur is PIL's GaussianBlur with radius U[0, 1) on the image alone (MaxSquareLoss
-    ``datasets/cityscapes_Dataset.py:_train_sync_transform``). uint8 in, uint8 out. Three numbers
-    are drawn whatever happens, so that one probability does not shift the other's draws.
+    ``datasets/cityscapes_Dataset.py:_train_sync_transform``); zoom resizes the image by PIL's bicubic filter and
+    the label by nearest. The same numbers are drawn whatever happens, so that no setting shifts another's draws.
     """
     draw_mirror, draw_blur, radius = random.random(3)
-    if draw_mirror < mirror:
+    draw_zoom, draw_left, draw_top = random.random(3)
+    draw_colour = random.uniform(-1, 1, 4)
+    if draw_mirror < how.mirror:
         image_HWC = image_HWC[:, ::-1]
         label_HW = None if label_HW is None else label_HW[:, ::-1]
-    if draw_blur < blur:
-        blurred = Image.fromarray(np.ascontiguousarray(image_HWC)).filter(ImageFilter.GaussianBlur(float(radius)))
-        image_HWC = np.asarray(blurred)
-    return image_HWC, label_HW
+    blurs = draw_blur < how.blur
+    if not (blurs or how.zoom > 1 or how.colour > 0):
+        return image_HWC, label_HW
+    image = Image.fromarray(np.ascontiguousarray(image_HWC))
+    if how.zoom > 1:
+        box = _window(image.size, 1 + draw_zoom * (how.zoom - 1), draw_left, draw_top)
+        image = image.resize(image.size, Image.Resampling.BICUBIC, box)
+        if label_HW is not None:
+            label = Image.fromarray(np.ascontiguousarray(label_HW))
+            label_HW = np.asarray(label.resize(label.size, Image.Resampling.NEAREST, box))
+    if how.colour > 0:
+        image = _recolour(image, (1 + how.colour) ** draw_colour)
+    if blurs:
+        image = image.filter(ImageFilter.GaussianBlur(float(radius)))
+    return np.asarray(image), label_HW
+
+
+def _window(size: tuple[int, int], zoom: float, left: float, top: float) -> tuple[float, float, float, float]:
+    """The box of 1/zoom of a picture's width and height; ``left`` and ``top`` in [0, 1) place it."""
+    (width, height), kept = size, 1 / zoom
+    x, y = left * width * (1 - kept), top * height * (1 - kept)
+    return x, y, min(x + width * kept, width), min(y + height * kept, height)
+
+
+def _recolour(image: Image.Image, factors: np.ndarray) -> Image.Image:
+    brightness, contrast, saturation, gamma = factors.tolist()
+    image = ImageEnhance.Brightness(image).enhance(brightness)
+    image = ImageEnhance.Contrast(image).enhance(contrast)
+    image = ImageEnhance.Color(image).enhance(saturation)
+    return image.point([round(255 * (value / 255) ** gamma) for value in range(256)] * 3)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from segadapt.core.seeding import generator
-from segadapt.data.augment import augment
+from segadapt.data.augment import Augmentation, augment
 from segadapt.data.cache import PackedCache
 from segadapt.data.sampling import sample_index
 
@@ -34,8 +34,7 @@ class BatchSource:
     domain: str
     seed: int
     batch_size: int
-    mirror: float
-    blur: float
+    augmentation: Augmentation
     with_labels: bool
     pin_memory: bool = False
 
@@ -46,7 +45,7 @@ class BatchSource:
             index = sample_index(self.seed, self.domain, position, len(self.cache))
             label_HW = self.cache.label(index) if self.with_labels else None
             random = generator(self.seed, self.domain, "augment", position)
-            image_HWC, label_HW = augment(self.cache.image(index), label_HW, random, self.mirror, self.blur)
+            image_HWC, label_HW = augment(self.cache.image(index), label_HW, random, self.augmentation)
             images.append(image_HWC)
             labels.append(label_HW)
         return Batch(self._tensor(images), self._tensor(labels) if self.with_labels else None)

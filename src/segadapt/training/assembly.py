@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
+from segadapt.data.augment import Augmentation
 from segadapt.data.cache import PackedCache
 from segadapt.data.loader import BatchSource
 from segadapt.labels import CLASS_SETS
@@ -82,7 +83,8 @@ def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:
             "delete the cache's folder and run again"
         )
     settings = job.config["training"]
+    augmentation = Augmentation(**{key: settings[key] for key in ("mirror", "blur", "colour", "zoom")})
     return BatchSource(
-        cache, domain, job.config["seed"], settings["batch_size"], settings["mirror"], settings["blur"],
+        cache, domain, job.config["seed"], settings["batch_size"], augmentation,
         with_labels=domain == "source", pin_memory=compute.device.type == "cuda",
     )  # fmt: skip

@@ -66,7 +66,10 @@ class Precision(Section):
 
 
 class TrainingSettings(Section):
-    """One training stage. ``horizon`` is the length of the poly schedule, ``steps`` where it stops."""
+    """One training stage. ``horizon`` is the length of the poly schedule, ``steps`` where it stops.
+
+    ``mirror`` to ``zoom`` are explained in ``segadapt.data.augment.Augmentation``; the paper uses the first two.
+    """
 
     source: Name
     target: Name | None = None
@@ -81,6 +84,8 @@ class TrainingSettings(Section):
     auxiliary_weight: Annotated[float, Field(ge=0)] = 0.1
     mirror: Fraction = 0.5
     blur: Fraction = 0.5
+    colour: Fraction = 0.0
+    zoom: Annotated[float, Field(ge=1)] = 1.0
 
 
 class RunSettings(Section):

@@ -1,0 +1,96 @@
+"""Augmentation against PIL's own operations, and what must not depend on what."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image, ImageEnhance, ImageFilter
+
+from segadapt.data.augment import Augmentation, augment
+
+SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
+CHANCES = st.sampled_from([0, 0.5, 1])
+
+
+def drawn(seed: int, image_HWC, label_HW, *how, **more):
+    return augment(image_HWC, label_HW, np.random.default_rng(seed), Augmentation(*how, **more))
+
+
+@pytest.fixture
+def pair():
+    random = np.random.default_rng(1)
+    return random.integers(0, 256, (9, 7, 3), np.uint8), random.integers(0, 19, (9, 7), np.uint8)
+
+
+@settings(deadline=None)
+@given(st.data(), SHAPES, st.integers(0, 2**32), CHANCES, CHANCES, st.sampled_from([0, 0.4]), st.sampled_from([1, 2.5]))
+def test_against_pil(data, shape, seed, mirror, blur, colour, zoom):
+    image_HWC = data.draw(arrays.arrays(np.uint8, (*shape, 3)))
+    label_HW = data.draw(arrays.arrays(np.uint8, shape))
+    got_image, got_label = drawn(seed, image_HWC, label_HW, mirror, blur, colour, zoom)
+    draws = np.random.default_rng(seed)
+    mirrors, blurs, radius = draws.random() < mirror, draws.random() < blur, draws.random()
+    factor, left, top = 1 + (zoom - 1) * draws.random(), draws.random(), draws.random()
+    brightness, contrast, saturation, gamma = ((1 + colour) ** draws.uniform(-1, 1) for _ in range(4))
+    image, label = Image.fromarray(image_HWC), Image.fromarray(label_HW)
+    if mirrors:
+        image, label = image.transpose(Image.FLIP_LEFT_RIGHT), label.transpose(Image.FLIP_LEFT_RIGHT)
+    if zoom > 1:
+        height, width = shape
+        x, y = left * (width - width / factor), top * (height - height / factor)
+        box = (x, y, min(x + width / factor, width), min(y + height / factor, height))
+        image, label = image.resize(image.size, Image.BICUBIC, box), label.resize(label.size, Image.NEAREST, box)
+    if colour:
+        image = ImageEnhance.Contrast(ImageEnhance.Brightness(image).enhance(brightness)).enhance(contrast)
+        image = ImageEnhance.Color(image).enhance(saturation)
+        image = np.rint(255 * (np.asarray(image) / 255) ** gamma).astype(np.uint8)
+        image = Image.fromarray(image)
+    if blurs:
+        image = image.filter(ImageFilter.GaussianBlur(radius))
+    # A window's edge may fall on either side of a rounding; labels then differ in no more than a row or a column.
+    assert np.abs(np.asarray(image, int) - got_image).max() <= (4 if colour and zoom > 1 else 1)
+    assert (np.asarray(label) == got_label).mean() > (0.99 if zoom == 1 else 0.5)
+
+
+def test_probabilities_nought_and_one(pair):
+    image_HWC, label_HW = pair
+    for seed in range(50):
+        same_image, same_label = drawn(seed, image_HWC, label_HW, 0, 0)
+        assert same_image is image_HWC and same_label is label_HW
+        turned_image, turned_label = drawn(seed, image_HWC, label_HW, 1, 0)
+        assert (turned_image[:, ::-1] == image_HWC).all() and (turned_label[:, ::-1] == label_HW).all()
+        blurred_image, sharp_label = drawn(seed, image_HWC, label_HW, 0, 1)
+        assert sharp_label is label_HW
+        assert abs(blurred_image.astype(float).mean() - image_HWC.mean()) < 12
+
+
+def test_one_setting_does_not_shift_the_others_draws(pair):
+    image_HWC, _ = pair
+    for seed in range(30):
+        blurred, _ = drawn(seed, image_HWC, None, 0, 0.5)
+        both, _ = drawn(seed, image_HWC[:, ::-1].copy(), None, 1, 0.5)
+        np.testing.assert_array_equal(blurred, both)
+        # The paper's two augmentations give the same bytes whether or not the others exist.
+        plain, _ = drawn(seed, image_HWC, None, 0.5, 0.5)
+        still, _ = drawn(seed, image_HWC, None, 0.5, 0.5, colour=0.0, zoom=1.0)
+        np.testing.assert_array_equal(plain, still)
+
+
+def test_zoom_keeps_image_and_label_together():
+    # A picture whose colour is its label: after any zoom the two must still agree, but for the bicubic edge.
+    label_HW = np.repeat(np.repeat(np.arange(12, dtype=np.uint8).reshape(3, 4), 40, 0), 40, 1)
+    image_HWC = np.repeat(label_HW[..., None] * 20, 3, 2)
+    for seed in range(20):
+        image, label = drawn(seed, image_HWC, label_HW, 0.5, 0, zoom=3.0)
+        assert image.shape == image_HWC.shape and label.shape == label_HW.shape
+        assert (np.rint(image[..., 0] / 20).astype(int) == label).mean() > 0.95
+        assert set(np.unique(label)) <= set(range(12))
+
+
+def test_colour_spares_the_label_and_stays_in_bounds(pair):
+    image_HWC, label_HW = pair
+    images = [drawn(seed, image_HWC, label_HW, 0, 0, colour=1.0) for seed in range(20)]
+    assert all(label is label_HW for _, label in images)
+    means = [image.mean() for image, _ in images]
+    assert min(means) < 0.8 * image_HWC.mean() and max(means) > 1.1 * image_HWC.mean()
