@@ -1,6 +1,6 @@
 """How large everything is: data sets, sizes, model and step counts of one preset."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -102,6 +102,9 @@ class RunSettings(Section):
 class Preset(Section):
     """Everything that has a size. ``refine`` serves methods with guidance; ``oracle`` trains on target labels.
 
+    ``methods`` and ``experiments`` hold keys that replace those of the entries of the same name while this preset
+    is the active one: another ``lambda_target``, say, or another list of rows.
+
     ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows.
     """
 
@@ -117,5 +120,7 @@ class Preset(Section):
     evaluate_on: Name
     evaluate_refined_on: Name | None = None
     figure_rows: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
+    methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    experiments: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     precision: Precision = Precision()
     run: RunSettings = RunSettings()

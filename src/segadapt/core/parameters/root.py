@@ -1,6 +1,6 @@
 """The whole file, and the combinations in it that make no sense."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,7 @@ SOURCE_ROWS = ("source_only", ORACLE)
 
 
 class Parameters(Section):
-    """``params.yaml``, validated."""
+    """``params.yaml``, validated. ``methods`` and ``experiments`` are as the active preset wants them."""
 
     preset: Name
     seeds: Annotated[tuple[Annotated[Whole, Field(ge=0)], ...], Field(min_length=1)]
@@ -31,6 +31,16 @@ class Parameters(Section):
     @property
     def active_protocol(self) -> Protocol:
         return self.protocols[self.protocol]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_active_preset_wants(cls, content: Any) -> Any:
+        presets = content.get("presets") if isinstance(content, dict) else None
+        named = isinstance(presets, dict) and isinstance(content.get("preset"), str)
+        preset = presets.get(content["preset"]) if named else None
+        if not isinstance(preset, dict):
+            return content
+        return content | {part: _merged(content, preset, part) for part in ("methods", "experiments") if part in preset}
 
     @model_validator(mode="after")
     def _combinations(self) -> "Parameters":
@@ -52,7 +62,22 @@ class Parameters(Section):
             _check_method(f"methods.{name}", method)
         for name, preset in self.presets.items():
             _check_preset(f"presets.{name}", preset)
+            for part in ("methods", "experiments"):
+                for entry in getattr(preset, part):
+                    known(entry, getattr(self, part), f"presets.{name}.{part}")
         return self
+
+
+def _merged(content: dict[str, Any], preset: dict[str, Any], part: str) -> Any:
+    """The top-level entries with the preset's keys in place of theirs; anything malformed is left for validation."""
+    entries, changes = content.get(part), preset[part]
+    if not (isinstance(entries, dict) and isinstance(changes, dict)):
+        return entries
+    return entries | {
+        name: entries[name] | change
+        for name, change in changes.items()
+        if isinstance(change, dict) and isinstance(entries.get(name), dict)
+    }
 
 
 def known(name: str, names, where: str) -> None:

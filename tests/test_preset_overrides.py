@@ -1,0 +1,54 @@
+"""What a preset sets otherwise in methods and experiments: only while it is active, and nothing unseen."""
+
+import copy
+
+import pytest
+from dvc.utils.serialize import load_yaml
+from tiny import REPOSITORY
+
+from segadapt.core.errors import UserError
+from segadapt.core.parameters import parameters_from
+
+CONTENT = dict(load_yaml(str(REPOSITORY / "params.yaml")))
+
+
+def content_with(preset: str, **parts) -> dict:
+    content = copy.deepcopy(CONTENT)
+    content["presets"][preset] |= parts
+    return content
+
+
+def test_an_override_counts_while_its_preset_is_active():
+    content = content_with("streets", methods={"maxsquare": {"lambda_target": 0.7}})
+    active = parameters_from(content, "params.yaml")
+    plain = parameters_from(CONTENT, "params.yaml")
+    assert active.methods["maxsquare"].lambda_target == 0.7
+    assert active.methods["maxsquare"].title == plain.methods["maxsquare"].title
+    assert {key: each for key, each in active.methods.items() if key != "maxsquare"} == {
+        key: each for key, each in plain.methods.items() if key != "maxsquare"
+    }
+    content["preset"] = "paper"
+    assert parameters_from(content, "params.yaml").methods == plain.methods
+
+
+def test_a_preset_may_have_its_own_rows():
+    content = content_with("streets", experiments={"table2": {"rows": ["source_only", "oracle"]}})
+    parameters = parameters_from(content, "params.yaml")
+    assert parameters.experiments["table2"].rows == ("source_only", "oracle")
+    assert parameters.experiments["table2"].published == 2
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"methods": {"maxsquares": {"lambda_target": 1}}}, "presets.streets.methods: 'maxsquares'"),
+        ({"experiments": {"table9": {"rows": ["source_only"]}}}, "presets.streets.experiments: 'table9'"),
+        ({"methods": {"maxsquare": {"lambda": 1}}}, "methods.maxsquare.lambda"),
+        ({"methods": {"maxsquare": {"lambda_target": -1}}}, "methods.maxsquare.lambda_target"),
+        ({"methods": {"maxsquare": 3}}, "presets.streets.methods.maxsquare"),
+        ({"methods": ["maxsquare"]}, "presets.streets.methods"),
+    ],
+)
+def test_a_senseless_override_is_refused_with_its_path(parts, expected):
+    with pytest.raises(UserError, match=expected.replace(".", r"\.")):
+        parameters_from(content_with("streets", **parts), "params.yaml")
