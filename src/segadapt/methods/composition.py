@@ -33,3 +33,12 @@ def image_weight(method: dict[str, Any], protocol: dict[str, Any]) -> ImageWeigh
     if settings is None:
         return None
     return ImageWeight(settings["alpha"], protocol["image_weight_index"], protocol["image_weight_half"])
+
+
+def own_options(method: dict[str, Any], **defaults: float) -> dict[str, float]:
+    """The entry's ``options`` over a method's defaults; UserError for one that the method doesn't have."""
+    for name in method["options"]:
+        if name not in defaults:
+            known = ", ".join(defaults)
+            raise UserError(f"methods: target_loss {method['target_loss']} has no option '{name}'; it has {known}")
+    return defaults | method["options"]

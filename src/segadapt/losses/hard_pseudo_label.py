@@ -1,0 +1,33 @@
+"""Cross-entropy against the prediction's own confident labels: the "hard" target loss of the released code."""
+
+import torch
+
+from segadapt.core.errors import UserError
+from segadapt.losses.cross_entropy import masked_cross_entropy
+from segadapt.losses.exact_gradient import exact_gradient_loss
+from segadapt.losses.stable_softmax import top_softmax
+from segadapt.losses.upsample import upsample
+
+
+def hard_pseudo_label(
+    logits_BCHW: torch.Tensor, size: tuple[int, int] | None = None, threshold: float = 0.95
+) -> torch.Tensor:
+    """Mean of -log p_top over the pixels whose largest probability exceeds ``threshold``; 0 if none does.
+
+    logits_BCHW: float, any device; computed in float32, or in float64 if given so.
+    size: (H, W) the loss is defined at (bilinear, aligned corners); None for the logits' own.
+    threshold: in (0, 1), exceeded strictly.
+
+    Returns a 0-dim tensor in nats, once differentiable, in [0, -log threshold]. UserError on a bad argument.
+    Source: MaxSquareLoss ``tools/solve_gta5.py`` (target mode "hard"); not in the paper's tables.
+    """
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < 1:
+        raise UserError(f"threshold is {threshold!r}; give a probability between 0 and 1.")
+
+    def formula(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        softmax = top_softmax(logits_BCHW)
+        # Written as "not below" in order that a NaN is kept and stops the training.
+        kept_B1HW = ~(softmax.probability_top_B1HW <= threshold)
+        return masked_cross_entropy(softmax, softmax.top_B1HW, kept_B1HW, wants_gradient)
+
+    return exact_gradient_loss(upsample(logits_BCHW, size), formula)
