@@ -5,7 +5,7 @@ CORES ?= all
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 
-.PHONY: table2 test setup lint clean-results
+.PHONY: table2 test bench setup lint clean-results
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/figures/qualitative.png
@@ -14,6 +14,10 @@ table2: setup ## Table 2 on the data of the active preset (built-in by default)
 
 test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile
+
+bench: setup ## every benchmark that needs no GPU, one after the other; figures in results/bench
+	@for script in $(filter-out benchmarks/common.py benchmarks/gpu.py,$(sort $(wildcard benchmarks/*.py))); do \
+		$(BIN)/python $$script || exit 1; done
 
 lint: .venv/.ready-dev ## style of Python and of the workflow
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -57,7 +57,8 @@ def test_a_model_comes_back_to_the_bit_with_its_metadata(saved, model):
     metadata = load_model(saved, target)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, target.state_dict()[name]), name
-    assert metadata == weights_summary(saved) == METADATA | {"sha256": content_sha256(model.state_dict())}
+    described = METADATA | model.architecture.as_metadata()
+    assert metadata == weights_summary(saved) == described | {"sha256": content_sha256(model.state_dict())}
 
 
 def test_bytes_depend_on_the_arguments_only(tmp_path, model):

@@ -1,11 +1,12 @@
 """The packed cache: one file of records and a manifest that accounts for every byte.
 
-A record is the image (H*W*3 uint8 RGB), then, if the cache has labels, train ids (H*W uint8), then,
-if it keeps them, the label at its own size (zlib). Records are memory-mapped; each one's CRC is
-checked the first time a process reads it, so a flipped byte is never trained on or scored.
+A record is the image (uint8 RGB), then, if the cache has labels, train ids (uint8), then, if it keeps them, the
+label at its own size. ``records.py`` says how they are stored. Records are memory-mapped; each one's CRC is
+checked over the stored bytes the first time a process reads it, so a flipped byte is never trained on or scored.
 """
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import numpy as np
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
+from segadapt.data.records import FORMS
 
 PACK, MANIFEST = "pack.bin", "manifest.json"
+Decoder = Callable[[np.ndarray, int, int], np.ndarray]
 
 
 def record_crc(*parts: bytes | memoryview) -> int:
@@ -36,6 +39,7 @@ class PackedCache:
             self.records = self.manifest["records"]
             self.class_set = self.manifest["classes"]
             self.has_labels: bool = self.manifest["labels"]
+            self.form = FORMS[self.manifest["form"]]
             length = self.manifest["bytes"]
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
@@ -55,29 +59,30 @@ class PackedCache:
         return self.records[index]["name"]
 
     def image(self, index: int) -> np.ndarray:
-        """image_HWC, uint8 RGB at network size, a read-only view."""
-        start = self._verified(index)
-        return self._bytes[start : start + self._pixels * 3].reshape(self.height, self.width, 3)
+        """image_HWC, uint8 RGB at network size, read-only; a view of the file if the cache is raw."""
+        return self._decoded(index, 0, self.form.decode_image, self.height, self.width)
 
     def label(self, index: int) -> np.ndarray:
-        """label_HW, uint8 train ids at network size, a read-only view."""
+        """label_HW, uint8 train ids at network size, read-only; a view of the file if the cache is raw."""
         if not self.has_labels:
             raise UserError(f"cache {self.folder} has no labels; set labels: true for it in params.yaml")
-        start = self._verified(index) + self._pixels * 3
-        return self._bytes[start : start + self._pixels].reshape(self.height, self.width)
+        return self._decoded(index, 1, self.form.decode_label, self.height, self.width)
 
     def native_label(self, index: int) -> np.ndarray:
-        """label_HW, uint8 train ids at the label file's own size."""
-        record = self.records[index]
-        if record["native"] is None:
+        """label_HW, uint8 train ids at the label file's own size, read-only."""
+        native = self.records[index]["native"]
+        if native is None:
             raise UserError(f"cache {self.folder} keeps no native labels; set native_labels: true in params.yaml")
-        start = self._verified(index) + self._pixels * 4
-        width, height, length = record["native"]
-        return np.frombuffer(zlib.decompress(self._bytes[start : start + length]), np.uint8).reshape(height, width)
+        width, height = native
+        return self._decoded(index, 2, FORMS["compressed"].decode_label, height, width)
 
-    @property
-    def _pixels(self) -> int:
-        return self.width * self.height
+    def _decoded(self, index: int, part: int, decode: Decoder, height: int, width: int) -> np.ndarray:
+        start, lengths = self._verified(index), self.records[index]["lengths"]
+        start += sum(lengths[:part])
+        try:
+            return decode(self._bytes[start : start + lengths[part]], height, width)
+        except ValueError as error:
+            raise self._damaged(f"and its manifest do not agree at record {index} ({error})") from error
 
     def _verified(self, index: int) -> int:
         record = self.records[index]

@@ -3,30 +3,33 @@
 import json
 import multiprocessing
 import os
-import shutil
-import zlib
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from segadapt.core.artifacts import atomic_path, sha256_file, write_failure, write_json
+from segadapt.core.artifacts import atomic_path, write_failure, write_json
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress
 from segadapt.data.cache import MANIFEST, PACK, record_crc
 from segadapt.data.datasets import SampleFiles, dataset_module
 from segadapt.data.reading import read_sample
+from segadapt.data.records import FORMS, encode_record
+from segadapt.data.space import estimate_forms, require_space
 from segadapt.labels import CLASS_SETS, IGNORE_INDEX
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What to pack: a split of a data set at ``size`` = (width, height)."""
+    """What to pack: a split of a data set at ``size`` = (width, height), stored in ``form`` (``records.py``)."""
 
     format: str
     root: Path
@@ -35,6 +38,7 @@ class Preparation:
     classes: str
     labels: bool
     native_labels: bool
+    form: str = "raw"
 
 
 def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> None:
@@ -47,10 +51,10 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> N
     module = dataset_module(what.format)
     samples = module.list_samples(what.root, what.split)
     table = module.train_id_table(CLASS_SETS[what.classes])
-    _require_space(folder, what, len(samples))
-    scratch.mkdir(parents=True, exist_ok=True)
     pack, journal = scratch / PACK, scratch / "journal.jsonl"
-    records = _resume(pack, journal)
+    records, digest = _resume(pack, journal)
+    _require_space(folder, what, table, samples, len(records))
+    scratch.mkdir(parents=True, exist_ok=True)
     rest = samples[len(records) :]
     work = partial(_pack_one, what=what, table=table)
     try:
@@ -60,15 +64,18 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> N
                 record["offset"] = data.tell()
                 for part in parts:
                     data.write(part)
+                    digest.update(part)
                 data.flush()
                 print(json.dumps(record), file=log, flush=True)
                 records.append(record)
+            # Here and not after the rename, which a kill must not come between for long.
+            os.fsync(data.fileno())
     except OSError as error:
         raise write_failure(pack, error) from error
-    _publish(what, records, pack, folder)
+    _publish(what, records, digest.hexdigest(), pack, folder)
 
 
-def _publish(what: Preparation, records: list[dict], pack: Path, folder: Path) -> None:
+def _publish(what: Preparation, records: list[dict], digest: str, pack: Path, folder: Path) -> None:
     histogram = np.zeros(256, np.int64)
     for record in records:
         for train_id, count in record.pop("histogram").items():
@@ -82,12 +89,13 @@ def _publish(what: Preparation, records: list[dict], pack: Path, folder: Path) -
         "size": list(what.size),
         "classes": what.classes,
         "labels": what.labels,
+        "form": what.form,
         "count": len(records),
         "label_histogram": {name: int(histogram[index]) for index, name in enumerate(names)},
         "ignored_pixels": int(histogram[IGNORE_INDEX]),
         "refused": [],
         "bytes": (folder / PACK).stat().st_size,
-        "sha256": sha256_file(folder / PACK),
+        "sha256": digest,
         "records": records,
     }
     write_json(folder / MANIFEST, manifest)
@@ -95,19 +103,19 @@ def _publish(what: Preparation, records: list[dict], pack: Path, folder: Path) -
 
 def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple[list[bytes], dict]:
     sample = read_sample(files, what.size, table, labels=what.labels, native_labels=what.native_labels)
-    parts, native, histogram = [sample.image_HWC.tobytes()], None, {}
+    native, histogram = None, {}
     if sample.label_HW is not None:
-        parts.append(sample.label_HW.tobytes())
-        values, counts = np.unique(sample.label_HW, return_counts=True)
-        histogram = dict(zip(map(str, values.tolist()), counts.tolist(), strict=True))
+        counts = np.bincount(sample.label_HW.ravel())
+        histogram = {str(train_id): int(counts[train_id]) for train_id in np.flatnonzero(counts)}
     if sample.native_label_HW is not None:
-        parts.append(zlib.compress(sample.native_label_HW.tobytes(), 6))
         height, width = sample.native_label_HW.shape
-        native = [width, height, len(parts[-1])]
+        native = [width, height]
+    parts = encode_record(what.form, sample.image_HWC, sample.label_HW, sample.native_label_HW)
     sources = [files.image] + ([files.label] if what.labels and files.label else [])
     record = {
         "name": files.name,
         "bytes": sum(map(len, parts)),
+        "lengths": list(map(len, parts)),
         "crc32": record_crc(*parts),
         "native": native,
         "sources": {path.name: sha256(path.read_bytes()).hexdigest() for path in sources},
@@ -122,9 +130,13 @@ def _mapped(work, items: list[SampleFiles], processes: int) -> Iterator[tuple[li
         return
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         try:
-            # Small windows, so that a large data set never waits in memory.
-            for start in range(0, len(items), 256):
-                yield from pool.map(work, items[start : start + 256], chunksize=4)
+            # A few more than there are processes: all stay busy, and a large data set never waits in memory.
+            following = iter(items)
+            waiting = deque(pool.submit(work, item) for item in islice(following, 4 * processes))
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(pool.submit(work, item) for item in islice(following, 1))
+                yield result
         except BrokenProcessPool as error:
             raise UserError(
                 "a process that prepares images was killed, perhaps for want of memory; run the same command again, "
@@ -132,35 +144,34 @@ def _mapped(work, items: list[SampleFiles], processes: int) -> Iterator[tuple[li
             ) from error
 
 
-def _resume(pack: Path, journal: Path) -> list[dict]:
+def _resume(pack: Path, journal: Path) -> tuple[list[dict], Any]:
+    """The records that are whole on the disk, and the running SHA-256 of their bytes; the files are cut to them."""
+    records, digest = [], sha256()
     if not (pack.is_file() and journal.is_file()):
-        return []
-    records = []
-    for line in journal.read_text().splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:  # the line that the kill cut short
-            break
-    end = 0
+        return records, digest
     with open(pack, "rb") as data:
-        # A power cut may have left blocks in the pack that were never written: nothing is taken on trust.
-        for count, record in enumerate(records):
-            if record_crc(data.read(record["bytes"])) != record["crc32"]:
-                del records[count:]
+        lines = journal.read_text().splitlines()
+        for line in progress(lines, f"check what {pack.parent.name} has", len(lines), "image"):
+            try:
+                record = json.loads(line)
+            except ValueError:  # the line that the kill cut short
                 break
-            end = data.tell()
-    os.truncate(pack, end)
+            # A power cut may have left blocks in the pack that were never written: nothing is taken on trust.
+            content = data.read(record["bytes"])
+            if record_crc(content) != record["crc32"]:
+                break
+            digest.update(content)
+            records.append(record)
+    os.truncate(pack, sum(record["bytes"] for record in records))
     journal.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return records
+    return records, digest
 
 
-def _require_space(folder: Path, what: Preparation, count: int) -> None:
-    width, height = what.size
-    needed = count * width * height * (4 if what.labels else 3)
-    parent = next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
-    free = shutil.disk_usage(parent).free
-    if needed > free:
-        raise UserError(
-            f"cache {folder} needs {needed / 1e9:.1f} GB but its disk has {free / 1e9:.1f} GB free; "
-            "free some space or choose a smaller size in params.yaml"
-        )
+def _require_space(folder: Path, what: Preparation, table: np.ndarray, samples: list[SampleFiles], done: int) -> None:
+    def lengths(files: SampleFiles) -> dict[str, int]:
+        sample = read_sample(files, what.size, table, labels=what.labels, native_labels=what.native_labels)
+        arrays = sample.image_HWC, sample.label_HW, sample.native_label_HW
+        return {form: sum(map(len, encode_record(form, *arrays))) for form in FORMS}
+
+    description = f"{len(samples)} images at {what.size[0]}x{what.size[1]}"
+    require_space(folder, description, estimate_forms(samples, lengths), what.form, len(samples), done)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
+from segadapt.models.architecture import FIRST_1X1, THE_3X3, Architecture
 from segadapt.models.backbones import EXPANSION, Backbone, find_backbone
 from segadapt.models.initialisation import initialise
 
@@ -18,14 +19,18 @@ LAYER_DILATIONS = (1, 1, 2, 4)
 
 
 class Bottleneck(nn.Module):
-    """1x1, dilated 3x3, 1x1 with a shortcut; the stride sits in the first 1x1 (Caffe's placement)."""
+    """1x1, dilated 3x3, 1x1 with a shortcut; ``strides`` are those of the first 1x1 and of the 3x3."""
 
-    def __init__(self, in_channels: int, inner_channels: int, stride: int, dilation: int, project: bool) -> None:
+    def __init__(
+        self, in_channels: int, inner_channels: int, strides: tuple[int, int], dilation: int, project: bool
+    ) -> None:
         super().__init__()
-        out_channels = EXPANSION * inner_channels
-        self.conv1 = nn.Conv2d(in_channels, inner_channels, 1, stride=stride, bias=False)
+        out_channels, stride = EXPANSION * inner_channels, max(strides)
+        self.conv1 = nn.Conv2d(in_channels, inner_channels, 1, stride=strides[0], bias=False)
         self.bn1 = nn.BatchNorm2d(inner_channels)
-        self.conv2 = nn.Conv2d(inner_channels, inner_channels, 3, padding=dilation, dilation=dilation, bias=False)
+        self.conv2 = nn.Conv2d(
+            inner_channels, inner_channels, 3, stride=strides[1], padding=dilation, dilation=dilation, bias=False
+        )
         self.bn2 = nn.BatchNorm2d(inner_channels)
         self.conv3 = nn.Conv2d(inner_channels, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
@@ -63,32 +68,41 @@ class AsppHead(nn.Module):
         return logits_BCHW
 
 
-def _residual_layer(backbone: Backbone, layer: int) -> nn.Sequential:
+def _residual_layer(backbone: Backbone, layer: int, stride_placement: str) -> nn.Sequential:
     in_channels = backbone.width if layer == 1 else backbone.channels(layer - 1)
     stride, dilation = LAYER_STRIDES[layer - 1], LAYER_DILATIONS[layer - 1]
+    strides = (1, stride) if stride_placement == THE_3X3 else (stride, 1)
     inner_channels = backbone.inner_channels(layer)
-    first = Bottleneck(in_channels, inner_channels, stride, dilation, project=True)
+    first = Bottleneck(in_channels, inner_channels, strides, dilation, project=True)
     others = (
-        Bottleneck(backbone.channels(layer), inner_channels, 1, dilation, project=False)
+        Bottleneck(backbone.channels(layer), inner_channels, (1, 1), dilation, project=False)
         for _ in range(backbone.blocks[layer - 1] - 1)
     )
     return nn.Sequential(first, *others)
 
 
 class DeepLabV2(nn.Module):
-    """See :func:`deeplabv2`; ``layer6`` is the final head, ``layer5`` the auxiliary (low) one or None."""
+    """See :func:`deeplabv2`; ``layer6`` is the final head, ``layer5`` the auxiliary (low) one or None.
 
-    def __init__(self, backbone: Backbone, num_classes: int, aspp_branches: int, auxiliary: bool) -> None:
+    ``architecture`` is what :func:`build` made the network from, None for one that was put together by hand.
+    """
+
+    architecture: Architecture | None = None
+
+    def __init__(
+        self, backbone: Backbone, num_classes: int, aspp_branches: int, auxiliary: bool,
+        stride_placement: str = FIRST_1X1,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.num_classes = num_classes
         self.conv1 = nn.Conv2d(3, backbone.width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(backbone.width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True)
-        self.layer1 = _residual_layer(backbone, 1)
-        self.layer2 = _residual_layer(backbone, 2)
-        self.layer3 = _residual_layer(backbone, 3)
-        self.layer4 = _residual_layer(backbone, 4)
+        self.layer1 = _residual_layer(backbone, 1, stride_placement)
+        self.layer2 = _residual_layer(backbone, 2, stride_placement)
+        self.layer3 = _residual_layer(backbone, 3, stride_placement)
+        self.layer4 = _residual_layer(backbone, 4, stride_placement)
         self.layer5 = AsppHead(backbone.channels(3), num_classes, aspp_branches) if auxiliary else None
         self.layer6 = AsppHead(backbone.channels(4), num_classes, aspp_branches)
 
@@ -100,23 +114,41 @@ class DeepLabV2(nn.Module):
         return self.layer6(self.layer4(middle_BCHW)), logits_low_BCHW
 
 
+def outline(architecture: Architecture) -> DeepLabV2:
+    """The network without memory (on torch's device ``meta``): names, shapes and types. UserError without a head."""
+    if architecture.num_classes is None:
+        raise UserError("num_classes is None; a segmentation needs a whole number of at least 2 classes")
+    with torch.device("meta"):
+        model = DeepLabV2(
+            find_backbone(architecture.backbone), architecture.num_classes, architecture.aspp_branches,
+            architecture.auxiliary, architecture.stride_placement,
+        )  # fmt: skip
+    model.architecture = architecture
+    return model
+
+
+def build(architecture: Architecture) -> DeepLabV2:
+    """The network on the CPU in float32, initialised by ``initialise(model, seed=0, scheme="released")``."""
+    return initialise(outline(architecture).to_empty(device="cpu"), seed=0, scheme="released")
+
+
 def deeplabv2(
-    backbone: str = "resnet101", num_classes: int = 19, aspp_branches: int = 2, auxiliary: bool = True
+    backbone: str = "resnet101",
+    num_classes: int = 19,
+    aspp_branches: int = 2,
+    auxiliary: bool = True,
+    stride_placement: str = FIRST_1X1,
+    input_convention: str = "caffe",
 ) -> DeepLabV2:
     """DeepLab-v2 on the CPU in float32, initialised by ``initialise(model, seed=0, scheme="released")``.
 
     ``backbone`` is a key of ``BACKBONES``. ``aspp_branches`` is 2 (released code of MaxSquareLoss and AdaptSegNet) or 4
     (the paper, ADVENT): how many of the four dilations 6, 12, 18, 24 each head sums. ``auxiliary`` adds the head
-    ``layer5`` on layer3's output, which the multi-level methods need.
+    ``layer5`` on layer3's output, which the multi-level methods need. ``stride_placement`` is ``"first_1x1"`` (the
+    released code) or ``"3x3"`` (for torchvision's weights). ``input_convention`` is only noted, for whoever feeds it.
 
     ``model(image_BCHW)`` returns ``(logits_final_BCHW, logits_low_BCHW)`` at network resolution: (H/8 + 1, W/8 + 1)
     for H and W divisible by 8, because the pooling rounds up; ``logits_low_BCHW`` is None without the auxiliary head.
     Nothing here reads or moves torch's global random state. UserError on an impossible argument.
     """
-    if aspp_branches not in (2, 4):
-        raise UserError(f"aspp_branches is {aspp_branches!r}; use 2 (as released) or 4 (as in the paper)")
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 2:
-        raise UserError(f"num_classes is {num_classes!r}; a segmentation needs a whole number of at least 2 classes")
-    with torch.device("meta"):
-        model = DeepLabV2(find_backbone(backbone), num_classes, aspp_branches, auxiliary)
-    return initialise(model.to_empty(device="cpu"), seed=0, scheme="released")
+    return build(Architecture(backbone, num_classes, aspp_branches, auxiliary, stride_placement, input_convention))

@@ -5,9 +5,18 @@ from pathlib import Path
 from torch import nn
 
 from segadapt.core.errors import UserError
+from segadapt.models.architecture import Architecture
 from segadapt.models.weights import load_tensors
 
 HEADS = ("layer5.", "layer6.")
+
+
+def initial_architecture(path: Path) -> Architecture:
+    """What the weight file says of its network: the one that trains on must have its strides and its input.
+
+    UserError for a file that ``segadapt`` did not write, or that does not say.
+    """
+    return Architecture.from_metadata(load_tensors(path)[1], path)
 
 
 def load_backbone(path: Path, model: nn.Module) -> float:

@@ -27,6 +27,8 @@ INPUT_CONVENTIONS = {
     "caffe": InputConvention(
         bgr=True, divisor=1.0, mean=(104.00698793, 116.66876762, 122.67891434), std=(1.0, 1.0, 1.0)
     ),
+    # Caffe's ImageNet networks as VGG and Keras feed them: MSRA's ResNets went round with these means too.
+    "caffe_vgg": InputConvention(bgr=True, divisor=1.0, mean=(103.939, 116.779, 123.68), std=(1.0, 1.0, 1.0)),
     # torchvision's ImageNet weights.
     "imagenet": InputConvention(bgr=False, divisor=255.0, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
 }

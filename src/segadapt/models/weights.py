@@ -17,10 +17,14 @@ from torch import Tensor, nn
 
 from segadapt.core.artifacts import sha256_json, write_bytes
 from segadapt.core.errors import UserError
+from segadapt.models.architecture import METADATA_KEY as ARCHITECTURE_KEY
+from segadapt.models.architecture import Architecture
+from segadapt.models.deeplab import DeepLabV2, outline
 
 CONTENT_KEY = "sha256"
 METADATA_KEY = "metadata_sha256"
 _LENGTH_BYTES = 8
+TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".pkl")
 
 
 def content_sha256(tensors: Mapping[str, Tensor]) -> str:
@@ -89,6 +93,11 @@ def load_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     UserError if the file cannot be read, is truncated, is of another format, carries no hashes or does not match them.
     """
     path = Path(path)
+    if path.suffix in TORCH_SUFFIXES:
+        raise UserError(
+            f"{path} is a file of torch; convert it once with "
+            f"'segadapt import-weights {path} {path.with_suffix('.safetensors').name}' and use that"
+        )
     tensors, metadata = _parse(path, _read_bytes(path))
     rest = {key: value for key, value in metadata.items() if key not in (CONTENT_KEY, METADATA_KEY)}
     if CONTENT_KEY not in metadata or METADATA_KEY not in metadata:
@@ -124,8 +133,13 @@ def _refuse_mismatch(path: Path, tensors: Mapping[str, Tensor], expected: Mappin
 
 
 def save_model(path: Path | str, model: nn.Module, metadata: Mapping[str, str]) -> str:
-    """Writes ``model.state_dict()`` with :func:`save_tensors` and returns its content hash."""
-    return save_tensors(path, model.state_dict(), metadata)
+    """Writes ``model.state_dict()`` with :func:`save_tensors` and returns its content hash.
+
+    A network that knows its architecture is written with it, so that :func:`open_model` can build it again.
+    """
+    architecture = getattr(model, "architecture", None)
+    described = {} if architecture is None else architecture.as_metadata()
+    return save_tensors(path, model.state_dict(), {**metadata, **described})
 
 
 def load_model(path: Path | str, model: nn.Module, expected_sha256: str | None = None) -> dict[str, str]:
@@ -142,8 +156,41 @@ def load_model(path: Path | str, model: nn.Module, expected_sha256: str | None =
             f"{expected_sha256[:12]}); restore the file or make it and what depends on it again"
         )
     _refuse_mismatch(path, tensors, model.state_dict())
+    _refuse_other_architecture(path, metadata, model)
     model.load_state_dict(tensors, strict=True)
     return metadata
+
+
+def _refuse_other_architecture(path: Path, metadata: Mapping[str, str], model: nn.Module) -> None:
+    """What no shape shows: how many branches are summed, where the stride sits, which input is expected."""
+    own = getattr(model, "architecture", None)
+    if own is None or ARCHITECTURE_KEY not in metadata:
+        return
+    recorded = Architecture.from_metadata(metadata, path)
+    for name in recorded.differences(own):
+        raise UserError(
+            f"{path} was made with {name} {getattr(recorded, name)} and the model has {getattr(own, name)}; "
+            "use weights and settings that agree"
+        )
+
+
+def open_model(path: Path | str) -> tuple[DeepLabV2, dict[str, str]]:
+    """The network that a file of :func:`save_model` describes, with its weights, on the CPU; and the metadata.
+
+    UserError for a file that is damaged, of another format, a backbone without heads, or silent about its network.
+    """
+    tensors, metadata = load_tensors(path)
+    architecture = Architecture.from_metadata(metadata, path)
+    if architecture.num_classes is None:
+        raise UserError(
+            f"{path} holds a backbone without a segmentation head, which predicts nothing; name it as "
+            "model.initial_weights in params.yaml and train, or use the weights of a whole model"
+        )
+    model = outline(architecture)
+    _refuse_mismatch(Path(path), tensors, model.state_dict())
+    model = model.to_empty(device="cpu")
+    model.load_state_dict(tensors, strict=True)
+    return model, metadata
 
 
 def weights_summary(path: Path | str) -> dict[str, str]:

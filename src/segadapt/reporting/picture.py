@@ -76,6 +76,14 @@ def panel(
     return sheet
 
 
+def legend(class_set: ClassSet, width: int = 720) -> Image.Image:
+    """A white sheet, ``width`` pixels wide, with the colour and the name of every class."""
+    body = _legend(class_set, width - 2 * _MARGIN, _font(16))
+    sheet = Image.new("RGB", (width, body.height + 2 * _MARGIN), _WHITE)
+    sheet.paste(body, (_MARGIN, _MARGIN))
+    return sheet
+
+
 def _check_grid(
     columns: Sequence[str], rows: Sequence[Sequence[numpy.ndarray]], row_titles: Sequence[str] | None
 ) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from segadapt.core.job import Job
 from segadapt.methods.composition import build_objective
-from segadapt.models import load_model, save_model
+from segadapt.models import save_model
 from segadapt.stages.runner import main
-from segadapt.training.assembly import make_trainer, network
+from segadapt.training.assembly import describe, make_trainer, trained_network
 from segadapt.training.compute import set_up_compute
 
 
@@ -15,12 +15,10 @@ def adapt(job: Job, scratch: Path) -> None:
     method = job.config["method"]
     compute = set_up_compute(job.config["precision"], job.config["cpu_threads"])
     objective = build_objective(method, job.config["protocol"])
-    model = network(job.config)
-    load_model(Path(job.inputs["model"]), model)
-    model = compute.place(model)
+    model = compute.place(trained_network(Path(job.inputs["model"]), job.config))
     trainer = make_trainer(job, model, compute, scratch, objective, method["lambda_target"])
     trainer.run(job.name).write(Path(job.outputs["history"]))
-    save_model(Path(job.outputs["model"]), model, {"job": job.name})
+    save_model(Path(job.outputs["model"]), model, describe(job, trainer))
 
 
 if __name__ == "__main__":

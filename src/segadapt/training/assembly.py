@@ -1,12 +1,13 @@
 """From a job's configuration to a network, a trainer or a predictor."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
@@ -15,39 +16,87 @@ from segadapt.data.cache import PackedCache
 from segadapt.data.loader import BatchSource
 from segadapt.labels import CLASS_SETS
 from segadapt.methods import Objective
-from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, deeplabv2, load_model, to_input
+from segadapt.models import Architecture, BatchNormPolicy, DeepLabV2, build, open_model, to_input
 from segadapt.training.compute import Compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
 
+IMAGE_SIZE = "image_size"
+"""Metadata key: the WIDTHxHEIGHT that a model was trained at, hence what photographs should be shrunk to."""
 
-def network(config: dict[str, Any]) -> nn.Module:
-    """The DeepLab-v2 that a card's configuration describes, with torch's default weights."""
+
+def network(config: dict[str, Any], initial: Architecture | None = None) -> DeepLabV2:
+    """The DeepLab-v2 that a card's configuration describes, with torch's default weights.
+
+    ``initial`` is what the file of initial weights says of itself: strides and input follow it.
+    """
+    wanted = _wanted(config)
+    if initial is not None:
+        wanted = replace(wanted, stride_placement=initial.stride_placement, input=initial.input)
+        _refuse_contradiction("the initial weights", initial, config, ("backbone",))
+    return build(wanted)
+
+
+def trained_network(weights: Path, config: dict[str, Any]) -> DeepLabV2:
+    """The network of a file of weights, as the file describes it; UserError if the configuration says otherwise."""
+    model = open_model(weights)[0]
+    names = ("backbone", "num_classes", "class_set", "aspp_branches", "auxiliary")
+    _refuse_contradiction(str(weights), model.architecture, config, names)
+    return model
+
+
+def _wanted(config: dict[str, Any]) -> Architecture:
     settings = config["model"]
-    classes = len(CLASS_SETS[settings["classes"]])
-    return deeplabv2(settings["backbone"], classes, config["aspp_branches"], config["auxiliary"])
+    return Architecture(
+        backbone=settings["backbone"],
+        num_classes=len(CLASS_SETS[settings["classes"]]),
+        aspp_branches=config["aspp_branches"],
+        auxiliary=config["auxiliary"],
+        input=settings["input"] or "caffe",
+        class_set=settings["classes"],
+    )
+
+
+def _refuse_contradiction(who: str, have: Architecture, config: dict[str, Any], names: tuple[str, ...]) -> None:
+    wanted = _wanted(config)
+    if config["model"]["input"] is not None:
+        names += ("input",)
+    for name in names:
+        if name not in have.differences(wanted):
+            continue
+        key = {"num_classes": "model.classes", "class_set": "model.classes"}.get(name, name)
+        key = f"model.{name}" if name in ("backbone", "input") else key
+        raise UserError(
+            f"{who}: made for {name} {getattr(have, name)}, but params.yaml says {key}: {getattr(wanted, name)} "
+            f"for this preset; set {key} to match (or model.input to null), or use other weights"
+        )
 
 
 def predictor(weights: Path, config: dict[str, Any], compute: Compute) -> Callable[[np.ndarray], Tensor]:
-    """A function from image_HWC (uint8 RGB at network size) to the final head's logits_1CHW, in evaluation mode."""
-    model = network(config)
-    load_model(weights, model)
-    model = compute.place(model)
-    settings = config["model"]
-    apply_batchnorm_policy(model, BatchNormPolicy(**settings["batch_norm"]), training=False)
+    """:func:`image_predictor` of a file of weights; UserError if the configuration says otherwise than the file."""
+    return image_predictor(trained_network(weights, config), compute)
+
+
+def image_predictor(model: DeepLabV2, compute: Compute) -> Callable[[np.ndarray], Tensor]:
+    """A function from image_HWC (uint8 RGB at network size) to the final head's logits_1CHW, in evaluation mode.
+
+    The image is fed as the model's own input convention says.
+    """
+    convention = model.architecture.input
+    model = compute.place(model).eval()
 
     @torch.inference_mode()
     def predict(image_HWC: np.ndarray) -> Tensor:
         image_BHWC = torch.from_numpy(np.array(image_HWC))[None]
         with compute.autocast():
-            return model(compute.layout(to_input(image_BHWC, settings["input"], compute.device)))[0]
+            return model(compute.layout(to_input(image_BHWC, convention, compute.device)))[0]
 
     return predict
 
 
 def make_trainer(
-    job: Job, model: nn.Module, compute: Compute, scratch: Path,
+    job: Job, model: DeepLabV2, compute: Compute, scratch: Path,
     objective: Objective | None = None, lambda_target: float = 0.0,
 ) -> Trainer:  # fmt: skip
     """The trainer of a pretrain, adapt or refine job; the model must be on the compute's device."""
@@ -69,10 +118,16 @@ def make_trainer(
         target=None if objective is None else _batch_source(job, "target", compute),
         objective=objective,
         batch_norm=BatchNormPolicy(**model_settings["batch_norm"]),
-        input_convention=model_settings["input"],
+        input_convention=model.architecture.input,
         compute=compute,
         store=StateStore(scratch),
     )
+
+
+def describe(job: Job, trainer: Trainer) -> dict[str, str]:
+    """Metadata of a trained model: the job that made it, and the size of the images that it saw last."""
+    cache = (trainer.target or trainer.source).cache
+    return {"job": job.name, IMAGE_SIZE: f"{cache.width}x{cache.height}"}
 
 
 def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:

@@ -1,0 +1,35 @@
+"""``segadapt predict``: colour maps and overlays for a user's own photographs."""
+
+import argparse
+from pathlib import Path
+
+from segadapt.commands._options import cores, positive, size_or_side
+
+HELP = "draw class maps and overlays of your own photographs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=Path, required=True, help="a model.safetensors of ours, or an imported file")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGES", help="JPEG, PNG and WebP files, or folders")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--size", type=size_or_side,
+        help="longer side that the network is fed (aspect kept), or WIDTHxHEIGHT; default: as in training",
+    )  # fmt: skip
+    parser.add_argument("--threads", type=positive, default=cores(), help="default: all cores")
+
+
+def run(given: argparse.Namespace) -> int:
+    import sys
+
+    from segadapt.data.photographs import find_photographs
+    from segadapt.evaluation.opened import open_weights
+    from segadapt.reporting.photographs import draw_photographs
+
+    weights = open_weights(given.weights)
+    photographs = find_photographs(given.images, leave_out=given.output)
+    faults = draw_photographs(weights, photographs, given.output, given.size or weights.long_side, given.threads)
+    for fault in faults:
+        print(f"segadapt: {fault}", file=sys.stderr)
+    print(f"{len(photographs) - len(faults)} of {len(photographs)} photographs drawn in {given.output}")
+    return 1 if faults else 0

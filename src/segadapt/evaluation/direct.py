@@ -1,0 +1,74 @@
+"""Scores a file of weights on a data set as its authors ship it: no parameters, no cache, no pipeline."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from segadapt.core.errors import UserError
+from segadapt.core.progress import progress_bar
+from segadapt.data.as_shipped import image_size, labelled_files, network_size, read_labelled
+from segadapt.data.datasets import SampleFiles
+from segadapt.evaluation.evaluator import Evaluation, Sample, evaluate
+from segadapt.evaluation.mirror import mirror_averaged
+from segadapt.evaluation.opened import EXACT, OpenedWeights
+from segadapt.labels import CLASS_SETS, ClassSet
+from segadapt.training.assembly import image_predictor
+from segadapt.training.compute import set_up_compute
+
+
+def views(class_set: ClassSet, named: str | None = None) -> dict[str, tuple[int, ...]]:
+    """The class sets whose mean can be taken from a head of ``class_set``, with their train ids in it.
+
+    Without ``named`` these are all sets of the same names or fewer, the head's own first; else that one alone.
+    UserError if it has a class that the head cannot predict.
+    """
+    if named is not None and not set(CLASS_SETS[named].classes) <= set(class_set.classes):
+        absent = sorted(set(CLASS_SETS[named].classes) - set(class_set.classes))
+        raise UserError(
+            f"the weights predict {class_set.name}, which lacks {', '.join(absent[:4])} of {named}; "
+            f"choose other --classes or other weights"
+        )
+    names = [named] if named else [class_set.name, *CLASS_SETS]
+    found: dict[str, tuple[int, ...]] = {}
+    for name in names:
+        if set(CLASS_SETS[name].classes) <= set(class_set.classes):
+            positions = CLASS_SETS[name].positions_in(class_set)
+            if positions not in found.values():
+                found[name] = positions
+    return found
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to score: a split of a data set in ``root``, at network size (width, height) or the default size."""
+
+    dataset: str
+    root: Path
+    split: str
+    size: tuple[int, int] | None = None
+    mirror: bool = False
+    threads: int = 1
+
+
+def score(weights: OpenedWeights, request: Request) -> tuple[Evaluation, tuple[int, int]]:
+    """Confusion matrices of every image at both label sizes, and the network size that was used.
+
+    Labels are read in the head's classes; all else in them is ignored.
+    """
+    files = labelled_files(request.dataset, request.root, request.split)
+    size = request.size or network_size(image_size(files[0].image), weights.long_side)
+    compute = set_up_compute(EXACT, request.threads)
+    predict = image_predictor(weights.model, compute)
+    if request.mirror:
+        predict = mirror_averaged(predict)
+    samples = _samples(files, request, size, weights.class_set)
+    with progress_bar(f"evaluate {request.dataset}/{request.split}", len(files), unit="image") as bar:
+        return evaluate(predict, samples, len(weights.class_set), bar.update), size
+
+
+def _samples(
+    files: list[SampleFiles], request: Request, size: tuple[int, int], class_set: ClassSet
+) -> Iterator[Sample]:
+    read = read_labelled(request.dataset, files, size, class_set, request.threads)
+    for each, sample in zip(files, read, strict=True):
+        yield Sample(each.name, sample.image_HWC, sample.label_HW, sample.native_label_HW)

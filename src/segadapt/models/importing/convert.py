@@ -1,0 +1,196 @@
+"""From a foreign file to ours: every key matched, left out for a stated reason, or the file refused."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from segadapt.core.artifacts import sha256_file
+from segadapt.core.errors import UserError
+from segadapt.labels import CLASS_SETS
+from segadapt.models.architecture import Architecture
+from segadapt.models.backbones import BACKBONES, Backbone
+from segadapt.models.deeplab import outline
+from segadapt.models.importing.kinds import KINDS, Kind, recognise, strip_module, unused_branches
+from segadapt.models.importing.reading import read_foreign
+from segadapt.models.weights import save_tensors
+
+COUNTER = "num_batches_tracked"
+"""Batch norm's counter: files from before PyTorch 0.4.1 have none, and nothing reads it at our fixed momentum."""
+
+HEADS = ("layer5.", "layer6.")
+IMPORT_KEY = "import"
+
+
+@dataclass(frozen=True)
+class Import:
+    """What became of a file: ``matched`` names of ours, ``left_out`` keys of the file with the reason, and the
+    ``filled`` counters that it lacks. ``fraction`` is matched over all keys of the file."""
+
+    kind: str
+    architecture: Architecture
+    source_sha256: str
+    matched: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+    filled: tuple[str, ...]
+
+    @property
+    def fraction(self) -> float:
+        return len(self.matched) / (len(self.matched) + len(self.left_out))
+
+    def as_metadata(self) -> dict[str, str]:
+        """The provenance that travels in the weight file."""
+        record = {
+            "kind": self.kind,
+            "source_sha256": self.source_sha256,
+            "matched": len(self.matched),
+            "left_out": [key for key, _ in self.left_out],
+            "filled": len(self.filled),
+            "matched_fraction": round(self.fraction, 6),
+        }
+        return {IMPORT_KEY: json.dumps(record, sort_keys=True)}
+
+
+def import_weights(
+    source: Path, target: Path, kind: str | None = None, input_convention: str | None = None,
+    class_set: str | None = None,
+) -> Import:  # fmt: skip
+    """Writes the weights of ``source`` as a safetensors file that says which network they belong to.
+
+    ``kind`` is a key of ``KINDS``, or None to tell it from the keys. ``input_convention`` replaces the kind's, and
+    ``class_set`` names the classes (by default the known set with as many). UserError, with nothing written, for a
+    key that no rule explains, a missing key, another shape, a value that is not finite, or what cannot be told.
+    """
+    found, is_checkpoint = read_foreign(source)
+    found = strip_module(found)
+    kind = kind or recognise(source, found, is_checkpoint)
+    tensors, left_out = _renamed(source, found, KINDS[kind])
+    if KINDS[kind].aspp_branches == 4 and unused_branches(tensors):
+        raise UserError(
+            f"{source}: the branches of dilation 18 and 24 were never trained, so summing all four would add noise; "
+            "use --kind maxsquare or --kind adaptsegnet, which sum two"
+        )
+    architecture = _architecture(source, tensors, KINDS[kind], input_convention, class_set)
+    expected = outline(_with_heads(architecture)).state_dict()
+    if architecture.num_classes is None:
+        expected = {name: tensor for name, tensor in expected.items() if not name.startswith(HEADS)}
+    _refuse_unexplained(source, tensors, expected, KINDS[kind])
+    matched = {name: _checked(source, name, tensor) for name, tensor in tensors.items()}
+    filled = sorted(set(expected) - set(matched))
+    counters = {name: torch.zeros((), dtype=torch.int64) for name in filled}
+    done = Import(kind, architecture, sha256_file(source), tuple(sorted(matched)), tuple(left_out), tuple(filled))
+    save_tensors(target, {**matched, **counters}, {**architecture.as_metadata(), **done.as_metadata()})
+    return done
+
+
+def _with_heads(architecture: Architecture) -> Architecture:
+    """The outline of a bare backbone is that of a network whose heads are then ignored."""
+    if architecture.num_classes is not None:
+        return architecture
+    return Architecture(architecture.backbone, 2, stride_placement=architecture.stride_placement)
+
+
+def _renamed(source: Path, found: Mapping[str, Tensor], kind: Kind) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:
+    tensors, left_out = {}, []
+    for key, tensor in found.items():
+        if not key.startswith(kind.prefix):
+            raise UserError(f"{source}: the key {key} lacks the '{kind.prefix}' of {kind.title}; try another --kind")
+        name = key.removeprefix(kind.prefix)
+        reason = next((reason for start, reason in kind.skipped if name.startswith(start)), None)
+        if reason is not None:
+            left_out.append((key, reason))
+            continue
+        for old, new in kind.renamed:
+            name = new + name.removeprefix(old) if name.startswith(old) else name
+        if name in tensors:
+            raise UserError(f"{source}: two keys mean {name}; import a file of one network")
+        tensors[name] = tensor
+    return tensors, left_out
+
+
+def _architecture(
+    source: Path, tensors: Mapping[str, Tensor], kind: Kind, input_convention: str | None, class_set: str | None
+) -> Architecture:
+    head = tensors.get("layer6.conv2d_list.0.weight")
+    if (head is None) != (kind.aspp_branches is None):
+        raise UserError(
+            f"{source} has {'no' if head is None else 'a'} segmentation head, unlike {kind.title}; try another --kind"
+        )
+    num_classes = None if head is None else head.shape[0]
+    return Architecture(
+        backbone=_backbone(source, tensors),
+        num_classes=num_classes,
+        aspp_branches=kind.aspp_branches or 2,
+        auxiliary=any(name.startswith("layer5.") for name in tensors),
+        stride_placement=kind.stride_placement,
+        input=input_convention or kind.input,
+        class_set=_class_set(source, num_classes, class_set),
+    )
+
+
+def _class_set(source: Path, num_classes: int | None, named: str | None) -> str | None:
+    if named is None:
+        return next((name for name, each in CLASS_SETS.items() if len(each) == num_classes), None)
+    if len(CLASS_SETS[named]) != num_classes:
+        have = "no head" if num_classes is None else f"a head of {num_classes} classes"
+        raise UserError(f"{source} has {have}, and {named} has {len(CLASS_SETS[named])} classes; correct --classes")
+    return named
+
+
+def _backbone(source: Path, tensors: Mapping[str, Tensor]) -> str:
+    """By the number of blocks in each layer and the stem's channels."""
+    numbers = [re.match(r"layer([1-4])\.(\d+)\.", name) for name in tensors]
+    blocks = {(int(each[1]), int(each[2])) for each in numbers if each}
+    counts = tuple(sum(layer == each for layer, _ in blocks) for each in (1, 2, 3, 4))
+    stem = tensors.get("conv1.weight")
+    width = 0 if stem is None or stem.ndim != 4 else stem.shape[0]
+    names = [name for name, each in BACKBONES.items() if each == Backbone(counts, width)]
+    if not names:
+        raise UserError(
+            f"{source} is no network that segadapt knows: its layers have {counts} blocks and its stem {width} "
+            f"channels; known are {', '.join(f'{name} {each.blocks}' for name, each in BACKBONES.items())}"
+        )
+    return names[0]
+
+
+def _refuse_unexplained(
+    source: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], kind: Kind
+) -> None:
+    unexpected = sorted(set(tensors) - set(expected))
+    missing = sorted(name for name in set(expected) - set(tensors) if not name.endswith(COUNTER))
+    misfits = [
+        f"{name} is {tuple(tensors[name].shape)}, not {tuple(expected[name].shape)}"
+        for name in sorted(set(tensors) & set(expected))
+        if tensors[name].shape != expected[name].shape
+    ]
+    listed = {"missing": missing, "unexpected": unexpected, "of another shape": misfits}
+    problems = [f"{len(names)} {what}: {_shortened(names)}" for what, names in listed.items() if names]
+    if problems:
+        raise UserError(
+            f"{source} is not {kind.title} or not whole ({'; '.join(problems)}); nothing was written, "
+            "fetch the file again or try another --kind"
+        )
+
+
+def _shortened(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _checked(source: Path, name: str, tensor: Tensor) -> Tensor:
+    """In our types: float32, and int64 for counters."""
+    if name.endswith(COUNTER):
+        if tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.item() < 0:
+            raise UserError(f"{source}: {name} is no count; fetch this file again")
+        return tensor.to(torch.int64)
+    if not tensor.dtype.is_floating_point:
+        raise UserError(f"{source}: {name} holds {tensor.dtype}, not floating-point weights; fetch this file again")
+    tensor = tensor.to(torch.float32)
+    if not torch.isfinite(tensor).all():
+        raise UserError(f"{source}: {name} holds a value that is not finite; fetch this file again")
+    if name.endswith("running_var") and (tensor < 0).any():
+        raise UserError(f"{source}: {name} holds a negative variance; fetch this file again")
+    return tensor

@@ -1,0 +1,127 @@
+"""The kinds of files there are, and how to tell them by their keys.
+
+Facts: ZJULearning/MaxSquareLoss ``tools/train_source.py`` (checkpoints; the init file's skipped ``Scale.layer5``),
+wasidennis/AdaptSegNet ``model/deeplab.py`` (single-level oracle) and ``model/deeplab_multi.py``, valeoai/ADVENT
+``advent/model/deeplabv2.py`` (all four branches), torchvision ``models/resnet.py`` (stride in the 3x3, RGB).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from segadapt.core.errors import UserError
+from segadapt.models.architecture import FIRST_1X1, THE_3X3
+from segadapt.models.initialisation import RELEASED_STD
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the weights of one origin are named and must be used.
+
+    ``prefix`` is taken off every key. Keys that then begin with one of ``skipped`` are left out for the reason given,
+    and ``renamed`` replaces beginnings. ``aspp_branches`` is None for a backbone alone.
+    """
+
+    title: str
+    input: str
+    stride_placement: str = FIRST_1X1
+    aspp_branches: int | None = None
+    prefix: str = ""
+    skipped: tuple[tuple[str, str], ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+
+
+_CLASSIFIER = (("fc.", "the classifier of ImageNet's 1000 classes"),)
+
+KINDS = {
+    "maxsquare": Kind("MaxSquareLoss, a training checkpoint or flat", "caffe", aspp_branches=2),
+    "adaptsegnet": Kind("AdaptSegNet or MaxSquareLoss, a flat file", "caffe", aspp_branches=2),
+    "adaptsegnet_single": Kind(
+        "AdaptSegNet, one head on layer4 that is named layer5", "caffe", aspp_branches=2,
+        renamed=(("layer5.", "layer6."),),
+    ),
+    "advent": Kind("ADVENT (sums all four branches)", "caffe", aspp_branches=4),
+    "deeplab_init": Kind(
+        "initial DeepLab weights of AdaptSegNet and MaxSquareLoss", "caffe", prefix="Scale.",
+        skipped=(("layer5.", "the 2048-channel head of another network, which shares a name with the auxiliary head"),),
+    ),
+    "torchvision": Kind("torchvision ResNet, ImageNet", "imagenet", THE_3X3, skipped=_CLASSIFIER),
+    "caffe": Kind("Caffe-style ResNet under torchvision's names, ImageNet", "caffe_vgg", skipped=_CLASSIFIER),
+}  # fmt: skip
+
+MODULE = "module."
+"""What ``torch.nn.DataParallel`` puts before every key."""
+
+
+def strip_module(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without ``module.``, if every key has it."""
+    if not all(key.startswith(MODULE) for key in tensors):
+        return dict(tensors)
+    return {key.removeprefix(MODULE): tensor for key, tensor in tensors.items()}
+
+
+def recognise(path: object, tensors: Mapping[str, Tensor], is_checkpoint: bool) -> str:
+    """The key in ``KINDS`` of named tensors without ``module.``; UserError where the file alone cannot tell."""
+    if any(key.startswith("Scale.") for key in tensors):
+        return "deeplab_init"
+    heads = {key.split(".")[0] for key in tensors} & {"layer5", "layer6"}
+    if heads == {"layer5"} and _head_inputs(tensors, "layer5") == _channels(tensors, "layer4"):
+        return "adaptsegnet_single"
+    if is_checkpoint and heads:
+        return "maxsquare"
+    if "layer6" in heads:
+        return "adaptsegnet" if unused_branches(tensors) else _two_headed(path)
+    if heads:
+        raise UserError(f"{path}: its only head, layer5, does not fit layer4; say which file this is with --kind")
+    raise UserError(
+        f"{path} is a ResNet without heads, and neither its stride placement nor its input can be read from it"
+        f"{_input_hint(tensors)}; add --kind torchvision (stride in the 3x3, RGB mean/std) or --kind caffe "
+        "(stride in the first 1x1, BGR minus mean)"
+    )
+
+
+def _two_headed(path: object) -> str:
+    raise UserError(
+        f"{path} has two heads whose four branches all look trained, so the file cannot tell whether 2 or 4 are "
+        "summed; add --kind advent (4), or --kind maxsquare or --kind adaptsegnet (2)"
+    )
+
+
+def unused_branches(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether the branches of dilation 18 and 24, in every head, still look like the first draw from N(0, 0.01²).
+
+    A branch that is left out of the sum gets no gradient and no weight decay, so its mean, spread and kurtosis stay
+    within the scatter of so many draws (five standard errors are allowed).
+    """
+    names = [f"{head}.conv2d_list.{branch}.weight" for head in ("layer5", "layer6") for branch in (2, 3)]
+    found = [tensors[name] for name in names if name in tensors]
+    return bool(found) and all(map(_is_first_draw, found))
+
+
+def _is_first_draw(weight: Tensor) -> bool:
+    draws = weight.double().flatten() / RELEASED_STD
+    centred, error = draws - draws.mean(), draws.numel() ** -0.5
+    spread = centred.pow(2).mean().sqrt()
+    kurtosis = centred.pow(4).mean() / spread.pow(4)
+    deviations = (draws.mean(), (spread - 1) * 2**0.5, (kurtosis - 3) / 24**0.5)
+    return all(abs(each.item()) < 5 * error for each in deviations)
+
+
+def _head_inputs(tensors: Mapping[str, Tensor], head: str) -> int | None:
+    weight = tensors.get(f"{head}.conv2d_list.0.weight")
+    return None if weight is None or weight.ndim != 4 else weight.shape[1]
+
+
+def _channels(tensors: Mapping[str, Tensor], layer: str) -> int | None:
+    weight = tensors.get(f"{layer}.0.conv3.weight")
+    return None if weight is None else weight.shape[0]
+
+
+def _input_hint(tensors: Mapping[str, Tensor]) -> str:
+    variance = tensors.get("bn1.running_var")
+    if variance is None or not variance.numel():
+        return ""
+    median = variance.double().median().item()
+    family = "images of 0..255, as Caffe's do" if median > 50 else "normalised images, as torchvision's do"
+    return f" (the stem's median variance {median:.3g} looks like {family})"
