@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from segadapt.core.artifacts import read_json, sha256_file, write_json
+from segadapt.core.artifacts import read_json, sha256_file, sha256_json, write_json
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 
@@ -65,10 +65,25 @@ def packages() -> dict[str, str]:
     return found
 
 
+def cpu_seconds() -> float:
+    """Processor time of this process and of its children that have ended, in seconds over all cores."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
 def write_provenance(
-    job: Job, fingerprint: str, input_hashes: dict[str, str], seconds: float, gpu_seconds: float
+    job: Job,
+    fingerprint: str,
+    input_hashes: dict[str, str],
+    seconds: float,
+    gpu_seconds: float,
+    more: dict[str, Any] | None = None,
 ) -> None:
-    """Hashes the outputs and writes the record, last of all; UserError if an output is missing."""
+    """Hashes the outputs and writes the record, last of all; UserError if an output is missing.
+
+    Times are those of the process that ended the job, without what an earlier, killed one has spent.
+    ``more`` is what a stage adds of its own: a table its lineage.
+    """
     outputs = {}
     for role, path in job.outputs.items():
         outputs[role] = {"path": path, "sha256": sha256_file(Path(path)), "bytes": Path(path).stat().st_size}
@@ -82,9 +97,16 @@ def write_provenance(
         "packages": packages(),
         "seconds": round(seconds, 2),
         "gpu_seconds": round(gpu_seconds, 2),
+        "cpu_seconds": round(cpu_seconds(), 2),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        **(more or {}),
     }
     write_json(Path(job.provenance), record)
+
+
+def record_is_genuine(record: dict[str, Any]) -> bool:
+    """Whether a record's fingerprint is that of its identity and inputs: an edited parameter shows here."""
+    return sha256_json([record["identity"], record["input_sha256"]])[:20] == record["fingerprint"]
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:

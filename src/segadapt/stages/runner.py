@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
@@ -14,8 +15,10 @@ from segadapt.core.job import Job, read_card
 from segadapt.core.locking import exclusive
 from segadapt.core.provenance import read_provenance, write_provenance
 
-Stage = Callable[[Job, Path], None]
-"""Does the work of a job. The folder it is given keeps resumable state and is removed at the end."""
+Stage = Callable[[Job, Path], dict[str, Any] | None]
+"""Does the work of a job. The folder it is given keeps resumable state and is removed at the end.
+
+What it returns, if anything, is added to the job's provenance."""
 
 TERMINATED = 143
 
@@ -51,9 +54,9 @@ def run_card(stage: Stage, card: Path, processes: int | None = None) -> None:
         else:
             _remove_leftovers(job)
             start = time.perf_counter()
-            stage(job, scratch)
+            more = stage(job, scratch)
             seconds = time.perf_counter() - start
-            write_provenance(job, fingerprint, hashes, seconds, seconds if _uses_gpu() else 0.0)
+            write_provenance(job, fingerprint, hashes, seconds, seconds if _uses_gpu() else 0.0, more)
             print(f"{job.name}: done in {seconds:.1f} s", file=sys.stderr)
         shutil.rmtree(scratch, ignore_errors=True)
 

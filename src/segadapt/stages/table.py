@@ -1,56 +1,55 @@
 """Assembles a result table with its Markdown, LaTeX, HTML and metrics twins."""
 
+import sys
 from pathlib import Path
-
-import numpy
+from typing import Any
 
 from segadapt.core.artifacts import read_json
+from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.labels import CLASS_SETS
-from segadapt.reporting import TableHeader, TableRow, build_table, published_rows, write_table
+from segadapt.reporting import TableHeader, build_table, published_rows, write_table
+from segadapt.reporting.lineage import Tracer, row_inputs
+from segadapt.reporting.rows import row_values, table_row
 from segadapt.stages.runner import main
 
 
-def assemble(job: Job, scratch: Path) -> None:
-    """From the metrics of every row and seed to ``results/<table>.*``."""
-    config = job.config
+def assemble(job: Job, scratch: Path) -> dict[str, Any]:
+    """From the metrics of every row and seed to ``results/<table>.*``; returns the table's lineage.
+
+    A row whose chain of records is broken is left out; the table's note and stderr say so, and why.
+    """
+    config, tracer = job.config, Tracer()
     class_set = CLASS_SETS[config["classes"]]
-    rows, machines, commits = [], set(), set()
+    rows, traced, left_out, machines = [], [], [], set()
     for row in config["rows"]:
-        found = [read_json(Path(job.inputs[f"metrics/{row['key']}/{seed}"])) for seed in config["seeds"]]
-        sizes = [each[config["evaluation_size"]] for each in found]
-        models = [each["model"] for each in found]
-        gpu_seconds = sum(each["gpu_seconds"] or 0.0 for each in models)
-        row_commits = sorted({each["commit"] or "unknown" for each in models})
-        machines.update(each["machine"] or "unknown" for each in models)
-        commits.update(row_commits)
-        rows.append(
-            TableRow(
-                method=row["title"],
-                backbone=config["backbone"],
-                origin=row["origin"],
-                iou_per_seed=[numpy.array([size["IoU"][name] for name in class_set.classes], float) for size in sizes],
-                miou_per_seed=[size["mIoU"] for size in sizes],
-                paper_method=row["paper_row"],
-                selection=found[0]["selection"],
-                protocol=config["protocol"],
-                eval_size=row["eval_size"],
-                preset=config["preset"],
-                gpu_hours=gpu_seconds / 3600 or None,
-                commit=" ".join(row_commits),
-            )
-        )
+        inputs = [row_inputs(job.inputs, row["key"], seed) for seed in config["seeds"]]
+        try:
+            made_by = [sorted({tracer.trace_file(path) for path in each.values()}) for each in inputs]
+        except UserError as error:
+            left_out.append({"key": row["key"], "title": row["title"], "why": str(error)})
+            print(f"{job.name}: row {row['title']} is left out, it cannot be traced: {error}", file=sys.stderr)
+            continue
+        seeds = zip(config["seeds"], inputs, strict=True)
+        found = [read_json(Path(each[f"metrics/{row['key']}/{seed}"])) for seed, each in seeds]
+        rows.append(table_row(row, found, config, class_set))
+        machines.update(each["model"]["machine"] or "unknown" for each in found)
+        values = row_values(rows[-1], class_set)
+        traced.append({"key": row["key"], "title": row["title"], "made_by": made_by, "values": values})
     published = published_rows(config["published"]) if config["published"] else ()
-    frame = build_table(rows, class_set, published, config["is_paper_data"])
+    notes = [] if config["is_paper_data"] else [config["data_note"]]
+    notes += [f"Left out, because it cannot be traced: {each['title']} ({each['why']})." for each in left_out]
     header = TableHeader(
         preset=config["preset"],
-        data_note="" if config["is_paper_data"] else config["data_note"],
+        data_note=" ".join(notes),
         machine="; ".join(sorted(machines)),
-        commit=" ".join(sorted(commits)),
+        commit=" ".join(sorted({commit for row in rows for commit in row.commit.split()})),
         seeds=tuple(config["seeds"]),
         protocol=config["protocol"],
     )
+    frame = build_table(rows, class_set, published, config["is_paper_data"])
     write_table(Path(job.outputs["csv"]), frame, header)
+    return {"lineage": {"rows": traced, "left_out": left_out, "jobs": tracer.jobs}}
 
 
 if __name__ == "__main__":

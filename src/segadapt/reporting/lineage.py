@@ -1,0 +1,110 @@
+"""The chain of jobs behind every row of a table, walked from record to record by the hashes in them.
+
+A file under ``work/`` was made by a job, whose ``provenance.json`` lies beside it. A chain holds if each
+record names the file with the very hash that its reader used, and if its fingerprint is that of its content.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.artifacts import sha256_file
+from segadapt.core.errors import UserError
+from segadapt.core.provenance import read_provenance, record_is_genuine
+
+Record = dict[str, Any]
+
+
+def is_made(path: str) -> bool:
+    """Whether a job makes this file; others (initial weights, published numbers) come from outside."""
+    return Path(path).parts[:1] == ("work",)
+
+
+def provenance_of(path: str) -> str:
+    """Where the record of the job that made ``work/...`` lies."""
+    return str(Path(path).with_name("provenance.json"))
+
+
+@dataclass
+class Tracer:
+    """Collects records, upstream first, while it follows files to where they come from.
+
+    ``root`` is the folder that the jobs' paths are relative to; ``jobs`` maps fingerprint to record.
+    """
+
+    root: Path = Path()
+    jobs: dict[str, Record] = field(default_factory=dict)
+
+    def trace_file(self, path: str) -> str:
+        """As ``trace``, from the bytes that now lie there."""
+        return self.trace(path, sha256_file(self.root / path))
+
+    def trace(self, path: str, sha256: str | None) -> str:
+        """The fingerprint of the job that made these bytes; the whole chain up to it is in ``jobs`` then.
+
+        UserError, which names the file, where the chain breaks: a record is missing or edited, or a file is
+        not the one that its record speaks of.
+        """
+        record = self._record(path)
+        made = {output["path"]: output["sha256"] for output in record["outputs"].values()}
+        if path not in made or made[path] != sha256:
+            raise UserError(
+                f"{path}: its record speaks of other bytes ({_short(made.get(path))}, not {_short(sha256)}); "
+                f"remove {Path(path).parent} and run the same command again"
+            )
+        fingerprint = record["fingerprint"]
+        if fingerprint not in self.jobs:
+            for role, source in record["identity"]["inputs"].items():
+                if is_made(source):
+                    self.trace(source, record["input_sha256"].get(role))
+            self.jobs[fingerprint] = record
+        return fingerprint
+
+    def _record(self, path: str) -> Record:
+        where = provenance_of(path)
+        record = read_provenance(self.root / where)
+        mend = f"remove {Path(path).parent} and run the same command again"
+        if record is None:
+            raise UserError(f"{path}: its record {where} is missing or damaged; {mend}")
+        try:
+            genuine = record_is_genuine(record)
+            assert all({"path", "sha256", "bytes"} <= output.keys() for output in record["outputs"].values())
+        except (KeyError, TypeError, AttributeError, AssertionError):
+            genuine = False
+        if not genuine:
+            raise UserError(f"{path}: its record {where} was edited, it does not fit its fingerprint; {mend}")
+        return record
+
+
+def chain(jobs: dict[str, Record], ends: Iterable[str]) -> list[str]:
+    """Fingerprints of the jobs that lead to ``ends``, these included, upstream first."""
+    makers = {
+        (output["path"], output["sha256"]): fingerprint
+        for fingerprint, record in jobs.items()
+        for output in record["outputs"].values()
+    }
+    found: dict[str, None] = {}
+
+    def visit(fingerprint: str) -> None:
+        if fingerprint in found or fingerprint not in jobs:
+            return
+        record = jobs[fingerprint]
+        for role, path in record["identity"]["inputs"].items():
+            maker = makers.get((path, record["input_sha256"].get(role)))
+            if maker is not None:
+                visit(maker)
+        found[fingerprint] = None
+
+    for end in ends:
+        visit(end)
+    return list(found)
+
+
+def row_inputs(inputs: dict[str, str], key: str, seed: int) -> dict[str, str]:
+    """Those of a table's inputs that belong to one row and seed: the roles ``<what>/<key>/<seed>``."""
+    return {role: path for role, path in inputs.items() if role.split("/")[1:] == [key, str(seed)]}
+
+
+def _short(sha256: str | None) -> str:
+    return "none" if sha256 is None else f"{sha256[:12]}..."

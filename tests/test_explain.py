@@ -1,0 +1,119 @@
+"""Every cell is traced to its files, a flipped byte is named, and a row without a trace is not printed."""
+
+import json
+import shutil
+
+import pytest
+import tiny
+
+from segadapt.cli import main
+from segadapt.core.errors import UserError
+from segadapt.models import deeplabv2, initialise, save_model
+from segadapt.reporting import read_table
+from segadapt.reporting.explain import explain
+from segadapt.reporting.verify import verify
+
+ROWS = ("source_only", "maxsquare")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project whose table is made, from initial weights that lie outside of what the pipeline makes."""
+    folder = tmp_path_factory.mktemp("explain") / "project"
+    parameters = tiny.tiny_parameters(ROWS)
+    parameters["presets"]["tiny"]["model"]["initial_weights"] = "toy/weights.safetensors"
+    tiny.make_project(folder, parameters)
+    write_weights(folder / "toy" / "weights.safetensors")
+    tiny.snakemake(folder, "results/table2.csv")
+    return folder
+
+
+def write_weights(path) -> None:
+    save_model(path, initialise(deeplabv2("streets", 19, 2, False), 0, "kaiming"), {})
+
+
+def flip(path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_cell_names_its_whole_chain(finished):
+    found = explain(finished / "results/table2.csv", "MaxSquare", "Road")
+    stages = [job["identity"]["stage"] for job in found.jobs]
+    assert stages.count("pretrain") == stages.count("adapt") == stages.count("evaluate") == 1
+    assert stages.index("prepare") < stages.index("pretrain") < stages.index("adapt") < stages.index("evaluate")
+    assert found.training["identity"]["config"]["method"]["lambda_target"] == 0.1
+    assert "toy/weights.safetensors" in found.outside_files()
+    metrics = json.loads((finished / found.metrics[0]).read_text())
+    assert found.values == [metrics["network"]["IoU"]["road"]]
+
+
+def test_the_row_and_the_table_agree(finished):
+    frame = read_table(finished / "results/table2.csv")
+    for key, title in (("source_only", "Source only"), ("maxsquare", "MaxSquare")):
+        (printed,) = frame[(frame.method == title) & (frame.origin != "published")]["mIoU"].astype(float)
+        assert round(100 * explain(finished / "results/table2.csv", key).values[0], 1) == printed
+
+
+def test_the_command_prints_it_and_the_remake_line_has_nothing_to_do(finished, capsys):
+    assert main(["explain", str(finished / "results/table2.csv"), "maxsquare"]) == 0
+    shown = capsys.readouterr().out
+    for wanted in ("seed 1:", "adapt/maxsquare/seed1", "method.lambda_target: 0.1", "CPU-hours", "toy/weights"):
+        assert wanted in shown
+    target = shown.split("--cores 2 ")[-1].split(" --config")[0]
+    assert tiny.jobs_to_run(finished, target) == []
+
+
+@pytest.mark.parametrize("method", ["maxsquares", "MinEnt", ""])
+def test_an_unknown_row_is_refused_with_those_there_are(finished, method):
+    with pytest.raises(UserError, match="source_only, maxsquare"):
+        explain(finished / "results/table2.csv", method)
+
+
+def test_an_unknown_class_is_refused(finished):
+    with pytest.raises(UserError, match="no column 'tram'"):
+        explain(finished / "results/table2.csv", "maxsquare", "tram")
+
+
+def test_a_table_without_lineage_says_so():
+    with pytest.raises(UserError, match="make the table again"):
+        explain(tiny.REPOSITORY / "results/streets/table2.csv", "maxsquare")
+
+
+def test_an_untouched_project_verifies(finished):
+    differs, absent, agree = verify(finished / "results/table2.csv", finished)
+    assert (differs, absent) == ([], []) and agree > 15
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "work/tiny/cache/source_train/pack.bin",
+        "toy/weights.safetensors",
+        "work/tiny/models/maxsquare/seed1/model.safetensors",
+        "work/tiny/metrics/maxsquare/seed1/metrics.json",
+        "results/table2.csv",
+    ],
+)
+def test_a_flipped_byte_is_named(finished, tmp_path, path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy, symlinks=True)
+    flip(copy / path)
+    differs, absent, _ = verify(copy / "results/table2.csv", copy)
+    assert [each.path for each in differs] == [copy / path] and not absent
+    assert "MaxSquare" in differs[0].rows
+    assert ("Source only" in differs[0].rows) == ("maxsquare" not in path)
+
+
+def test_a_row_that_cannot_be_traced_is_left_out(finished, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy, symlinks=True)
+    (copy / "work/tiny/models/maxsquare/seed1/provenance.json").unlink()
+    (copy / "results/table2.provenance.json").unlink()
+    card = "work/tiny/cards/table/table2.json"
+    result = tiny.call(copy, tiny.sys.executable, "-m", "segadapt.stages.table", card)
+    frame = read_table(copy / "results/table2.csv")
+    assert list(frame[frame.origin != "published"]["method"]) == ["Source only"]
+    assert "row MaxSquare is left out" in result.stderr and "provenance.json" in result.stderr
+    assert "MaxSquare" in (copy / "results/table2.md").read_text()
