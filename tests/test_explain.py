@@ -61,8 +61,9 @@ def test_the_command_prints_it_and_the_remake_line_has_nothing_to_do(finished, c
     shown = capsys.readouterr().out
     for wanted in ("seed 1:", "adapt/maxsquare/seed1", "method.lambda_target: 0.1", "CPU-hours", "toy/weights"):
         assert wanted in shown
-    target = shown.split("--cores 2 ")[-1].split(" --config")[0]
-    assert tiny.jobs_to_run(finished, target) == []
+    remake = shown.split("--cores 2 ")[-1].split()
+    assert remake[-2:] == ["--config", "preset=tiny"]
+    assert tiny.jobs_to_run(finished, *remake) == []
 
 
 @pytest.mark.parametrize("method", ["maxsquares", "MinEnt", ""])

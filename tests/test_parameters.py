@@ -233,7 +233,7 @@ def test_numbers_in_a_file_are_finite(tmp_path):
 
 
 COMBINATIONS = [
-    ("preset", "huge", "preset: 'huge' is not defined; known are streets, paper"),
+    ("preset", "huge", "preset: 'huge' is not defined; known are streets, camvid, paper"),
     ("protocol", "sketch", "protocol: 'sketch' is not defined; known are released, paper, submission"),
     ("seeds", [], "seeds"),
     ("seeds", [1, 2, 1], "seeds: [1, 2, 1] names a seed twice"),

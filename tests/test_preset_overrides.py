@@ -52,3 +52,15 @@ def test_a_preset_may_have_its_own_rows():
 def test_a_senseless_override_is_refused_with_its_path(parts, expected):
     with pytest.raises(UserError, match=expected.replace(".", r"\.")):
         parameters_from(content_with("streets", **parts), "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"methods": {"maxsquare": {"lambda": 1}}}, r"presets\.paper\.methods\.maxsquare\.lambda"),
+        ({"experiments": {"table2": {"row": []}}}, r"presets\.paper\.experiments\.table2\.row"),
+    ],
+)
+def test_a_preset_that_is_not_active_is_checked_too(change, expected):
+    with pytest.raises(UserError, match=expected):
+        parameters_from(content_with("paper", **change), "params.yaml")

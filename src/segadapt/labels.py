@@ -42,6 +42,15 @@ class ClassSet:
         return tuple(parent.classes.index(name) for name in self.classes)
 
 
+def camvid_train_ids() -> dict[int, int]:
+    """The map from Cityscapes label ids to the train ids of ``CAMVID11``."""
+    table = dict.fromkeys(range(35), IGNORE_INDEX)
+    for name, label_id in zip(CITYSCAPES19.classes, CITYSCAPES19.label_ids, strict=True):
+        if name in CAMVID_CLASS_OF_CITYSCAPES:
+            table[label_id] = CAMVID11.classes.index(CAMVID_CLASS_OF_CITYSCAPES[name])
+    return table
+
+
 def _subset(name: str, parent: ClassSet, leave_out: set[str]) -> ClassSet:
     kept = [index for index, each in enumerate(parent.classes) if each not in leave_out]
     dropped = tuple(parent.label_ids[index] for index in range(len(parent)) if index not in kept)
@@ -110,5 +119,14 @@ CAMVID11 = ClassSet(
     label_ids=tuple(range(11)),
     ignored_ids=(11,),
 )  # fmt: skip
+
+CAMVID_CLASS_OF_CITYSCAPES = {
+    "road": "road", "sidewalk": "pavement", "building": "building", "wall": "building", "fence": "fence",
+    "pole": "pole", "light": "sign", "sign": "sign", "veg": "tree", "sky": "sky", "person": "pedestrian",
+    "rider": "bicyclist", "car": "car", "truck": "car", "bus": "car", "train": "car", "motor": "bicyclist",
+    "bike": "bicyclist",
+}  # fmt: skip
+"""CamVid's class for a Cityscapes class, after the merge of CamVid's 32 classes into 11. Terrain is ignored: CamVid
+has no class for grass alone."""
 
 CLASS_SETS = {each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11)}

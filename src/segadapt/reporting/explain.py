@@ -50,8 +50,7 @@ class Explanation:
     def remake(self) -> str:
         """The command that makes the row's metrics anew where they are missing or out of date."""
         preset = self.table["identity"]["config"]["preset"]
-        seeds = ", ".join(map(str, self.seeds))
-        return f"snakemake --cores 2 {' '.join(self.metrics)} --config preset={preset} 'seeds=[{seeds}]'"
+        return f"snakemake --cores 2 {' '.join(self.metrics)} --config preset={preset}"
 
 
 def read_lineage(table: Path) -> Record:

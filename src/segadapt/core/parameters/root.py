@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
 from segadapt.core.parameters.presets import Preset
@@ -62,10 +62,19 @@ class Parameters(Section):
             _check_method(f"methods.{name}", method)
         for name, preset in self.presets.items():
             _check_preset(f"presets.{name}", preset)
-            for part in ("methods", "experiments"):
-                for entry in getattr(preset, part):
-                    known(entry, getattr(self, part), f"presets.{name}.{part}")
+            for part, entries in (("methods", self.methods), ("experiments", self.experiments)):
+                for entry, change in getattr(preset, part).items():
+                    known(entry, entries, f"presets.{name}.{part}")
+                    _check_change(f"presets.{name}.{part}.{entry}", entries[entry], change)
         return self
+
+
+def _check_change(where: str, entry: Section, change: dict[str, Any]) -> None:
+    try:
+        type(entry).model_validate(entry.model_dump() | change)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{where}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def _merged(content: dict[str, Any], preset: dict[str, Any], part: str) -> Any:

@@ -18,7 +18,7 @@ from types import ModuleType
 import numpy as np
 
 from segadapt.core.errors import UserError
-from segadapt.labels import ClassSet
+from segadapt.labels import CAMVID11, ClassSet, camvid_train_ids
 
 FOREIGN = 254
 """Table entry of an on-disk id that the data set does not define."""
@@ -52,9 +52,7 @@ def lookup_table(train_ids: dict[int, int]) -> np.ndarray:
 
 def cityscapes_id_table(class_set: ClassSet) -> np.ndarray:
     """The table for files that hold Cityscapes label ids, as Cityscapes, GTA5 and NTHU do."""
-    if class_set.name == "camvid11":
-        raise UserError("model.classes: camvid11 has no Cityscapes label ids; choose a set of Cityscapes classes")
-    return lookup_table(class_set.train_ids())
+    return lookup_table(camvid_train_ids() if class_set is CAMVID11 else class_set.train_ids())
 
 
 def require_folder(root: Path, folder: str, how_to_get: str) -> Path:
