@@ -78,6 +78,7 @@ class TrainingSettings(Section):
     """One training stage. ``horizon`` is the length of the poly schedule, ``steps`` where it stops.
 
     ``mirror`` to ``zoom`` are explained in ``segadapt.data.augment.Augmentation``; the paper uses the first two.
+    ``snapshots`` models are kept on the way, evenly spaced, so that habits of choosing a step can be compared.
     """
 
     source: Name
@@ -95,6 +96,13 @@ class TrainingSettings(Section):
     blur: Fraction = 0.5
     colour: Fraction = 0.0
     zoom: Annotated[float, Field(ge=1)] = 1.0
+    snapshots: Annotated[Whole, Field(ge=0)] = 0
+
+    @property
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """After how many finished steps a snapshot is kept; the last step is the model itself and none of them."""
+        parts = self.snapshots + 1
+        return tuple(part * self.steps // parts for part in range(1, parts))
 
 
 class RunSettings(Section):
