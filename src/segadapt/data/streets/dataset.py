@@ -26,7 +26,7 @@ from segadapt.data.streets.write import (
     write_scene,
 )
 
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 """Raised whenever the same seed gives other pictures."""
 DESCRIPTION_NAME = "streets.json"
 _CHUNK = 4
@@ -131,7 +131,7 @@ def render_dataset(
 
     Args:
         root: folder of the data set, made if missing.
-        domain: "game" (the source) or "camera" (the target).
+        domain: "game" (the source), "camera" (the target) or "town" (a source for photographs).
         layout: "gta5" or "cityscapes": whose on-disk format to write.
         splits: number of pictures for each of "train", "val", "test".
         size: (width, height) in pixels.
