@@ -53,6 +53,31 @@ def test_against_pil(data, shape, seed, mirror, blur, colour, zoom):
     assert (np.asarray(label) == got_label).mean() > (0.99 if zoom == 1 else 0.5)
 
 
+@settings(deadline=None)
+@given(st.data(), SHAPES, st.integers(0, 2**32), CHANCES, st.sampled_from([1, 2.5]))
+def test_a_crop_is_a_window_of_the_uncropped_result(data, shape, seed, mirror, zoom):
+    image_HWC = data.draw(arrays.arrays(np.uint8, (*shape, 3)))
+    label_HW = data.draw(arrays.arrays(np.uint8, shape))
+    height, width = data.draw(st.integers(1, shape[0])), data.draw(st.integers(1, shape[1]))
+    whole_image, whole_label = drawn(seed, image_HWC, label_HW, mirror, 0.5, 0.4, zoom)
+    got_image, got_label = drawn(seed, image_HWC, label_HW, mirror, 0.5, 0.4, zoom, crop=(width, height))
+    assert got_image.shape == (height, width, 3) and got_label.shape == (height, width)
+    assert any(
+        np.array_equal(got_image, whole_image[top : top + height, left : left + width])
+        and np.array_equal(got_label, whole_label[top : top + height, left : left + width])
+        for top in range(shape[0] - height + 1)
+        for left in range(shape[1] - width + 1)
+    )
+
+
+def test_every_window_is_drawn():
+    label_HW = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    image_HWC = np.zeros((3, 4, 3), np.uint8)
+    corners = [int(drawn(seed, image_HWC, label_HW, 0, 0, crop=(2, 2))[1][0, 0]) for seed in range(300)]
+    counts = np.bincount(corners, minlength=12)
+    assert set(np.flatnonzero(counts)) == {0, 1, 2, 4, 5, 6} and counts[counts > 0].min() > 25
+
+
 def test_probabilities_nought_and_one(pair):
     image_HWC, label_HW = pair
     for seed in range(50):

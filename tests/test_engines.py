@@ -14,7 +14,7 @@ import pytest
 import tiny
 
 ROWS = ("source_only", "maxsquare", "maxsquare_iw_multi")
-JOBS_OF_MAXSQUARE = ["adapt/maxsquare/seed1", "evaluate/maxsquare/seed1", "table/table2"]
+JOBS_OF_MAXSQUARE = ["adapt/maxsquare/seed1", "evaluate/maxsquare/seed1", "figure/qualitative", "table/table2"]
 UP_TO_DATE = "Data and pipelines are up to date."
 
 
@@ -115,6 +115,7 @@ def test_an_edited_lambda_remakes_that_method_and_the_table(finished, engine):
     after = provenance_times(project)
     changed = sorted(path for path in after if after[path] != before.get(path))
     assert changed == [
+        "results/figures/qualitative.provenance.json",
         "results/table2.provenance.json",
         "work/tiny/metrics/maxsquare/seed1/provenance.json",
         "work/tiny/models/maxsquare/seed1/provenance.json",
@@ -128,14 +129,16 @@ def test_code_that_matters_reruns_its_jobs_and_comments_do_not(finished):
     squares.write_text(squares.read_text() + "\n# a remark\n")
     assert tiny.jobs_to_run(project) == []
     squares.write_text(squares.read_text() + "\nHALF = 0.5\n")
-    multi = ["evaluate/maxsquare_iw_multi/seed1", "figure/qualitative", "refine/maxsquare_iw_multi/seed1"]
+    multi = ["evaluate/maxsquare_iw_multi/seed1", "refine/maxsquare_iw_multi/seed1"]
     assert tiny.jobs_to_run(project) == sorted(JOBS_OF_MAXSQUARE + multi)
 
 
 def test_a_new_seed_and_a_new_row_run_only_their_own_jobs(finished):
     project = copy_of(finished, "row")
     tiny.write_parameters(project, tiny.tiny_parameters((*ROWS, "minent")))
-    assert tiny.jobs_to_run(project) == ["adapt/minent/seed1", "evaluate/minent/seed1", "table/table2"]
+    assert tiny.jobs_to_run(project) == [
+        "adapt/minent/seed1", "evaluate/minent/seed1", "figure/qualitative", "table/table2",
+    ]  # fmt: skip
 
 
 def test_experiments_show_and_differ(finished):

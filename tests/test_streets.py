@@ -18,6 +18,7 @@ from segadapt.labels import CITYSCAPES19, IGNORE_INDEX
 
 SIZE = (128, 64)
 SMALL = (48, 32)
+TRAIN = CITYSCAPES19.label_ids[CITYSCAPES19.classes.index("train")]
 
 
 def render(root: Path, **changes) -> int:
@@ -50,7 +51,7 @@ def test_a_scene_depends_on_its_arguments_alone(domain):
     pictures = [image_HWC.tobytes() for image_HWC, _ in first]
     pictures += [render_scene(domain, 2, 0, SMALL)[0].tobytes()]
     pictures += [render_scene(other, 1, 0, SMALL)[0].tobytes() for other in DOMAINS if other != domain]
-    assert len(set(pictures)) == 5
+    assert len(set(pictures)) == 4 + len(DOMAINS) - 1
 
 
 def test_another_process_draws_the_same_scene():
@@ -73,6 +74,8 @@ def test_another_process_draws_the_same_scene():
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_class_of_cityscapes_appears(domain):
+    # British towns of our days have no trams; one scene in fifty shows one.
+    wanted = set(CITYSCAPES19.label_ids) - ({TRAIN} if domain == "town" else set())
     seen: set[int] = set()
     for index in range(30):
         image_HWC, label_HW = render_scene(domain, 0, index, SIZE)
@@ -82,9 +85,9 @@ def test_every_class_of_cityscapes_appears(domain):
         ids = set(np.unique(label_HW).tolist())
         assert ids <= set(CITYSCAPES19.label_ids)
         seen |= ids
-        if index >= 3 and len(seen) == 19:
+        if index >= 3 and seen >= wanted:
             break
-    assert seen == set(CITYSCAPES19.label_ids)
+    assert seen >= wanted
 
 
 def test_the_gta5_layout_is_the_authors(game):

@@ -1,4 +1,4 @@
-"""The paper's two augmentations and two stronger ones, drawn from a generator that belongs to one sample position."""
+"""The paper's two augmentations and three stronger ones, drawn from a generator that belongs to one sample position."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,21 @@ class Augmentation:
     ``mirror`` and ``blur`` are probabilities; the paper's code uses 0.5 and 0.5 and neither of the others.
     ``colour`` in [0, 1] is the strength of random brightness, contrast, saturation and gamma: factors of
     [1/(1 + colour), 1 + colour], even in the logarithm. ``zoom`` of at least 1 is the largest factor by which
-    a random part of the picture is magnified to full size.
+    a random part of the picture is magnified to full size. ``crop`` = (width, height) is the size of a random
+    window that is cut out in the end; None keeps the whole picture.
     """
 
     mirror: float
     blur: float
     colour: float = 0.0
     zoom: float = 1.0
+    crop: tuple[int, int] | None = None
 
 
 def augment(
     image_HWC: np.ndarray, label_HW: np.ndarray | None, random: np.random.Generator, how: Augmentation
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Mirror, zoom, colour, blur, in this order; uint8 in, uint8 out.
+    """Mirror, zoom, colour, blur, crop, in this order; uint8 in, uint8 out.
 
     The blur is PIL's GaussianBlur with radius U[0, 1) on the image alone (MaxSquareLoss
     ``datasets/cityscapes_Dataset.py:_train_sync_transform``); zoom resizes the image by PIL's bicubic filter and
@@ -34,12 +36,13 @@ def augment(
     draw_mirror, draw_blur, radius = random.random(3)
     draw_zoom, draw_left, draw_top = random.random(3)
     draw_colour = random.uniform(-1, 1, 4)
+    draw_corner = random.random(2)
     if draw_mirror < how.mirror:
         image_HWC = image_HWC[:, ::-1]
         label_HW = None if label_HW is None else label_HW[:, ::-1]
     blurs = draw_blur < how.blur
     if not (blurs or how.zoom > 1 or how.colour > 0):
-        return image_HWC, label_HW
+        return _cropped(image_HWC, label_HW, how.crop, draw_corner)
     image = Image.fromarray(np.ascontiguousarray(image_HWC))
     if how.zoom > 1:
         box = _window(image.size, 1 + draw_zoom * (how.zoom - 1), draw_left, draw_top)
@@ -51,7 +54,19 @@ def augment(
         image = _recolour(image, (1 + how.colour) ** draw_colour)
     if blurs:
         image = image.filter(ImageFilter.GaussianBlur(float(radius)))
-    return np.asarray(image), label_HW
+    return _cropped(np.asarray(image), label_HW, how.crop, draw_corner)
+
+
+def _cropped(
+    image_HWC: np.ndarray, label_HW: np.ndarray | None, size: tuple[int, int] | None, corner: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The window of ``size`` = (width, height) whose place ``corner`` in [0, 1)² chooses among all there are."""
+    if size is None:
+        return image_HWC, label_HW
+    height, width = image_HWC.shape[:2]
+    left, top = (corner * (width - size[0] + 1, height - size[1] + 1)).astype(int)
+    window = np.s_[top : top + size[1], left : left + size[0]]
+    return image_HWC[window], None if label_HW is None else label_HW[window]
 
 
 def _window(size: tuple[int, int], zoom: float, left: float, top: float) -> tuple[float, float, float, float]:

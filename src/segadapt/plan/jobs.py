@@ -193,19 +193,17 @@ class _Planner:
         )  # fmt: skip
 
     def figure(self, methods: dict[str, MethodEntry]) -> Job:
-        """Scenes before and after adaptation by the last method, with the first seed's models."""
-        after = list(methods)[-1]
-        seed, multi = self.parameters.seeds[0], is_multi(methods[after])
-        inputs = {
-            "before": self._model(SOURCE, seed),
-            "after": self._model(after, seed),
+        """Target images with the predictions of the first seed's models: unadapted, then each method of ours."""
+        shown = {"source_only": (SOURCE, _UNADAPTED["source_only"]["title"], False)}
+        shown |= {key: (key, each.title, is_multi(each)) for key, each in methods.items() if each.origin == "ours"}
+        seed = self.parameters.seeds[0]
+        inputs = {f"model/{key}": self._model(name, seed) for key, (name, _, _) in shown.items()}
+        inputs |= {
             "source": self._cache(self.preset.pretrain.source),
-            "labelled": self._cache(self._evaluation_cache(multi)),
+            "labelled": self._cache(self.preset.evaluate_on),
         }
         config = {
-            "before": self._network(auxiliary=False),
-            "after": self._network(auxiliary=multi),
-            "titles": ["Source scene", "Target scene", "Source only", methods[after].title, "Ground truth"],
+            "models": {key: {"title": title, **self._network(multi)} for key, (_, title, multi) in shown.items()},
             "images": list(self.preset.figure_rows),
         }
         return self.job(

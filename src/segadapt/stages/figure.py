@@ -1,9 +1,10 @@
-"""Draws scenes, predictions before and after adaptation, and the ground truth side by side."""
+"""Draws scenes of both domains, the ground truth, and what the unadapted and each adapted model predict."""
 
 from pathlib import Path
 
 from segadapt.core.artifacts import atomic_path
 from segadapt.core.job import Job
+from segadapt.core.progress import progress
 from segadapt.data.cache import PackedCache
 from segadapt.evaluation import predict_labels
 from segadapt.labels import CLASS_SETS
@@ -14,17 +15,21 @@ from segadapt.training.compute import set_up_compute
 
 
 def draw(job: Job, scratch: Path) -> None:
-    """From two models to ``results/figures/qualitative.png``."""
-    config = job.config
-    compute = set_up_compute(config["after"]["precision"], config["after"]["cpu_threads"])
+    """From the models of one seed to ``results/figures/qualitative.png``; one model is held at a time."""
+    models = job.config["models"]
+    first = next(iter(models.values()))
+    compute = set_up_compute(first["precision"], first["cpu_threads"])
     source, target = PackedCache(Path(job.inputs["source"])), PackedCache(Path(job.inputs["labelled"]))
-    predictors = [predictor(Path(job.inputs[name]), config[name], compute) for name in ("before", "after")]
     rows = []
-    for index in config["images"]:
-        image_HWC, truth_HW = target.image(index % len(target)), target.native_label(index % len(target))
-        predicted = [predict_labels(predict(image_HWC), truth_HW.shape)[0].cpu().numpy() for predict in predictors]
-        rows.append([source.image(index % len(source)), image_HWC, *predicted, truth_HW])
-    picture = panel(config["titles"], rows, CLASS_SETS[config["after"]["model"]["classes"]])
+    for index in job.config["images"]:
+        target_index = index % len(target)
+        rows.append([source.image(index % len(source)), target.image(target_index), target.native_label(target_index)])
+    for key, config in progress(models.items(), job.name, len(models), "model"):
+        predict = predictor(Path(job.inputs[f"model/{key}"]), config, compute)
+        for row in rows:
+            row.append(predict_labels(predict(row[1]), row[2].shape)[0].cpu().numpy())
+    titles = ["Source scene", "Target image", "Ground truth", *(each["title"] for each in models.values())]
+    picture = panel(titles, rows, CLASS_SETS[first["model"]["classes"]], cell_width=256)
     with atomic_path(Path(job.outputs["picture"])) as temporary:
         picture.save(temporary, format="PNG")
 

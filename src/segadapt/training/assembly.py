@@ -11,6 +11,7 @@ from torch import Tensor
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
+from segadapt.core.parameters import width_height
 from segadapt.data.augment import Augmentation
 from segadapt.data.cache import PackedCache
 from segadapt.data.loader import BatchSource
@@ -140,7 +141,8 @@ def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:
             "delete the cache's folder and run again"
         )
     settings = job.config["training"]
-    augmentation = Augmentation(**{key: settings[key] for key in ("mirror", "blur", "colour", "zoom")})
+    crop = settings["crop"] and width_height(settings["crop"])
+    augmentation = Augmentation(**{key: settings[key] for key in ("mirror", "blur", "colour", "zoom")}, crop=crop)
     return BatchSource(
         cache, domain, job.config["seed"], settings["batch_size"], augmentation,
         with_labels=domain == "source", pin_memory=compute.device.type == "cuda",

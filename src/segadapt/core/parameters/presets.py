@@ -77,7 +77,7 @@ class Precision(Section):
 class TrainingSettings(Section):
     """One training stage. ``horizon`` is the length of the poly schedule, ``steps`` where it stops.
 
-    ``mirror`` to ``zoom`` are explained in ``segadapt.data.augment.Augmentation``; the paper uses the first two.
+    ``mirror`` to ``crop`` are explained in ``segadapt.data.augment.Augmentation``; the paper uses the first two.
     ``snapshots`` models are kept on the way, evenly spaced, so that habits of choosing a step can be compared.
     """
 
@@ -96,6 +96,7 @@ class TrainingSettings(Section):
     blur: Fraction = 0.5
     colour: Fraction = 0.0
     zoom: Annotated[float, Field(ge=1)] = 1.0
+    crop: Size | None = None
     snapshots: Annotated[Whole, Field(ge=0)] = 0
 
     @property

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
 from segadapt.core.parameters.presets import Preset
-from segadapt.core.parameters.sizes import Name, Section, Whole
+from segadapt.core.parameters.sizes import Name, Section, Whole, width_height
 
 ORACLE = "oracle"
 SOURCE_ROWS = ("source_only", ORACLE)
@@ -104,6 +104,12 @@ def _check_method(where: str, method: MethodEntry) -> None:
         raise ValueError(f"{where}.guidance: is scaled by lambda_target, which is 0; raise it or drop guidance")
 
 
+def _check_crop(where: str, crop: str | None, size: str) -> None:
+    pairs = zip(width_height(crop or size), width_height(size), strict=True)
+    if any(wanted > there for wanted, there in pairs):
+        raise ValueError(f"{where}: {crop} does not fit into images of {size}; choose a smaller window")
+
+
 def _check_preset(where: str, preset: Preset) -> None:
     for name, dataset in preset.datasets.items():
         if (dataset.root is None) == (dataset.render is None):
@@ -128,6 +134,8 @@ def _check_preset(where: str, preset: Preset) -> None:
             raise ValueError(f"{where}.{stage}.target: this stage trains on source alone; drop this key")
         if stage in ("adapt", "refine") and settings.target is None:
             raise ValueError(f"{where}.{stage}.target: is missing; name the cache of target images")
+        for name in filter(None, (settings.source, settings.target)):
+            _check_crop(f"{where}.{stage}.crop", settings.crop, preset.caches[name].size)
         if settings.snapshots and stage in ("pretrain", "oracle"):
             raise ValueError(f"{where}.{stage}.snapshots: only adapt and refine keep snapshots; drop this key")
         if settings.snapshots >= settings.steps:
