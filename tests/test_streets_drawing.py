@@ -90,7 +90,8 @@ def test_all_classes_occur_and_nothing_else(domain):
     assert seen == set(CITYSCAPES19.label_ids)
     names = dict(zip(CITYSCAPES19.label_ids, CITYSCAPES19.classes, strict=True))
     rare = {names[each]: number for each, number in images_with.items() if number < count * 0.2}
-    assert not rare
+    # A British town: hardly a tram, and fewer motorcycles than elsewhere.
+    assert set(rare) <= ({"train", "motor"} if domain == "town" else set())
 
 
 def test_the_domains_differ_in_looks_and_layout():
