@@ -8,7 +8,8 @@ from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
 from segadapt.data.as_shipped import image_size, labelled_files, network_size, read_labelled
 from segadapt.data.datasets import SampleFiles
-from segadapt.evaluation.evaluator import Evaluation, Sample, evaluate
+from segadapt.evaluation.evaluation import Evaluation
+from segadapt.evaluation.evaluator import Sample, evaluate
 from segadapt.evaluation.mirror import mirror_averaged
 from segadapt.evaluation.opened import EXACT, OpenedWeights
 from segadapt.labels import CLASS_SETS, ClassSet

@@ -1,5 +1,6 @@
 """From validated parameters to the list of jobs: the one description of the pipeline."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,7 +74,7 @@ class _Planner:
         jobs = [self.pretrain(name, seed) for seed in seeds for name in sources]
         jobs += [self.adapt(name, entry, seed) for seed in seeds for name, entry in methods.items()]
         jobs += [self.evaluate(name, seed) for seed in seeds for name in scored]
-        jobs += [self.table(name) for name in self.parameters.experiments]
+        jobs += [table(name) for name in self.parameters.experiments for table in (self.table, self.protocols)]
         jobs += [self.figure(methods)] if "source_only" in rows and methods else []
         return self._data_for(jobs) + jobs
 
@@ -153,24 +154,27 @@ class _Planner:
     def evaluate(self, model: str, seed: int) -> Job:
         method = self.parameters.methods.get(model)
         multi = model == SOURCE_MULTI or (method is not None and is_multi(method))
+        settings = self.preset.evaluation
+        inputs = {"model": self._model(model, seed), "labelled": self._cache(self._evaluation_cache(multi))}
+        habits = {"flip": settings.flip, "heads": settings.heads and multi}
+        config = self._network(auxiliary=multi) | {"habits": habits}
+        training = None if method is None else self.preset.refine if multi else self.preset.adapt
+        if training is not None and training.snapshots:
+            folder = Path(inputs["model"]).parent
+            inputs |= {role: str(folder / file) for role, file in snapshot_files(training).items()}
+            inputs["target"] = self._cache(training.target)
+            config |= {"last_step": training.steps, "label_free_images": settings.label_free_images}
         return self.job(
             "evaluate", f"evaluate/{model}/seed{seed}", self._metrics(model, seed),
-            {"metrics": "metrics.json", "confusion": "confusion.safetensors"},
-            inputs={"model": self._model(model, seed), "labelled": self._cache(self._evaluation_cache(multi))},
-            config=self._network(auxiliary=multi),
+            {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, inputs=inputs, config=config,
         )  # fmt: skip
 
     def table(self, name: str) -> Job:
         experiment = self.parameters.experiments[name]
-        rows, inputs = [], {}
-        for row in experiment.rows:
-            method = self.parameters.methods.get(row)
-            model = row if row != "source_only" else SOURCE
-            about = _UNADAPTED[row] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
-            size = self._evaluation_size(method is not None and is_multi(method))
-            rows.append({"key": row, **about, "eval_size": size})
-            for seed in self.parameters.seeds:
-                inputs[f"metrics/{row}/{seed}"] = f"{self._metrics(model, seed)}/metrics.json"
+        rows = [
+            self._row(row) | {"eval_size": self._evaluation_size(self._is_multi_row(row))} for row in experiment.rows
+        ]
+        inputs = self._row_metrics(experiment.rows)
         if experiment.published is not None:
             inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
         kinds = ("csv", "json", "md", "tex", "html")
@@ -178,19 +182,55 @@ class _Planner:
             "table", f"table/{name}", "results", {kind: f"{name}.{kind}" for kind in kinds},
             provenance=f"results/{name}.provenance.json",
             inputs=inputs,
-            config={
+            config=self._about_table() | {
                 "rows": rows,
                 "published": experiment.published,
-                "seeds": list(self.parameters.seeds),
-                "preset": self.parameters.preset,
-                "protocol": self.parameters.protocol,
-                "evaluation_size": self.parameters.active_protocol.evaluation_size,
-                "data_note": self.preset.data_note,
                 "is_paper_data": self.preset.is_paper_data,
                 "classes": self.preset.model.classes,
                 "backbone": self.preset.model.backbone,
             },
         )  # fmt: skip
+
+    def protocols(self, name: str) -> Job:
+        """The same rows scored in every way that evaluation habits differ in."""
+        keys = self.parameters.experiments[name].rows
+        rows = []
+        for key in keys:
+            row = self._row(key)
+            size = self.preset.caches[self._evaluation_cache(self._is_multi_row(key))].size
+            rows.append({"key": key, "title": row["title"], "origin": row["origin"], "network_size": size})
+        return self.job(
+            "protocols", f"protocols/{name}", "results", {kind: f"{name}_protocols.{kind}" for kind in ("csv", "md")},
+            provenance=f"results/{name}_protocols.provenance.json",
+            inputs=self._row_metrics(keys), config=self._about_table() | {"rows": rows},
+        )  # fmt: skip
+
+    def _about_table(self) -> dict[str, Any]:
+        return {
+            "seeds": list(self.parameters.seeds),
+            "preset": self.parameters.preset,
+            "protocol": self.parameters.protocol,
+            "evaluation_size": self.parameters.active_protocol.evaluation_size,
+            "data_note": self.preset.data_note,
+        }
+
+    def _row(self, key: str) -> dict[str, Any]:
+        """What a table says of a row beside its numbers."""
+        method = self.parameters.methods.get(key)
+        about = _UNADAPTED[key] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
+        return {"key": key, **about}
+
+    def _is_multi_row(self, key: str) -> bool:
+        return key in self.parameters.methods and is_multi(self.parameters.methods[key])
+
+    def _row_metrics(self, keys: Iterable[str]) -> dict[str, str]:
+        """Role ``metrics/<row>/<seed>`` to file, of every row and seed."""
+        models = {key: SOURCE if key == "source_only" else key for key in keys}
+        return {
+            f"metrics/{key}/{seed}": f"{self._metrics(model, seed)}/metrics.json"
+            for key, model in models.items()
+            for seed in self.parameters.seeds
+        }
 
     def figure(self, methods: dict[str, MethodEntry]) -> Job:
         """Scenes before and after adaptation by the last method, with the first seed's models."""
