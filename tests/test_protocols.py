@@ -1,4 +1,4 @@
-"""The table of protocols: every habit in its own column, chosen steps as a reader would choose them, nothing guessed."""
+"""The table of protocols: every habit in its own column, steps chosen as a reader would, nothing guessed."""
 
 import io
 
