@@ -8,9 +8,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 .PHONY: table2 test bench setup lint clean-results
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
-	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/figures/qualitative.png
+	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/table2_protocols.csv \
+		results/figures/qualitative.png results/figures/curves.png
 	@$(BIN)/segadapt show results/table2.csv
-	@echo 'Pictures: results/figures/qualitative.png'
+	@echo 'Pictures: results/figures/qualitative.png, results/figures/curves.png; habits: results/table2_protocols.md'
 
 test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile
@@ -35,6 +36,7 @@ setup: .venv/.ready ## the environment, from pinned requirements
 
 .venv/.ready-dev: requirements-dev.txt .venv/.ready
 	$(PIP) --requirement requirements-dev.txt --constraint constraints.txt
+	$(PIP) --no-deps --constraint constraints.txt cityscapesscripts
 	@touch $@
 
 clean-results: ## forget all results of all presets; the environment stays

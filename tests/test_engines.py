@@ -14,7 +14,8 @@ import pytest
 import tiny
 
 ROWS = ("source_only", "maxsquare", "maxsquare_iw_multi")
-JOBS_OF_MAXSQUARE = ["adapt/maxsquare/seed1", "evaluate/maxsquare/seed1", "figure/qualitative", "table/table2"]
+FIGURES = ["figure/curves", "figure/qualitative"]
+JOBS_OF_MAXSQUARE = ["adapt/maxsquare/seed1", "evaluate/maxsquare/seed1", *FIGURES, "protocols/table2", "table/table2"]
 UP_TO_DATE = "Data and pipelines are up to date."
 
 
@@ -51,7 +52,7 @@ def dvc(folder: Path, *arguments: str) -> str:
 
 def made(folder: Path) -> dict[str, bytes]:
     """Hashes of every model, history, metric and table; provenance holds times and is left out."""
-    files = [*folder.glob("work/tiny/*/*/seed*/*"), *folder.glob("results/table2.*")]
+    files = [*folder.glob("work/tiny/*/*/seed*/*"), *folder.glob("results/table2*")]
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).digest()
         for path in files
@@ -79,7 +80,7 @@ def maxsquare_with(lambda_target: float) -> dict:
 
 def test_a_second_repro_runs_nothing(finished):
     before = provenance_times(finished)
-    assert len(made(finished)) == 2 * 4 + 2 * 3 + 5
+    assert len(made(finished)) == 2 * 4 + 2 + 2 * 3 + 7  # models, histories, snapshots, metrics, tables
     assert UP_TO_DATE in dvc(finished, "repro")
     assert provenance_times(finished) == before
 
@@ -115,8 +116,10 @@ def test_an_edited_lambda_remakes_that_method_and_the_table(finished, engine):
     after = provenance_times(project)
     changed = sorted(path for path in after if after[path] != before.get(path))
     assert changed == [
+        "results/figures/curves.provenance.json",
         "results/figures/qualitative.provenance.json",
         "results/table2.provenance.json",
+        "results/table2_protocols.provenance.json",
         "work/tiny/metrics/maxsquare/seed1/provenance.json",
         "work/tiny/models/maxsquare/seed1/provenance.json",
     ]
@@ -137,8 +140,12 @@ def test_a_new_seed_and_a_new_row_run_only_their_own_jobs(finished):
     project = copy_of(finished, "row")
     tiny.write_parameters(project, tiny.tiny_parameters((*ROWS, "minent")))
     assert tiny.jobs_to_run(project) == [
-        "adapt/minent/seed1", "evaluate/minent/seed1", "figure/qualitative", "table/table2",
-    ]  # fmt: skip
+        "adapt/minent/seed1",
+        "evaluate/minent/seed1",
+        *FIGURES,
+        "protocols/table2",
+        "table/table2",
+    ]
 
 
 def test_experiments_show_and_differ(finished):

@@ -92,6 +92,27 @@ def test_scores_equal_a_plain_loop(folder, tmp_path, capsys, flip, arguments, si
     assert "19x19" in printed and "misses" in printed
 
 
+def test_all_habits_in_one_pass_equal_those_asked_for_one_by_one(folder, tmp_path, capsys):
+    weights(tmp_path / "m.safetensors")
+    command = ["evaluate", "--weights", str(tmp_path / "m.safetensors"), "--dataset", "cityscapes"]
+    command += ["--root", str(folder / "city"), "-o"]
+    found = {}
+    for habit in ("", "--flip", "--protocols"):
+        assert main([*command, str(tmp_path / "found.json"), *habit.split()]) == 0
+        found[habit] = json.loads((tmp_path / "found.json").read_text())
+    printed = capsys.readouterr().out
+    assert "variants" not in found[""] and "variants" not in found["--flip"]
+    assert found["--protocols"]["native"] == found[""]["native"]
+    assert found["--protocols"]["variants"] == {
+        f"{size}{flip.replace('--', ' ')}": found[flip][size]["mIoU"]
+        for flip in ("", "--flip")
+        for size in ("network", "native")
+    }
+    assert "final head, no flip" in printed and f"{100 * found['--flip']['native']['mIoU']:.1f}" in printed
+    with pytest.raises(SystemExit):
+        main([*command, str(tmp_path / "found.json"), "--flip", "--protocols"])
+
+
 def test_an_imported_file_scores_as_the_model_it_came_from(folder, tmp_path):
     model = weights(tmp_path / "ours.safetensors")
     state = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}

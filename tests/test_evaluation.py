@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy
@@ -7,7 +8,8 @@ import torch.nn.functional as F
 from safetensors.numpy import save
 
 from segadapt.core.errors import UserError
-from segadapt.evaluation import ConfusionMatrix, Evaluation, Sample, evaluate, predict_labels
+from segadapt.core.variants import HEADS, LABEL_SIZES, Variant, last_step_variants
+from segadapt.evaluation import ConfusionMatrix, Evaluation, Sample, all_views, evaluate, predict_labels
 
 NUM_CLASSES = 5
 
@@ -113,13 +115,105 @@ def test_evaluation_equals_a_naive_one(native):
             for truth, guess in zip(label_HW.ravel(), prediction_HW.ravel(), strict=True):
                 if truth != 255:
                     naive[truth, guess] += 1
-            numpy.testing.assert_array_equal(getattr(result, f"confusion_{size}_NCC")[index], naive)
+            numpy.testing.assert_array_equal(result.confusion_NCC[Variant(size)][index], naive)
             whole.update(label_HW, prediction_HW)
         numpy.testing.assert_array_equal(result.matrix(size), whole.matrix)
         numpy.testing.assert_array_equal(result.iou(size), whole.iou())
         assert result.miou(size) == whole.miou()
         assert result.miou(size, [0, 3]) == whole.miou([0, 3])
-    assert result.confusion_native_NCC.dtype == numpy.int64
+    assert result.confusion_NCC[Variant("native")].dtype == numpy.int64
+
+
+def fake_heads(image_HWC):
+    """Logits of both heads that depend on where in the image what stands, so a mirror image has others."""
+    weight_HWC = numpy.arange(1, image_HWC.size + 1).reshape(image_HWC.shape)
+    seed = int((weight_HWC * image_HWC).sum() % 100_000)
+    return random_logits(1, NUM_CLASSES, 4, 6, seed=seed), random_logits(1, NUM_CLASSES, 3, 5, seed=seed + 1)
+
+
+def naive_softmax(logits_CHW, size):
+    """Plain Python: upsampled, then softmax; (C, H, W)."""
+    result = numpy.zeros((len(logits_CHW), *size))
+    for row in range(size[0]):
+        for column in range(size[1]):
+            powers = [math.exp(upsampled_value(plane, row, column, size)) for plane in logits_CHW]
+            result[:, row, column] = [power / sum(powers) for power in powers]
+    return result
+
+
+def naive_view(image_HWC, head, flip, size):
+    """Labels at ``size`` for one head and habit, from softmax maps at image size."""
+    both = [[each[0].numpy() for each in fake_heads(image_HWC)]]
+    if flip:
+        both.append([each[0].numpy() for each in fake_heads(image_HWC[:, ::-1])])
+    chosen = {"final": [0], "low": [1], "ensemble": [0, 1]}[head]
+    if not flip and len(chosen) == 1:
+        return naive_labels(both[0][chosen[0]], size)
+    maps = []
+    for mirrored, logits in enumerate(both):
+        for each in chosen:
+            softmax_CHW = naive_softmax(logits[each], image_HWC.shape[:2])
+            maps.append(softmax_CHW[:, :, ::-1] if mirrored else softmax_CHW)
+    return naive_labels(sum(maps) / len(maps), size)
+
+
+def test_every_view_equals_a_naive_one():
+    samples = make_samples(2)
+    result = evaluate(all_views(fake_heads), samples, NUM_CLASSES)
+    assert set(result.confusion_NCC) == set(last_step_variants()) and len(result.confusion_NCC) == 12
+    for variant, matrices_NCC in result.confusion_NCC.items():
+        for sample, matrix_CC in zip(samples, matrices_NCC, strict=True):
+            label_HW = getattr(sample, f"label_{variant.size}_HW")
+            guess_HW = naive_view(sample.image_HWC, variant.head, variant.flip, label_HW.shape)
+            naive = ConfusionMatrix(NUM_CLASSES)
+            naive.update(label_HW, guess_HW)
+            numpy.testing.assert_array_equal(matrix_CC, naive.matrix, variant.name)
+    assert len({matrices_NCC.tobytes() for matrices_NCC in result.confusion_NCC.values()}) == 12, "all differ"
+
+
+def test_the_network_runs_once_straight_and_once_mirrored():
+    seen = []
+
+    def counting(image_HWC):
+        seen.append(image_HWC.copy())
+        return fake_heads(image_HWC)
+
+    (sample,) = make_samples(1)
+    for flip, heads, variants in ((True, True, 12), (True, False, 4), (False, True, 6), (False, False, 2)):
+        seen.clear()
+        result = evaluate(all_views(counting, flip, heads), [sample], NUM_CLASSES)
+        assert len(result.confusion_NCC) == variants and len(seen) == 1 + flip
+        numpy.testing.assert_array_equal(seen[0], sample.image_HWC)
+        numpy.testing.assert_array_equal(seen[-1], sample.image_HWC[:, :: -1 if flip else 1])
+
+
+def test_a_model_without_a_low_head_has_no_such_view():
+    result = evaluate(all_views(lambda image_HWC: (fake_predict(image_HWC), None)), make_samples(1), NUM_CLASSES)
+    assert {variant.head for variant in result.confusion_NCC} == {"final"} and len(result.confusion_NCC) == 4
+    with pytest.raises(UserError, match="'native ensemble' was not computed; this evaluation holds network, native"):
+        result.miou("native", head="ensemble")
+
+
+def test_names_of_variants_are_read_back():
+    variants = [Variant(*each) for each in itertools.product(LABEL_SIZES, HEADS, (False, True), (None, 0, 120))]
+    assert [Variant.of(variant.name) for variant in variants] == variants
+    assert len({variant.name for variant in variants}) == len(variants)
+    assert Variant("native", "low", True, 120).name == "native low head flip step 120"
+    for name in ("", "native ", "native step", "native flip low head", "half", "native  flip", "native step 1.5"):
+        with pytest.raises(UserError):
+            Variant.of(name)
+    with pytest.raises(UserError, match="unknown head 'lower'"):
+        Variant("native", "lower")
+
+
+def test_a_snapshot_stands_beside_the_last_step():
+    last, earlier = evaluate(fake_predict, make_samples(), NUM_CLASSES), make_samples()
+    snapshot = evaluate(lambda image_HWC: fake_heads(image_HWC)[0], earlier, NUM_CLASSES)
+    both = last.with_step(40, snapshot)
+    for size in LABEL_SIZES:
+        assert both.miou(size) == last.miou(size) != both.miou(size, step=40) == snapshot.miou(size)
+    with pytest.raises(UserError, match="step 40 was scored on other images"):
+        last.with_step(40, evaluate(fake_predict, earlier[:2], NUM_CLASSES))
 
 
 def test_an_unknown_size_is_refused():
@@ -153,7 +247,8 @@ def test_a_foreign_label_is_refused_with_the_image():
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "deep" / "evaluation.safetensors"
-    evaluation = evaluate(fake_predict, make_samples(), NUM_CLASSES)
+    evaluation = evaluate(all_views(fake_heads), make_samples(), NUM_CLASSES)
+    evaluation = evaluation.with_step(7, evaluate(fake_predict, make_samples(), NUM_CLASSES))
     evaluation.save(path)
     return path, evaluation
 
@@ -162,8 +257,9 @@ def test_save_and_load_give_the_same_evaluation_and_bytes(saved, tmp_path):
     path, evaluation = saved
     loaded = Evaluation.load(path)
     assert loaded.image_names == evaluation.image_names
-    numpy.testing.assert_array_equal(loaded.confusion_network_NCC, evaluation.confusion_network_NCC)
-    numpy.testing.assert_array_equal(loaded.confusion_native_NCC, evaluation.confusion_native_NCC)
+    assert loaded.confusion_NCC.keys() == evaluation.confusion_NCC.keys() and len(loaded.confusion_NCC) == 14
+    for variant, each in evaluation.confusion_NCC.items():
+        numpy.testing.assert_array_equal(loaded.confusion_NCC[variant], each)
     for index in range(5):
         loaded.save(tmp_path / f"again{index}")
         assert (tmp_path / f"again{index}").read_bytes() == path.read_bytes()
@@ -182,14 +278,16 @@ def test_every_truncation_is_refused(saved):
 def test_foreign_files_are_refused(saved, tmp_path):
     matrices = numpy.zeros((2, 3, 3), numpy.int64)
     names = {"segadapt.evaluation": '{"image_names": ["a", "b"]}'}
-    both = {"confusion_network": matrices, "confusion_native": matrices}
+    both = {"confusion network": matrices, "confusion native": matrices}
     foreign = {
         "a model": save({"weight": matrices}),
         "no names": save(both),
-        "one size": save({"confusion_native": matrices}, names),
+        "one size": save({"confusion native": matrices}, names),
+        "an unknown way": save({**both, "confusion native upside down": matrices}, names),
+        "an unknown size": save({**both, "confusion half": matrices}, names),
         "more names": save(both, {"segadapt.evaluation": '{"image_names": ["a"]}'}),
         "floats": save({key: each.astype(numpy.float64) for key, each in both.items()}, names),
-        "unequal": save({**both, "confusion_native": matrices[:, :2, :2].copy()}, names),
+        "unequal": save({**both, "confusion native": matrices[:, :2, :2].copy()}, names),
         "text": b"{}" * 40,
     }
     path = tmp_path / "foreign.safetensors"

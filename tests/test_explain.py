@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
     parameters["presets"]["tiny"]["model"]["initial_weights"] = "toy/weights.safetensors"
     tiny.make_project(folder, parameters)
     write_weights(folder / "toy" / "weights.safetensors")
-    tiny.snakemake(folder, "results/table2.csv")
+    tiny.snakemake(folder, "results/table2.csv", "results/table2_protocols.csv")
     return folder
 
 
@@ -93,6 +93,7 @@ def test_an_untouched_project_verifies(finished):
         "work/tiny/cache/source_train/pack.bin",
         "toy/weights.safetensors",
         "work/tiny/models/maxsquare/seed1/model.safetensors",
+        "work/tiny/models/maxsquare/seed1/snapshot000003.safetensors",
         "work/tiny/metrics/maxsquare/seed1/metrics.json",
         "results/table2.csv",
     ],
@@ -105,6 +106,22 @@ def test_a_flipped_byte_is_named(finished, tmp_path, path):
     assert [each.path for each in differs] == [copy / path] and not absent
     assert "MaxSquare" in differs[0].rows
     assert ("Source only" in differs[0].rows) == ("maxsquare" not in path)
+
+
+def test_the_table_of_protocols_is_traced_too(finished, tmp_path):
+    table = finished / "results/table2_protocols.csv"
+    metrics = json.loads((finished / "work/tiny/metrics/maxsquare/seed1/metrics.json").read_text())
+    assert explain(table, "maxsquare").values == [metrics["network"]["mIoU"]]
+    assert explain(table, "maxsquare", "mIoU native flip").values == [metrics["variants"]["native flip"]]
+    oracle = max(metrics["steps"], key=lambda step: (step["network"], step["step"]))
+    assert explain(table, "maxsquare", "mIoU native oracle step").values == [oracle["native"]]
+    differs, absent, agree = verify(table, finished)
+    assert (differs, absent) == ([], []) and agree > 15
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy, symlinks=True)
+    flip(copy / "results/table2_protocols.md")
+    differs, _, _ = verify(copy / "results/table2_protocols.csv", copy)
+    assert [each.path.name for each in differs] == ["table2_protocols.md"]
 
 
 def test_a_row_that_cannot_be_traced_is_left_out(finished, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core import provenance
+from segadapt.core.job import snapshot_paths
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.plan import Plan, make_plan, order_times, phase_targets, statuses
 from segadapt.plan.status import LONG_AGO
@@ -25,6 +26,8 @@ ROWS = (
     "maxsquare_iw_multi",
 )
 METHODS = ROWS[1:]
+FIGURES = ["figure/curves", "figure/qualitative"]
+TABLES = ["protocols/table2", "table/table2"]
 
 
 def plan_of(**changes) -> Plan:
@@ -84,22 +87,49 @@ def test_one_lambda_changes_one_card(method):
 
 def test_edits_change_the_cards_they_must():
     tiny = lambda each: each["presets"]["tiny"]  # noqa: E731
-    assert altered(lambda each: each["methods"]["minent"].update(title="Entropy")) == [
-        "figure/qualitative",
-        "table/table2",
-    ]
+    assert altered(lambda each: each["methods"]["minent"].update(title="Entropy")) == [*FIGURES, *TABLES]
     assert altered(lambda each: tiny(each)["run"].update(save_steps=5, loader_threads=3)) == []
-    assert altered(lambda each: tiny(each)["caches"]["target_val"].update(size="96x48")) in (
-        ["prepare/target_val"],
-        ["prepare/target_val", "table/table2"],  # which prints the size the number was measured at
-    )
-    assert altered(lambda each: tiny(each)["refine"].update(steps=5)) == ["refine/maxsquare_iw_multi/seed1"]
+    # The tables print the size that a number was measured at.
+    assert altered(lambda each: tiny(each)["caches"]["target_val"].update(size="96x48")) == [
+        "prepare/target_val",
+        *TABLES,
+    ]
+    multi = ["evaluate/maxsquare_iw_multi/seed1", "refine/maxsquare_iw_multi/seed1"]
+    assert altered(lambda each: tiny(each)["refine"].update(learning_rate=0.1)) == multi[1:]
+    assert altered(lambda each: tiny(each)["refine"].update(steps=5)) == multi  # other snapshots are scored
+    assert altered(lambda each: tiny(each)["refine"].update(snapshots=2)) == multi
     assert altered(lambda each: tiny(each)["pretrain"].update(momentum=0.8)) == [
         "pretrain/source/seed1",
         "pretrain/source_multi/seed1",
     ]
     new = altered(lambda each: each.update(seeds=[1, 2]))
-    assert [name for name in new if not name.endswith("seed2")] == ["table/table2"]
+    assert [name for name in new if not name.endswith("seed2")] == TABLES
+
+
+def test_switches_of_the_evaluation_change_the_evaluations_that_they_concern():
+    def evaluations(*models):
+        return sorted(f"evaluate/{model}/seed1" for model in models)
+
+    switch = lambda **changes: altered(lambda each: each["presets"]["tiny"].update(evaluation=changes))  # noqa: E731
+    assert switch() == []
+    assert switch(flip=False) == evaluations("source", *METHODS)
+    assert switch(heads=False) == evaluations("maxsquare_iw_multi")
+    assert switch(label_free_images=7) == evaluations(*METHODS)  # those that have snapshots to choose among
+
+
+def test_snapshots_go_from_training_to_evaluation_with_target_images():
+    parameters = tiny_parameters(ROWS)
+    parameters["presets"]["tiny"]["adapt"]["snapshots"] = 2
+    parameters["presets"]["tiny"]["refine"]["snapshots"] = 0
+    plan = make_plan(parameters_from(parameters, "tiny"))
+    for name in METHODS[:-1]:
+        job, folder = plan.by_name[f"evaluate/{name}/seed1"], f"work/tiny/models/{name}/seed1"
+        expected = {2: Path(f"{folder}/snapshot000002.safetensors"), 4: Path(f"{folder}/snapshot000004.safetensors")}
+        assert snapshot_paths(job.inputs) == snapshot_paths(plan.by_name[f"adapt/{name}/seed1"].outputs) == expected
+        assert job.inputs["target"] == "work/tiny/cache/target_train/manifest.json" and job.config["last_step"] == 6
+    for model in ("source", "maxsquare_iw_multi"):
+        job = plan.by_name[f"evaluate/{model}/seed1"]
+        assert set(job.inputs) == {"model", "labelled"} and "last_step" not in job.config
 
 
 def test_a_method_that_no_table_lists_is_not_run():

@@ -69,6 +69,8 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
         cache["size"] = "64x32"
     for stage in ("pretrain", "adapt", "refine"):
         preset[stage] |= {"steps": 6, "horizon": 8, "batch_size": 1, "learning_rate": 0.001}
+    for stage in ("adapt", "refine"):
+        preset[stage]["snapshots"] = 1
     preset["run"] |= {"log_steps": 1, "save_steps": 2, "save_seconds": 1000.0}
     parameters["presets"]["tiny"] = preset
     parameters["preset"] = "tiny"

@@ -76,5 +76,5 @@ def result_files():
     return [
         next(iter(job.outputs.values()))
         for job in plan.jobs
-        if job.stage in ("table", "figure")
+        if job.stage in ("table", "protocols", "figure", "curves")
     ]

@@ -23,6 +23,30 @@ rule table:
         "python -m segadapt.stages.table {input.card} 2>&1 | tee {log}"
 
 
+rule protocols:
+    input:
+        card=f"work/{plan.parameters.preset}/cards/protocols/{{table}}.json",
+        upstream=inputs_of("protocols/{table}"),
+    output:
+        csv=report(
+            "results/{table}_protocols.csv",
+            caption="../report/protocols.rst",
+            category="Tables",
+        ),
+        md="results/{table}_protocols.md",
+        provenance="results/{table}_protocols.provenance.json",
+    log:
+        f"work/{plan.parameters.preset}/logs/protocols/{{table}}.log",
+    conda:
+        "../envs/segadapt.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    shell:
+        "python -m segadapt.stages.protocols {input.card} 2>&1 | tee {log}"
+
+
 rule figure:
     input:
         card=f"work/{plan.parameters.preset}/cards/figure/{{figure}}.json",
@@ -45,6 +69,30 @@ rule figure:
         gpu=int(HAS_GPU),
     shell:
         "python -m segadapt.stages.figure {input.card} 2>&1 | tee {log}"
+
+
+rule curves:
+    input:
+        card=f"work/{plan.parameters.preset}/cards/figure/curves.json",
+        upstream=inputs_of("figure/curves"),
+    output:
+        picture=report(
+            "results/figures/curves.png",
+            caption="../report/curves.rst",
+            category="Figures",
+        ),
+        data="results/figures/curves.csv",
+        provenance="results/figures/curves.provenance.json",
+    log:
+        f"work/{plan.parameters.preset}/logs/figure/curves.log",
+    conda:
+        "../envs/segadapt.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    shell:
+        "python -m segadapt.stages.curves {input.card} 2>&1 | tee {log}"
 
 
 # DVC's phases: each asks for all jobs of its stages.

@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--size", type=size, help="what the network is fed, WIDTHxHEIGHT; default: as in training")
-    parser.add_argument("--flip", action="store_true", help="average over every image and its mirror image")
+    habit = parser.add_mutually_exclusive_group()
+    habit.add_argument("--flip", action="store_true", help="average over every image and its mirror image")
+    habit.add_argument("--protocols", action="store_true", help="also score with flip and with each head, in one pass")
     parser.add_argument("--classes", help="average over this class set alone: synthia16, synthia13, nthu13, ...")
     parser.add_argument("--threads", type=positive, default=cores(), help="default: all cores")
     parser.add_argument("-o", "--output", type=Path, metavar="JSON", help="write the metrics here as well")
@@ -32,7 +34,7 @@ def run(given: argparse.Namespace) -> None:
         raise UserError(f"--classes {given.classes} is unknown; use one of {', '.join(CLASS_SETS)}")
     weights = open_weights(given.weights)
     chosen = views(weights.class_set, given.classes)
-    request = Request(given.dataset, given.root, given.split, given.size, given.flip, given.threads)
+    request = Request(given.dataset, given.root, given.split, given.size, given.flip, given.protocols, given.threads)
     evaluation, network_size = score(weights, request)
     means = {
         name: {where: _or_none(evaluation.miou(where, positions)) for where in ("network", "native")}
@@ -48,8 +50,13 @@ def run(given: argparse.Namespace) -> None:
         "mIoU_of_class_sets": means,
     }
     _print(evaluation, weights.class_set, means, record)
+    found = metrics(evaluation, weights.class_set, {})
+    variants, _ = found.pop("variants"), found.pop("steps")
+    if given.protocols:
+        record["variants"] = variants
+        _print_variants(variants)
     if given.output is not None:
-        write_json(given.output, record | metrics(evaluation, weights.class_set, {}))
+        write_json(given.output, record | found)
 
 
 def _or_none(value: float) -> float | None:
@@ -64,15 +71,24 @@ def _convention(head: str, count: int, chosen: dict) -> str:
     return text
 
 
-def _print(evaluation, class_set, means: dict, record: dict) -> None:
-    def percent(value: float | None) -> str:
-        return "   n/a" if value is None or value != value else f"{100 * value:6.1f}"
+def _print_variants(variants: dict[str, float | None]) -> None:
+    print(f"\n{'mIoU (%) of':24s} {'network':>8s} {'native':>8s}")
+    for name in (name for name in variants if name.startswith("native")):
+        pair = (variants[name.replace("native", "network")], variants[name])
+        label = name.removeprefix("native").strip() or "final head, no flip"
+        print(f"{label:24s} " + " ".join(_percent(value).rjust(8) for value in pair))
 
+
+def _percent(value: float | None) -> str:
+    return "   n/a" if value is None or value != value else f"{100 * value:6.1f}"
+
+
+def _print(evaluation, class_set, means: dict, record: dict) -> None:
     print(f"{record['weights']['file']}: {len(evaluation.image_names)} images of {record['dataset']['root']}")
     print(f"network size {record['network_size']}, flip {'on' if record['flip'] else 'off'}; {record['convention']}")
     print(f"{'IoU (%) at label size':24s} {'network':>8s} {'native':>8s}")
     columns = zip(class_set.classes, evaluation.iou("network"), evaluation.iou("native"), strict=True)
     for name, network, native in columns:
-        print(f"{name:24s} {percent(network):>8s} {percent(native):>8s}")
+        print(f"{name:24s} {_percent(network):>8s} {_percent(native):>8s}")
     for name, each in means.items():
-        print(f"{'mIoU ' + name:24s} {percent(each['network']):>8s} {percent(each['native']):>8s}")
+        print(f"{'mIoU ' + name:24s} {_percent(each['network']):>8s} {_percent(each['native']):>8s}")

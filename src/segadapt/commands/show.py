@@ -13,4 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> None:
     from segadapt.reporting import print_table
 
-    print_table(given.table)
+    twin = given.table.with_suffix(".md")
+    if given.table.stem.endswith("_protocols") and twin.is_file():
+        print(twin.read_text(encoding="utf-8"))
+    else:
+        print_table(given.table)

@@ -1,16 +1,25 @@
-"""From logits to numbers: predicted labels, confusion matrices, IoU and mIoU."""
+"""From logits to numbers: predicted labels, confusion matrices, IoU and mIoU, and scores that need no label."""
 
 from segadapt.evaluation.confusion import ConfusionMatrix, iou_from_matrix, miou_from_matrix
-from segadapt.evaluation.evaluator import Evaluation, Sample, evaluate
+from segadapt.evaluation.evaluation import Evaluation
+from segadapt.evaluation.evaluator import Sample, evaluate
+from segadapt.evaluation.label_free import LabelFreeScore, evenly_spaced, label_free_score
 from segadapt.evaluation.predict import predict_labels
 from segadapt.evaluation.summary import metrics
+from segadapt.evaluation.views import View, all_views, heads_predictor
 
 __all__ = [
     "ConfusionMatrix",
     "Evaluation",
+    "LabelFreeScore",
     "Sample",
+    "View",
+    "all_views",
     "evaluate",
+    "evenly_spaced",
+    "heads_predictor",
     "iou_from_matrix",
+    "label_free_score",
     "metrics",
     "miou_from_matrix",
     "predict_labels",

@@ -8,9 +8,11 @@ from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
 from segadapt.data.as_shipped import image_size, labelled_files, network_size, read_labelled
 from segadapt.data.datasets import SampleFiles
-from segadapt.evaluation.evaluator import Evaluation, Sample, evaluate
+from segadapt.evaluation.evaluation import Evaluation
+from segadapt.evaluation.evaluator import Sample, evaluate
 from segadapt.evaluation.mirror import mirror_averaged
 from segadapt.evaluation.opened import EXACT, OpenedWeights
+from segadapt.evaluation.views import all_views, heads_predictor
 from segadapt.labels import CLASS_SETS, ClassSet
 from segadapt.training.assembly import image_predictor
 from segadapt.training.compute import set_up_compute
@@ -40,13 +42,17 @@ def views(class_set: ClassSet, named: str | None = None) -> dict[str, tuple[int,
 
 @dataclass(frozen=True)
 class Request:
-    """What to score: a split of a data set in ``root``, at network size (width, height) or the default size."""
+    """What to score: a split of a data set in ``root``, at network size (width, height) or the default size.
+
+    ``mirror`` averages the primary number over mirror images; ``protocols`` leaves it and adds every other variant.
+    """
 
     dataset: str
     root: Path
     split: str
     size: tuple[int, int] | None = None
     mirror: bool = False
+    protocols: bool = False
     threads: int = 1
 
 
@@ -58,9 +64,11 @@ def score(weights: OpenedWeights, request: Request) -> tuple[Evaluation, tuple[i
     files = labelled_files(request.dataset, request.root, request.split)
     size = request.size or network_size(image_size(files[0].image), weights.long_side)
     compute = set_up_compute(EXACT, request.threads)
-    predict = image_predictor(weights.model, compute)
-    if request.mirror:
-        predict = mirror_averaged(predict)
+    if request.protocols:
+        predict = all_views(heads_predictor(weights.model, compute))
+    else:
+        predict = image_predictor(weights.model, compute)
+        predict = mirror_averaged(predict) if request.mirror else predict
     samples = _samples(files, request, size, weights.class_set)
     with progress_bar(f"evaluate {request.dataset}/{request.split}", len(files), unit="image") as bar:
         return evaluate(predict, samples, len(weights.class_set), bar.update), size

@@ -17,12 +17,19 @@ def mirror_averaged(predict: Callable[[numpy.ndarray], torch.Tensor]) -> Callabl
 
     @torch.no_grad()
     def averaged(image_HWC: numpy.ndarray) -> torch.Tensor:
-        straight_1CHW = _probabilities(predict(image_HWC), image_HWC.shape[:2])
-        mirrored_1CHW = _probabilities(predict(numpy.ascontiguousarray(image_HWC[:, ::-1])), image_HWC.shape[:2])
+        straight_1CHW = probabilities(predict(image_HWC), image_HWC.shape[:2])
+        mirrored_1CHW = probabilities(predict(mirror_image(image_HWC)), image_HWC.shape[:2])
         return (straight_1CHW + mirrored_1CHW.flip(-1)) / 2
 
     return averaged
 
 
-def _probabilities(logits_1CHW: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    return F.interpolate(logits_1CHW.float(), size=size, mode="bilinear", align_corners=True).softmax(dim=1)
+def mirror_image(image_HWC: numpy.ndarray) -> numpy.ndarray:
+    """The image with left and right exchanged, contiguous."""
+    return numpy.ascontiguousarray(image_HWC[:, ::-1])
+
+
+def probabilities(logits_1CHW: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Softmax, (1, C, H, W) float, of logits upsampled to ``size`` = (H, W); half precision becomes single first."""
+    logits_1CHW = logits_1CHW.to(torch.promote_types(logits_1CHW.dtype, torch.float32))
+    return F.interpolate(logits_1CHW, size=size, mode="bilinear", align_corners=True).softmax(dim=1)

@@ -1,16 +1,33 @@
 """An evaluation as plain numbers, for people and for ``dvc metrics``."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-from segadapt.evaluation.evaluator import LABEL_SIZES, Evaluation
+from segadapt.core.variants import LABEL_SIZES
+from segadapt.evaluation.evaluation import Evaluation
+from segadapt.evaluation.label_free import LabelFreeScore
 from segadapt.labels import ClassSet
 
 
-def metrics(evaluation: Evaluation, class_set: ClassSet, made_by: dict[str, Any]) -> dict[str, Any]:
+def metrics(
+    evaluation: Evaluation,
+    class_set: ClassSet,
+    made_by: dict[str, Any],
+    label_free: Mapping[int | None, LabelFreeScore] | None = None,
+    last_step: int | None = None,
+) -> dict[str, Any]:
     """mIoU and IoU in [0, 1] at both label sizes (None for an absent class), and how the model was made.
 
-    ``made_by`` is the provenance of the model's job; an imported model has none.
+    ``variants`` holds the mIoU of every way to score the model of the last step, ``steps`` that of every step there
+    is a model of, with its label-free score in nats; it is empty where no snapshot was kept.
+
+    Args:
+        evaluation: Its snapshots' matrices are those of the steps that ``label_free`` names.
+        class_set: The classes of the model.
+        made_by: The provenance of the model's job; an imported model has none.
+        label_free: Scores by step, None being the last one.
+        last_step: How many steps the model was trained for.
     """
     sizes = {}
     for size in LABEL_SIZES:
@@ -18,7 +35,30 @@ def metrics(evaluation: Evaluation, class_set: ClassSet, made_by: dict[str, Any]
         named = zip(class_set.classes, iou_C, strict=True)
         sizes[size] = {
             "mIoU": evaluation.miou(size),
-            "IoU": {name: None if math.isnan(value) else value for name, value in named},
+            "IoU": {name: _known(value) for name, value in named},
         }
+    variants = {
+        each.name: _known(evaluation.miou(each.size, head=each.head, flip=each.flip))
+        for each in evaluation.confusion_NCC
+        if each.step is None
+    }
+    steps = [
+        {"step": last_step if step is None else step}
+        | {size: _known(evaluation.miou(size, step=step)) for size in LABEL_SIZES}
+        | score._asdict()
+        for step, score in (label_free or {}).items()
+    ]
     model = {key: made_by.get(key) for key in ("commit", "machine", "gpu_seconds", "fingerprint")}
-    return {"images": len(evaluation.image_names), "selection": "last step", **sizes, "model": model}
+    return {
+        "images": len(evaluation.image_names),
+        "selection": "last step",
+        **sizes,
+        "variants": variants,
+        "steps": steps,
+        "model": model,
+    }
+
+
+def _known(value: float) -> float | None:
+    """JSON knows no NaN, which is the IoU of an absent class."""
+    return None if math.isnan(value) else value

@@ -3,7 +3,8 @@
 No torch and no engine is imported here: a plan of hundreds of jobs costs milliseconds.
 """
 
-from segadapt.plan.jobs import Plan, make_plan, snapshot_files
+from segadapt.plan.jobs import Plan, make_plan
+from segadapt.plan.rows import snapshot_files
 from segadapt.plan.status import Status, order_times, statuses
 from segadapt.plan.targets import phase_targets
 

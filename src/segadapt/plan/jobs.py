@@ -1,25 +1,21 @@
 """From validated parameters to the list of jobs: the one description of the pipeline."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job, snapshot_role
+from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, Preset, TrainingSettings
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.code import ROOT, code_hash
-
-SOURCE, SOURCE_MULTI = "source", "source_multi"
+from segadapt.plan.figures import figures
+from segadapt.plan.rows import SOURCE, SOURCE_MULTI, UNADAPTED, is_multi, snapshot_files
 
 _NOT_A_LOSS = {"composition", "multi_level"}
 """Files of ``segadapt/methods`` that put losses together and are none."""
-
-_UNADAPTED = {
-    "source_only": {"title": "Source only", "origin": "ours", "paper_row": "Source only"},
-    ORACLE: {"title": "Oracle (target labels)", "origin": "control", "paper_row": None},
-}
 
 
 @dataclass(frozen=True)
@@ -42,20 +38,12 @@ class Plan:
 
 def make_plan(parameters: Parameters) -> Plan:
     """The jobs of every experiment of the active preset; UserError for an unknown method or format."""
-    return Plan(parameters, tuple(_Planner(parameters).jobs()))
+    return Plan(parameters, tuple(Planner(parameters).jobs()))
 
 
-def is_multi(method: MethodEntry) -> bool:
-    """Whether a method needs the auxiliary head, hence another source model and the refine stage."""
-    return method.guidance is not None
+class Planner:
+    """Makes the jobs of one set of parameters, stage by stage."""
 
-
-def snapshot_files(settings: TrainingSettings) -> dict[str, str]:
-    """Role to file name of the models that a training job keeps on the way."""
-    return {snapshot_role(step): f"snapshot{step:06d}.safetensors" for step in settings.snapshot_steps}
-
-
-class _Planner:
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
         self.preset: Preset = parameters.active_preset
@@ -73,14 +61,14 @@ class _Planner:
         jobs = [self.pretrain(name, seed) for seed in seeds for name in sources]
         jobs += [self.adapt(name, entry, seed) for seed in seeds for name, entry in methods.items()]
         jobs += [self.evaluate(name, seed) for seed in seeds for name in scored]
-        jobs += [self.table(name) for name in self.parameters.experiments]
-        jobs += [self.figure(methods)] if "source_only" in rows and methods else []
+        jobs += [table(name) for name in self.parameters.experiments for table in (self.table, self.protocols)]
+        jobs += figures(self, methods) if "source_only" in rows and methods else []
         return self._data_for(jobs) + jobs
 
     def _data_for(self, jobs: list[Job]) -> list[Job]:
         """The render and prepare jobs whose caches are read at all."""
         read = {path for job in jobs for path in job.inputs.values()}
-        caches = [name for name in self.preset.caches if self._cache(name) in read]
+        caches = [name for name in self.preset.caches if self.cache(name) in read]
         datasets = {self.preset.caches[name].dataset for name in caches}
         rendered = [
             self.render(name) for name, entry in self.preset.datasets.items() if name in datasets and entry.render
@@ -126,7 +114,7 @@ class _Planner:
 
     def pretrain(self, model: str, seed: int) -> Job:
         settings = self.preset.oracle if model == ORACLE else self.preset.pretrain
-        inputs = {"source": self._cache(settings.source)}
+        inputs = {"source": self.cache(settings.source)}
         if self.preset.model.initial_weights is not None:
             inputs["initial_weights"] = self.preset.model.initial_weights
         return self._training("pretrain", model, seed, settings, inputs, auxiliary=model == SOURCE_MULTI)
@@ -135,12 +123,12 @@ class _Planner:
         multi = is_multi(method)
         settings = self.preset.refine if multi else self.preset.adapt
         inputs = {
-            "model": self._model(SOURCE_MULTI if multi else SOURCE, seed),
-            "source": self._cache(settings.source),
+            "model": self.model(SOURCE_MULTI if multi else SOURCE, seed),
+            "source": self.cache(settings.source),
         }
         modules = []
         if method.target_loss is not None:
-            inputs["target"] = self._cache(settings.target)
+            inputs["target"] = self.cache(settings.target)
             modules.append(f"segadapt.methods.{method.target_loss}")
             _require_module(modules[0], f"methods.{name}.target_loss")
         if multi:
@@ -153,24 +141,27 @@ class _Planner:
     def evaluate(self, model: str, seed: int) -> Job:
         method = self.parameters.methods.get(model)
         multi = model == SOURCE_MULTI or (method is not None and is_multi(method))
+        settings = self.preset.evaluation
+        inputs = {"model": self.model(model, seed), "labelled": self.cache(self._evaluation_cache(multi))}
+        habits = {"flip": settings.flip, "heads": settings.heads and multi}
+        config = self.network(auxiliary=multi) | {"habits": habits}
+        training = None if method is None else self.preset.refine if multi else self.preset.adapt
+        if training is not None and training.snapshots:
+            folder = Path(inputs["model"]).parent
+            inputs |= {role: str(folder / file) for role, file in snapshot_files(training).items()}
+            inputs["target"] = self.cache(training.target)
+            config |= {"last_step": training.steps, "label_free_images": settings.label_free_images}
         return self.job(
             "evaluate", f"evaluate/{model}/seed{seed}", self._metrics(model, seed),
-            {"metrics": "metrics.json", "confusion": "confusion.safetensors"},
-            inputs={"model": self._model(model, seed), "labelled": self._cache(self._evaluation_cache(multi))},
-            config=self._network(auxiliary=multi),
+            {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, inputs=inputs, config=config,
         )  # fmt: skip
 
     def table(self, name: str) -> Job:
         experiment = self.parameters.experiments[name]
-        rows, inputs = [], {}
-        for row in experiment.rows:
-            method = self.parameters.methods.get(row)
-            model = row if row != "source_only" else SOURCE
-            about = _UNADAPTED[row] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
-            size = self._evaluation_size(method is not None and is_multi(method))
-            rows.append({"key": row, **about, "eval_size": size})
-            for seed in self.parameters.seeds:
-                inputs[f"metrics/{row}/{seed}"] = f"{self._metrics(model, seed)}/metrics.json"
+        rows = [
+            self.row(row) | {"eval_size": self._evaluation_size(self._is_multi_row(row))} for row in experiment.rows
+        ]
+        inputs = self.row_metrics(experiment.rows)
         if experiment.published is not None:
             inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
         kinds = ("csv", "json", "md", "tex", "html")
@@ -178,44 +169,61 @@ class _Planner:
             "table", f"table/{name}", "results", {kind: f"{name}.{kind}" for kind in kinds},
             provenance=f"results/{name}.provenance.json",
             inputs=inputs,
-            config={
+            config=self._about_table() | {
                 "rows": rows,
                 "published": experiment.published,
-                "seeds": list(self.parameters.seeds),
-                "preset": self.parameters.preset,
-                "protocol": self.parameters.protocol,
-                "evaluation_size": self.parameters.active_protocol.evaluation_size,
-                "data_note": self.preset.data_note,
                 "is_paper_data": self.preset.is_paper_data,
                 "classes": self.preset.model.classes,
                 "backbone": self.preset.model.backbone,
             },
         )  # fmt: skip
 
-    def figure(self, methods: dict[str, MethodEntry]) -> Job:
-        """Target images with the predictions of the first seed's models: unadapted, then each method of ours."""
-        shown = {"source_only": (SOURCE, _UNADAPTED["source_only"]["title"], False)}
-        shown |= {key: (key, each.title, is_multi(each)) for key, each in methods.items() if each.origin == "ours"}
-        seed = self.parameters.seeds[0]
-        inputs = {f"model/{key}": self._model(name, seed) for key, (name, _, _) in shown.items()}
-        inputs |= {
-            "source": self._cache(self.preset.pretrain.source),
-            "labelled": self._cache(self.preset.evaluate_on),
-        }
-        config = {
-            "models": {key: {"title": title, **self._network(multi)} for key, (_, title, multi) in shown.items()},
-            "images": list(self.preset.figure_rows),
-        }
+    def protocols(self, name: str) -> Job:
+        """The same rows scored in every way that evaluation habits differ in."""
+        keys = self.parameters.experiments[name].rows
+        rows = []
+        for key in keys:
+            row = self.row(key)
+            size = self.preset.caches[self._evaluation_cache(self._is_multi_row(key))].size
+            rows.append({"key": key, "title": row["title"], "origin": row["origin"], "network_size": size})
         return self.job(
-            "figure", "figure/qualitative", "results/figures", {"picture": "qualitative.png"},
-            provenance="results/figures/qualitative.provenance.json", inputs=inputs, config=config,
+            "protocols", f"protocols/{name}", "results", {kind: f"{name}_protocols.{kind}" for kind in ("csv", "md")},
+            provenance=f"results/{name}_protocols.provenance.json",
+            inputs=self.row_metrics(keys), config=self._about_table() | {"rows": rows},
         )  # fmt: skip
+
+    def _about_table(self) -> dict[str, Any]:
+        return {
+            "seeds": list(self.parameters.seeds),
+            "preset": self.parameters.preset,
+            "protocol": self.parameters.protocol,
+            "evaluation_size": self.parameters.active_protocol.evaluation_size,
+            "data_note": self.preset.data_note,
+        }
+
+    def row(self, key: str) -> dict[str, Any]:
+        """What a table says of a row beside its numbers."""
+        method = self.parameters.methods.get(key)
+        about = UNADAPTED[key] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
+        return {"key": key, **about}
+
+    def _is_multi_row(self, key: str) -> bool:
+        return key in self.parameters.methods and is_multi(self.parameters.methods[key])
+
+    def row_metrics(self, keys: Iterable[str]) -> dict[str, str]:
+        """Role ``metrics/<row>/<seed>`` to file, of every row and seed."""
+        models = {key: SOURCE if key == "source_only" else key for key in keys}
+        return {
+            f"metrics/{key}/{seed}": f"{self._metrics(model, seed)}/metrics.json"
+            for key, model in models.items()
+            for seed in self.parameters.seeds
+        }
 
     def _training(
         self, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: dict[str, str], *,
         auxiliary: bool, method: dict[str, Any] | None = None, modules: list[str] | None = None,
     ) -> Job:  # fmt: skip
-        config = self._network(auxiliary) | {
+        config = self.network(auxiliary) | {
             "seed": seed,
             "training": settings.model_dump(exclude={"source", "target"}),
             "repeated_updates": self.parameters.active_protocol.repeated_updates,
@@ -224,12 +232,12 @@ class _Planner:
             switches = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}
             config |= {"method": method, "protocol": self.parameters.active_protocol.model_dump(include=switches)}
         return self.job(
-            stage, f"{stage}/{model}/seed{seed}", str(Path(self._model(model, seed)).parent),
+            stage, f"{stage}/{model}/seed{seed}", str(Path(self.model(model, seed)).parent),
             {"model": "model.safetensors", "history": "history.csv"} | snapshot_files(settings),
             inputs=inputs, config=config, modules=modules or [],
         )  # fmt: skip
 
-    def _network(self, auxiliary: bool) -> dict[str, Any]:
+    def network(self, auxiliary: bool) -> dict[str, Any]:
         return {
             "model": self.preset.model.model_dump(exclude={"initial_weights"}),
             "auxiliary": auxiliary,
@@ -238,10 +246,10 @@ class _Planner:
             "cpu_threads": self.preset.run.cpu_threads,
         }
 
-    def _cache(self, name: str) -> str:
+    def cache(self, name: str) -> str:
         return f"{self.work}/cache/{name}/manifest.json"
 
-    def _model(self, name: str, seed: int) -> str:
+    def model(self, name: str, seed: int) -> str:
         folder = "sources" if name in (SOURCE, SOURCE_MULTI, ORACLE) else "models"
         return f"{self.work}/{folder}/{name}/seed{seed}/model.safetensors"
 

@@ -7,7 +7,7 @@ PHASES = {
     "pretrain": ("pretrain",),
     "adapt": ("adapt", "refine"),
     "evaluate": ("evaluate",),
-    "table": ("table", "figure"),
+    "table": ("table", "protocols", "figure", "curves"),
 }
 """The phases that DVC versions, and the stages of each."""
 

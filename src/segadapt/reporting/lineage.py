@@ -4,6 +4,7 @@ A file under ``work/`` was made by a job, whose ``provenance.json`` lies beside 
 record names the file with the very hash that its reader used, and if its fingerprint is that of its content.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
+from segadapt.core.job import Job
 from segadapt.core.provenance import read_provenance, record_is_genuine
 
 Record = dict[str, Any]
@@ -104,6 +106,42 @@ def chain(jobs: dict[str, Record], ends: Iterable[str]) -> list[str]:
 def row_inputs(inputs: dict[str, str], key: str, seed: int) -> dict[str, str]:
     """Those of a table's inputs that belong to one row and seed: the roles ``<what>/<key>/<seed>``."""
     return {role: path for role, path in inputs.items() if role.split("/")[1:] == [key, str(seed)]}
+
+
+@dataclass(frozen=True)
+class TracedRow:
+    """A row of a table whose chain of records holds. ``metrics`` are its files, ``made_by`` its jobs, one a seed."""
+
+    about: dict[str, Any]
+    metrics: list[str]
+    made_by: list[list[str]]
+
+    def record(self, values: dict[str, list[float | None]]) -> dict[str, Any]:
+        """What the table's lineage keeps of the row; ``values`` are fractions by column, one a seed."""
+        return {"key": self.about["key"], "title": self.about["title"], "made_by": self.made_by, "values": values}
+
+
+def trace_rows(job: Job, tracer: Tracer) -> tuple[list[TracedRow], list[dict[str, str]]]:
+    """The rows of a table's job that can be traced, and those that cannot, with the reason why; stderr says so too."""
+    kept, left_out = [], []
+    for row in job.config["rows"]:
+        inputs = [row_inputs(job.inputs, row["key"], seed) for seed in job.config["seeds"]]
+        try:
+            made_by = [sorted({tracer.trace_file(path) for path in each.values()}) for each in inputs]
+        except UserError as error:
+            left_out.append({"key": row["key"], "title": row["title"], "why": str(error)})
+            print(f"{job.name}: row {row['title']} is left out, it cannot be traced: {error}", file=sys.stderr)
+            continue
+        seeds = zip(job.config["seeds"], inputs, strict=True)
+        kept.append(TracedRow(row, [each[f"metrics/{row['key']}/{seed}"] for seed, each in seeds], made_by))
+    return kept, left_out
+
+
+def notes(job: Job, left_out: list[dict[str, str]], warn: bool = True) -> str:
+    """A table's warning: what its data are not (if ``warn``), and which rows are missing and why."""
+    sentences = [job.config["data_note"]] if warn else []
+    sentences += [f"Left out, because it cannot be traced: {each['title']} ({each['why']})." for each in left_out]
+    return " ".join(sentences)
 
 
 def _short(sha256: str | None) -> str:

@@ -17,24 +17,24 @@ def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], 
         entries: Name and value of each fact.
         note: A warning, or "".
     """
-    lines = [f"# {_escape(title)}", ""]
+    lines = [f"# {escape(title)}", ""]
     if note:
-        lines += [f"> **{_escape(note)}**", ">"]
-    lines += ["> " + "; ".join(f"{_escape(name)}: {_escape(value)}" for name, value in entries.items()), ""]
+        lines += [f"> **{escape(note)}**", ">"]
+    lines += ["> " + "; ".join(f"{escape(name)}: {escape(value)}" for name, value in entries.items()), ""]
     lines.append(
         "IoU and mIoU in percent; mIoU_sd is the sample standard deviation over seeds; "
         "bold: best value measured here; empty: not run or not reported."
     )
-    lines += ["", _row([_escape(name) for name in cells.columns])]
+    lines += ["", row_line([escape(name) for name in cells.columns])]
     left = set(cells.columns) - {*class_columns(cells.columns), "mIoU", "mIoU_sd", "seeds", "paper_mIoU", "delta"}
-    lines.append(_row(["---" if name in left else "---:" for name in cells.columns]))
+    lines.append(row_line(["---" if name in left else "---:" for name in cells.columns]))
     best = best_own(cells)
     for position, values in enumerate(cells.itertuples(index=False, name=None)):
         shown = [
-            f"**{_escape(value)}**" if (position, name) in best else _escape(value)
+            f"**{escape(value)}**" if (position, name) in best else escape(value)
             for name, value in zip(cells.columns, values, strict=True)
         ]
-        lines.append(_row(shown))
+        lines.append(row_line(shown))
     return "\n".join(lines) + "\n"
 
 
@@ -45,10 +45,12 @@ def provenance_lines(markdown: str) -> list[str]:
     return [line.replace("&lt;", "<").replace("&amp;", "&") for line in plain if line]
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """The text with the signs that Markdown and HTML would take for theirs escaped, on one line."""
     text = re.sub(r"([\\|*_`\[\]#~])", r"\\\1", " ".join(text.split()))
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-def _row(cells: list[str]) -> str:
+def row_line(cells: list[str]) -> str:
+    """A row of a Markdown table."""
     return "| " + " | ".join(cells) + " |"

@@ -1,37 +1,39 @@
-"""Scores a model on a labelled cache: one confusion matrix an image, at both label sizes, in one pass."""
+"""Scores a model on a labelled cache in every way that evaluation habits differ in, and the models on its way."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from segadapt.core.artifacts import write_json
-from segadapt.core.job import Job
+from segadapt.core.job import Job, snapshot_paths
 from segadapt.core.progress import progress_bar
 from segadapt.core.provenance import read_provenance
 from segadapt.data.cache import PackedCache
-from segadapt.evaluation import Sample, evaluate, metrics
+from segadapt.evaluation import metrics
+from segadapt.evaluation.cached import score_weights
 from segadapt.labels import CLASS_SETS
 from segadapt.stages.runner import main
-from segadapt.training.assembly import predictor
 from segadapt.training.compute import set_up_compute
 
-
-def samples(cache: PackedCache) -> Iterator[Sample]:
-    """Every labelled image of a cache, one held at a time."""
-    for index in range(len(cache)):
-        yield Sample(cache.name(index), cache.image(index), cache.label(index), cache.native_label(index))
+PRIMARY_ONLY = {"flip": False, "heads": False}
 
 
 def score(job: Job, scratch: Path) -> None:
-    """From a model to ``confusion.safetensors`` and ``metrics.json``."""
-    compute = set_up_compute(job.config["precision"], job.config["cpu_threads"])
-    predict = predictor(Path(job.inputs["model"]), job.config, compute)
-    cache = PackedCache(Path(job.inputs["labelled"]))
-    class_set = CLASS_SETS[job.config["model"]["classes"]]
-    with progress_bar(job.name, len(cache), unit="image") as bar:
-        evaluation = evaluate(predict, samples(cache), len(class_set), bar.update)
+    """From a model and its snapshots to ``confusion.safetensors`` and ``metrics.json``."""
+    config, model, snapshots = job.config, Path(job.inputs["model"]), snapshot_paths(job.inputs)
+    compute = set_up_compute(config["precision"], config["cpu_threads"])
+    caches = {role: PackedCache(Path(job.inputs[role])) for role in ("labelled", "target") if role in job.inputs}
+    label_free = {}
+    with progress_bar(job.name, len(caches["labelled"]) * (1 + len(snapshots)), unit="image") as bar:
+        evaluation, last = score_weights(model, config, compute, caches, config["habits"], bar.update)
+        for step, path in snapshots.items():
+            snapshot, label_free[step] = score_weights(path, config, compute, caches, PRIMARY_ONLY, bar.update)
+            evaluation = evaluation.with_step(step, snapshot)
+    if snapshots:
+        label_free[None] = last
     evaluation.save(Path(job.outputs["confusion"]))
-    made_by = read_provenance(Path(job.inputs["model"]).with_name("provenance.json")) or {}
-    write_json(Path(job.outputs["metrics"]), metrics(evaluation, class_set, made_by))
+    made_by = read_provenance(model.with_name("provenance.json")) or {}
+    class_set = CLASS_SETS[config["model"]["classes"]]
+    numbers = metrics(evaluation, class_set, made_by, label_free, config.get("last_step"))
+    write_json(Path(job.outputs["metrics"]), numbers)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,19 @@ class TrainingSettings(Section):
         return tuple(part * self.steps // parts for part in range(1, parts))
 
 
+class EvaluationSettings(Section):
+    """What an evaluation scores beside the primary number, to show what each habit is worth (docs/protocols.md).
+
+    ``flip`` also averages over every image and its mirror image: twice the network's time. ``heads`` also scores the
+    low head and the ensemble of models that have an auxiliary head. ``label_free_images`` target training images,
+    evenly spaced, are looked at (without labels) to choose among a model's snapshots; without snapshots none are.
+    """
+
+    flip: bool = True
+    heads: bool = True
+    label_free_images: Count = 50
+
+
 class RunSettings(Section):
     """How a job runs; nothing here may change a result on the same machine but ``cpu_threads``."""
 
@@ -140,5 +153,6 @@ class Preset(Section):
     figure_rows: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
     methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     experiments: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    evaluation: EvaluationSettings = EvaluationSettings()
     precision: Precision = Precision()
     run: RunSettings = RunSettings()

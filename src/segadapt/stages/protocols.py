@@ -1,0 +1,45 @@
+"""Assembles the table that shows what each evaluation habit is worth, with its Markdown twin."""
+
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.artifacts import read_json, write_bytes
+from segadapt.core.job import Job
+from segadapt.reporting import TableHeader
+from segadapt.reporting.lineage import Tracer, notes, trace_rows
+from segadapt.reporting.protocols import protocol_record, protocol_steps, protocol_values, protocols_csv
+from segadapt.reporting.protocols_markdown import protocols_markdown
+from segadapt.stages.runner import main
+
+
+def assemble(job: Job, scratch: Path) -> dict[str, Any]:
+    """From the metrics of every row and seed to ``results/<table>_protocols.*``; returns the table's lineage.
+
+    A row whose chain of records is broken is left out; the table's note and stderr say so, and why.
+    """
+    config, tracer, size = job.config, Tracer(), job.config["evaluation_size"]
+    cells, records, made_by = [], [], []
+    traced, left_out = trace_rows(job, tracer)
+    for row in traced:
+        found = [read_json(Path(path)) for path in row.metrics]
+        values = protocol_values(found, size)
+        cells.append(protocol_record(row.about, values, protocol_steps(found, size), config))
+        records.append(row.record(values | {"mIoU": values[f"mIoU {size}"]}))
+        made_by += [metrics["model"] for metrics in found]
+    header = TableHeader(
+        preset=config["preset"],
+        data_note=notes(job, left_out),
+        machine="; ".join(sorted({each["machine"] or "unknown" for each in made_by})),
+        commit=" ".join(sorted({each["commit"] or "unknown" for each in made_by})),
+        seeds=tuple(config["seeds"]),
+        protocol=config["protocol"],
+    )
+    csv = Path(job.outputs["csv"])
+    text = protocols_markdown(cells, csv.stem, header.entries(), header.data_note, f"mIoU {size}")
+    write_bytes(Path(job.outputs["md"]), text.encode())
+    write_bytes(csv, protocols_csv(cells))
+    return {"lineage": {"rows": records, "left_out": left_out, "jobs": tracer.jobs}}
+
+
+if __name__ == "__main__":
+    main(assemble)
