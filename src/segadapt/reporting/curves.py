@@ -49,8 +49,10 @@ def curves_png(curves: Sequence[Curve], note: str) -> bytes:
         left.plot(*zip(*_smooth(curve.losses), strict=True), label=label, linewidth=1.3, **look)
         steps, scores = zip(*curve.scores, strict=True)
         right.plot(steps, [100 * score for score in scores], marker="o", markersize=3.5, linewidth=1.3, **look)
-    left.set(xlabel="adaptation step", ylabel="source cross-entropy, running mean")
-    right.set(xlabel="adaptation step", ylabel="mIoU (%), target labels: to look at, never to choose by")
+    left.set(xlabel="adaptation step", ylabel="cross-entropy, running mean")
+    left.set_title("Source loss", fontsize=10)
+    right.set(xlabel="adaptation step", ylabel="mIoU (%)")
+    right.set_title("Labelled target images: to look at, never to choose by", fontsize=10)
     for axis in (left, right):
         axis.grid(color="#dddddd", linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
