@@ -137,7 +137,7 @@ def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple
         "lengths": list(map(len, parts)),
         "crc32": record_crc(*parts),
         "native": native,
-        "sources": {path.name: sha256(path.read_bytes()).hexdigest() for path in sources},
+        "sources": {path.relative_to(what.root).as_posix(): sha256(path.read_bytes()).hexdigest() for path in sources},
         "histogram": histogram,
     }
     return parts, record
