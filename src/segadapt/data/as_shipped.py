@@ -13,7 +13,8 @@ from segadapt.core.errors import UserError
 from segadapt.data.datasets import SampleFiles, dataset_module
 from segadapt.data.faults import Faulty, Kind
 from segadapt.data.reading import Sample, read_sample
-from segadapt.data.splits import expected_counts, is_rendered, list_split
+from segadapt.data.rendered import is_rendered
+from segadapt.data.splits import expected_counts, list_split
 from segadapt.labels import ClassSet
 
 Item = TypeVar("Item")

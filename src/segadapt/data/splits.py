@@ -7,15 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import SampleFiles, dataset_module
 from segadapt.data.faults import Fault, Faulty, Kind, MissingSplit
 from segadapt.data.listing import Listing, whole
 from segadapt.data.reading import faults_of
-
-DESCRIPTION_NAME = "streets.json"
-"""The file by which the built-in renderer marks a folder as its own."""
+from segadapt.data.rendered import is_rendered, rendered_counts
 
 
 def official_counts(format_name: str) -> dict[str, int]:
@@ -25,15 +22,7 @@ def official_counts(format_name: str) -> dict[str, int]:
 
 def expected_counts(format_name: str, root: Path) -> dict[str, int]:
     """What a rendered folder was asked to hold; for all others the official counts."""
-    if not is_rendered(root):
-        return official_counts(format_name)
-    asked = read_json(root / DESCRIPTION_NAME)
-    return dict(asked.get("splits", {})) if isinstance(asked, dict) else {}
-
-
-def is_rendered(root: Path) -> bool:
-    """Whether the folder is the built-in renderer's."""
-    return (root / DESCRIPTION_NAME).is_file()
+    return rendered_counts(root) if is_rendered(root) else official_counts(format_name)
 
 
 def list_split(format_name: str, root: Path, split: str, count: int | None = None) -> tuple[Listing, list[Fault]]:
