@@ -53,6 +53,8 @@ def _official(path: Path, split: str) -> tuple[list[str], list[Fault]]:
         return [], [Fault(path, Kind.BAD_LIST, *fault)]
     if numbers is None:
         raise MissingSplit(f"{path} has no split '{split}'; it knows train, val and test")
+    if numbers.size == 0:
+        return [], [Fault(path, Kind.BAD_LIST, f"has no number in {variable}", "fetch this file again")]
     names = [f"{number:05d}" for number in sorted(map(int, numbers.ravel()))]
     fault = "lists an image twice", "fetch this file again"
     return list(dict.fromkeys(names)), [Fault(path, Kind.LISTED_TWICE, *fault)] * (len(set(names)) < len(names))
