@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
         print(f"{given.dataset} in {part}")
         print("\n".join(summary(reports)))
         absent = [] if given.split else set(split_names(given.dataset)) - {report.split for report in reports}
-        print(f"not there: {', '.join(sorted(absent))}" if absent else "every split is there", end="\n\n")
+        print(f"not there: {', '.join(sorted(absent))}\n" if absent else "")
         faults += [fault for report in reports for fault in report.faults]
     if not faults:
         print("sound: no fault")

@@ -154,15 +154,15 @@ def overlap(first: SplitReport, second: SplitReport) -> list[str]:
             if digest in by_digest:
                 renamed.append(f"{name} = {by_digest[digest]}")
     sentences = (
-        ("{} images stand in {} too, same name and same bytes", same),
-        ("{} images have a namesake in {} with other bytes", namesakes),
-        ("{} images stand in {} too, under another name", renamed),
+        (f"in {first.split} too, same name and same bytes", same),
+        (f"of the same name as one in {first.split}, other bytes", namesakes),
+        (f"in {first.split} too, under another name", renamed),
     )
-    return [_some(text.format(len(names), first.split), names) for text, names in sentences if names]
+    return [f"images {text}: {len(names)} ({_some(names)})" for text, names in sentences if names]
 
 
-def _some(text: str, names: Sequence[str]) -> str:
-    return f"{text}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
 
 
 def shares(report: SplitReport) -> dict[str, float]:
