@@ -8,6 +8,7 @@ import tiny
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from test_camvid import write_camvid
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
@@ -135,13 +136,28 @@ def test_mistakes_end_with_one_sentence_and_no_file(folder, tmp_path, capsys, ar
 
 @pytest.mark.parametrize(
     ("classes", "class_set", "words"),
-    [(11, "camvid11", "camvid11"), (21, None, "unknown set"), (12, "camvid11", "unknown set")],
+    [(21, None, "unknown set"), (12, "camvid11", "unknown set")],
 )
 def test_a_head_of_other_classes_is_refused(folder, tmp_path, capsys, classes, class_set, words):
     weights(tmp_path / "m.safetensors", classes, class_set)
     command = ["evaluate", "--weights", str(tmp_path / "m.safetensors"), "--dataset", "cityscapes"]
     assert main([*command, "--root", str(folder / "city")]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_data_set_without_the_head_s_classes_is_refused(tmp_path, capsys):
+    write_camvid(tmp_path / "camvid", "merged")
+    weights(tmp_path / "m.safetensors")
+    command = ["evaluate", "--weights", str(tmp_path / "m.safetensors"), "--dataset", "camvid"]
+    assert main([*command, "--root", str(tmp_path / "camvid")]) == 2
+    assert "hold 11 merged classes, not cityscapes19" in capsys.readouterr().err
+
+
+def test_a_head_of_camvid_s_classes_reads_cityscapes_through_the_map(folder, tmp_path, capsys):
+    weights(tmp_path / "m.safetensors", 11, "camvid11")
+    command = ["evaluate", "--weights", str(tmp_path / "m.safetensors"), "--dataset", "cityscapes"]
+    assert main([*command, "--root", str(folder / "city")]) == 0
+    assert "labels in the 11 classes of camvid11" in capsys.readouterr().out
 
 
 def test_weights_that_are_none_of_ours_get_a_hint(folder, tmp_path, capsys):

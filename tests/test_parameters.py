@@ -109,6 +109,17 @@ def test_words_and_octals_keep_the_meaning_of_yaml_1_2(tmp_path):
     assert load_parameters(path).active_preset.adapt.steps == 6
 
 
+def test_overrides_from_a_command_line_may_be_text():
+    """Snakemake keeps the scalars of ``--config`` as text where they are nested."""
+    adapt = {"steps": "50", "learning_rate": "1e-3"}
+    overrides = {"seeds": ["7", "8"], "preset": "streets", "presets": {"streets": {"adapt": adapt}}}
+    found = load_parameters(REPOSITORY / "params.yaml", overrides)
+    assert found.seeds == (7, 8) and found.preset == "streets"
+    assert (found.active_preset.adapt.steps, found.active_preset.adapt.learning_rate) == (50, 1e-3)
+    with pytest.raises(UserError, match=r"seeds\[0\]"):
+        load_parameters(REPOSITORY / "params.yaml", {"seeds": ["seven"]})
+
+
 def test_overrides_are_laid_over_nested_sections():
     over = {"seeds": [7], "presets": {"streets": {"adapt": {"steps": 3}}}}
     changed, plain = load_parameters(SHIPPED, over), load_parameters(SHIPPED)

@@ -120,7 +120,9 @@ def test_the_camera_projects_like_a_pinhole():
     corners = np.array([(2, 10, -1), (6, 10, -1), (6, 10, 1), (2, 10, 1)])
     scene = _plain_scene(quads(corners, 0.5, label=3))
     width, height = 200, 100
-    colour, number = engine.Renderer((width, height)).render(*vertices(scene, 0.0, np.ones(3)), scene.fov)
+    colour, number = engine.Renderer((width, height)).render(
+        *vertices(scene, 0.0, np.ones(3), height / width), scene.fov
+    )
     assert set(np.unique(number).tolist()) == {0, 3}
     exact = np.array([width / 2 * 1.2, width / 2 * 1.6, height / 2 - width * 0.05, height / 2 + width * 0.05])
     for drawn, factor in ((number == 3, 1), ((colour != engine.SKY_KEY).any(-1), engine.SUPERSAMPLING)):
@@ -137,7 +139,7 @@ def test_passes_and_depth():
     ghost = box((5, 60), (10, 11), wide, (0.0, 1.0, 0.0), label=4, drawn=Pass.LABEL)
     picture = box((-60, -8), (10, 11), wide, (0.0, 1.0, 0.0), label=5, drawn=Pass.IMAGE)
     scene = _plain_scene(far, near, ghost, picture)
-    colour, number = engine.Renderer((64, 32)).render(*vertices(scene, 0.0, np.zeros(3)), scene.fov)
+    colour, number = engine.Renderer((64, 32)).render(*vertices(scene, 0.0, np.zeros(3), 0.5), scene.fov)
     assert number[16, 2] == 2 and number[16, 30] == 2 and number[16, 36] == 1 and number[16, 60] == 4
     assert colour[32, 4].argmax() == 1 and colour[32, 56].argmax() == 0 and colour[32, 120].argmax() == 2
     assert 5 not in number
@@ -146,7 +148,7 @@ def test_passes_and_depth():
 def test_haze_follows_the_exponential_law():
     distance, haze = 50.0, 0.02
     scene = _plain_scene(quads(np.array([(-1, 50, -1), (1, 50, -1), (1, 50, 1), (-1, 50, 1)]), 0.0, label=1))
-    batches, _, _ = vertices(scene, haze, np.full(3, 0.8))
+    batches, _, _ = vertices(scene, haze, np.full(3, 0.8), 0.5)
     exact = 0.8 * (1 - math.exp(-haze * math.hypot(distance, math.sqrt(2)))) * 255
     assert np.abs(batches[0]["colour"][:, :3].astype(float) - exact).max() <= 1
 

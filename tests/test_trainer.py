@@ -16,10 +16,11 @@ from segadapt.data.prepare import Preparation, prepare
 from segadapt.losses import cross_entropy
 from segadapt.methods import Prediction
 from segadapt.methods.composition import build_objective
-from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, deeplabv2, initialise, to_input
+from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, deeplabv2, initialise, load_tensors, to_input
 from segadapt.training.compute import set_up_compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.schedule import poly_learning_rate
+from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
 
@@ -52,7 +53,9 @@ def entry(target_loss: str | None = "max_squares", **changes) -> dict:
     } | changes
 
 
-def make_trainer(caches, folder: Path, method: dict | None, steps: int = 4, auxiliary: bool = False, **loop) -> Trainer:
+def make_trainer(
+    caches, folder: Path, method: dict | None, steps: int = 4, auxiliary: bool = False, snapshots=(), **loop
+) -> Trainer:
     compute = set_up_compute(FLOAT32, 1)
     model = initialise(deeplabv2("streets", 19, 2, auxiliary), 3, "kaiming")
     objective = None if method is None else build_objective(method, PROTOCOL)
@@ -68,6 +71,7 @@ def make_trainer(caches, folder: Path, method: dict | None, steps: int = 4, auxi
     return Trainer(
         model, RepeatedSGD(parameter_groups(model), 0.9, 5e-4, "torch10"), Loop(**settings), sources["source"],
         sources["target"] if objective else None, objective, BatchNormPolicy(), "caffe", compute, StateStore(folder),
+        Snapshots(folder, {step: folder / "out" / f"{step}.safetensors" for step in snapshots}),
     )  # fmt: skip
 
 
@@ -128,6 +132,22 @@ def test_resuming_from_any_saved_state_gives_the_same_bits(caches, tmp_path, met
         resumed = make_trainer(caches, folder, method, steps=8)
         assert resumed.run("resumed").rows == history.rows
         assert equal(weights(resumed), weights(whole))
+
+
+def test_a_snapshot_is_the_model_after_its_steps_also_after_a_resume(caches, tmp_path):
+    whole = make_trainer(caches, tmp_path / "whole", entry(), steps=8, snapshots=(3, 6))
+    whole.run("whole")
+    shorter = make_trainer(caches, tmp_path / "short", entry(), steps=3, horizon=8)
+    shorter.run("short")
+    tensors, metadata = load_tensors(tmp_path / "whole" / "out" / "3.safetensors")
+    assert equal(weights(shorter), tensors) and metadata["step"] == "3"
+    # What a kill after the state of step 4 leaves behind: that state, and the snapshot taken before it.
+    for name in ("state-000000004.safetensors", "snapshot-000000003.safetensors"):
+        (tmp_path / "resumed").mkdir(exist_ok=True)
+        (tmp_path / "resumed" / name).write_bytes((tmp_path / "whole" / name).read_bytes())
+    make_trainer(caches, tmp_path / "resumed", entry(), steps=8, snapshots=(3, 6)).run("resumed")
+    for name in ("3.safetensors", "6.safetensors"):
+        assert (tmp_path / "resumed" / "out" / name).read_bytes() == (tmp_path / "whole" / "out" / name).read_bytes()
 
 
 @pytest.mark.parametrize("threads", [1, 3])

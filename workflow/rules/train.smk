@@ -31,6 +31,7 @@ rule adapt:
         model="work/{preset}/models/{model}/seed{seed}/model.safetensors",
         history="work/{preset}/models/{model}/seed{seed}/history.csv",
         provenance="work/{preset}/models/{model}/seed{seed}/provenance.json",
+        snapshots=snapshots_of("adapt"),
     log:
         "work/{preset}/logs/adapt/{model}/seed{seed}.log",
     benchmark:
@@ -56,6 +57,7 @@ rule refine:
         model="work/{preset}/models/{model}/seed{seed}/model.safetensors",
         history="work/{preset}/models/{model}/seed{seed}/history.csv",
         provenance="work/{preset}/models/{model}/seed{seed}/provenance.json",
+        snapshots=snapshots_of("refine"),
     log:
         "work/{preset}/logs/refine/{model}/seed{seed}.log",
     benchmark:

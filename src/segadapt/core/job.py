@@ -71,3 +71,14 @@ def read_card(path: Path) -> Job:
         return Job(**content)
     except TypeError as error:
         raise UserError(f"{path} is not a job card ({error}); run snakemake -n to write the cards anew") from error
+
+
+def snapshot_role(step: int) -> str:
+    """The role of the model kept after ``step`` steps, among a training's outputs and an evaluation's inputs."""
+    return f"snapshot/{step}"
+
+
+def snapshot_paths(roles: dict[str, str]) -> dict[int, Path]:
+    """Step to path, in order, of the snapshots among a job's inputs or outputs."""
+    steps = {role.partition("/")[2]: path for role, path in roles.items() if role.startswith("snapshot/")}
+    return {int(step): Path(path) for step, path in sorted(steps.items(), key=lambda each: int(each[0]))}

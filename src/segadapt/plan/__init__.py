@@ -3,8 +3,8 @@
 No torch and no engine is imported here: a plan of hundreds of jobs costs milliseconds.
 """
 
-from segadapt.plan.jobs import Plan, make_plan
+from segadapt.plan.jobs import Plan, make_plan, snapshot_files
 from segadapt.plan.status import Status, order_times, statuses
 from segadapt.plan.targets import phase_targets
 
-__all__ = ["Plan", "Status", "make_plan", "order_times", "phase_targets", "statuses"]
+__all__ = ["Plan", "Status", "make_plan", "order_times", "phase_targets", "snapshot_files", "statuses"]

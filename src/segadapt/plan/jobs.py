@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job
+from segadapt.core.job import Job, snapshot_role
 from segadapt.core.parameters import MethodEntry, Parameters, Preset, TrainingSettings
 from segadapt.core.parameters.root import ORACLE
 from segadapt.data.splits import official_counts
@@ -49,6 +49,11 @@ def make_plan(parameters: Parameters) -> Plan:
 def is_multi(method: MethodEntry) -> bool:
     """Whether a method needs the auxiliary head, hence another source model and the refine stage."""
     return method.guidance is not None
+
+
+def snapshot_files(settings: TrainingSettings) -> dict[str, str]:
+    """Role to file name of the models that a training job keeps on the way."""
+    return {snapshot_role(step): f"snapshot{step:06d}.safetensors" for step in settings.snapshot_steps}
 
 
 class _Planner:
@@ -225,7 +230,7 @@ class _Planner:
             config |= {"method": method, "protocol": self.parameters.active_protocol.model_dump(include=switches)}
         return self.job(
             stage, f"{stage}/{model}/seed{seed}", str(Path(self._model(model, seed)).parent),
-            {"model": "model.safetensors", "history": "history.csv"},
+            {"model": "model.safetensors", "history": "history.csv"} | snapshot_files(settings),
             inputs=inputs, config=config, modules=modules or [],
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ from segadapt.methods import Objective
 from segadapt.models import Architecture, BatchNormPolicy, DeepLabV2, build, open_model, to_input
 from segadapt.training.compute import Compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
+from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
 
@@ -121,6 +122,7 @@ def make_trainer(
         input_convention=model.architecture.input,
         compute=compute,
         store=StateStore(scratch),
+        snapshots=Snapshots.of(job, scratch),
     )
 
 

@@ -21,6 +21,7 @@ from segadapt.training.compute import Compute
 from segadapt.training.history import History
 from segadapt.training.optimiser import RepeatedSGD
 from segadapt.training.schedule import poly_learning_rate
+from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 
 
@@ -54,6 +55,7 @@ class Trainer:
     input_convention: str
     compute: Compute
     store: StateStore
+    snapshots: Snapshots
 
     def run(self, description: str) -> History:
         """Trains from the last saved state to the last step and returns the history.
@@ -70,6 +72,7 @@ class Trainer:
                 bar.update()
                 done = step + 1
                 last = done == self.loop.steps
+                self.snapshots.take(done, self.model)
                 if last or done % self.loop.log_steps == 0:
                     history.flush()
                     # Only here, just after the losses were found finite, and never between two logged rows.
@@ -78,6 +81,7 @@ class Trainer:
                         self.store.save(done, self.model, self.optimiser, history)
                         saved_step, saved_time = done, time.monotonic()
         self._require_finite_weights()
+        self.snapshots.publish()
         return history
 
     def _batches(self, start: int):

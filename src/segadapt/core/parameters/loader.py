@@ -46,6 +46,8 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(
 def load_parameters(path: Path | str = "params.yaml", overrides: Mapping[str, Any] | None = None) -> Parameters:
     """The validated parameters of a file, with nested ``overrides`` laid over them.
 
+    Numbers may stand in the overrides as text, as Snakemake hands over ``--config 'seeds=[1]'``.
+
     UserError names the file, the key's path and the mend for: a missing file, bad YAML, duplicate
     keys, unknown keys, wrong types, and combinations that make no sense.
     """
@@ -57,7 +59,7 @@ def load_parameters(path: Path | str = "params.yaml", overrides: Mapping[str, An
         raise UserError(f"{path}: {_one_line(error)}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: must be a mapping of sections (preset, seeds, methods, ...), not {content!r}")
-    return parameters_from(_merged(content, overrides or {}), str(path))
+    return parameters_from(_merged(content, _scalars(overrides or {})), str(path))
 
 
 def parameters_from(content: Mapping[str, Any], where: str) -> Parameters:
@@ -80,6 +82,19 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
     given = repr(error["input"])
     return f"{path}: {error['msg']}, got {given if len(given) < 60 else given[:57] + '...'}"
+
+
+def _scalars(value: Any) -> Any:
+    """Text that stands for another scalar of YAML becomes that scalar."""
+    if isinstance(value, Mapping):
+        return {key: _scalars(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_scalars(each) for each in value]
+    if not isinstance(value, str) or not value:
+        return value
+    loader = _StrictLoader("")
+    node = yaml.ScalarNode(loader.resolve(yaml.ScalarNode, value, (True, False)), value)
+    return loader.construct_object(node) if not node.tag.endswith(":str") else value
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from segadapt.core.parameters.sizes import Count, Fraction, Name, Section, Size,
 class Rendering(Section):
     """Built-in data: how many scenes of which domain are drawn, and at which size."""
 
-    domain: Literal["game", "camera"]
+    domain: Literal["game", "camera", "town"]
     size: Size
     splits: Annotated[dict[Name, Count], Field(min_length=1)]
     seed: Annotated[Whole, Field(ge=0)] = 0
@@ -96,6 +96,7 @@ class TrainingSettings(Section):
     """One training stage. ``horizon`` is the length of the poly schedule, ``steps`` where it stops.
 
     ``mirror`` to ``zoom`` are explained in ``segadapt.data.augment.Augmentation``; the paper uses the first two.
+    ``snapshots`` models are kept on the way, evenly spaced, so that habits of choosing a step can be compared.
     """
 
     source: Name
@@ -113,6 +114,13 @@ class TrainingSettings(Section):
     blur: Fraction = 0.5
     colour: Fraction = 0.0
     zoom: Annotated[float, Field(ge=1)] = 1.0
+    snapshots: Annotated[Whole, Field(ge=0)] = 0
+
+    @property
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """After how many finished steps a snapshot is kept; the last step is the model itself and none of them."""
+        parts = self.snapshots + 1
+        return tuple(part * self.steps // parts for part in range(1, parts))
 
 
 class RunSettings(Section):

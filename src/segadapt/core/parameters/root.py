@@ -128,6 +128,10 @@ def _check_preset(where: str, preset: Preset) -> None:
             raise ValueError(f"{where}.{stage}.target: this stage trains on source alone; drop this key")
         if stage in ("adapt", "refine") and settings.target is None:
             raise ValueError(f"{where}.{stage}.target: is missing; name the cache of target images")
+        if settings.snapshots and stage in ("pretrain", "oracle"):
+            raise ValueError(f"{where}.{stage}.snapshots: only adapt and refine keep snapshots; drop this key")
+        if settings.snapshots >= settings.steps:
+            raise ValueError(f"{where}.{stage}.snapshots: must be fewer than steps ({settings.steps})")
         if settings.horizon < settings.steps:
             raise ValueError(f"{where}.{stage}.horizon: must be at least steps ({settings.steps})")
     for key in ("evaluate_on", "evaluate_refined_on"):

@@ -40,7 +40,7 @@ def random_house(rng: np.random.Generator, domain: Domain, width: float, fine: b
     """A house that fits a lot ``width`` metres wide."""
     layout, paints = domain.layout, domain.paints
     tower = rng.random() < layout.tower_chance
-    brick = rng.random() < 0.3 and not tower
+    brick = rng.random() < layout.brick_chance and not tower
     wall = paints.brick[rng.integers(len(paints.brick))] if brick else paints.plaster[rng.integers(len(paints.plaster))]
     storeys = int(rng.integers(8, 16)) if tower else int(rng.integers(layout.storeys[0], layout.storeys[1] + 1))
     return House(

@@ -18,7 +18,7 @@ from segadapt.data.streets.layouts import LAYOUTS, SPLIT_NUMBER
 from segadapt.data.streets.picture import check_size, render_scene
 from segadapt.data.streets.write import Place, folders_of, place_of, remove_others, write_lists, write_scene
 
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 """Raised whenever the same seed gives other pictures."""
 _CHUNK = 4
 
@@ -128,7 +128,7 @@ def render_dataset(
 
     Args:
         root: folder of the data set, made if missing.
-        domain: "game" (the source) or "camera" (the target).
+        domain: "game" (the source), "camera" (the target) or "town" (a source for photographs).
         layout: whose on-disk format to write: a key of ``LAYOUTS``.
         splits: number of pictures for each of "train", "val", "test".
         size: (width, height) in pixels.

@@ -22,7 +22,7 @@ def _camera_axes(scene: Scene) -> np.ndarray:
     return np.stack([right, forward, np.cross(right, forward)], 1).astype(np.float32)
 
 
-def _seen(made: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _seen(made: np.ndarray, scene: Scene, aspect: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The quads that can be seen, their corners in camera axes and their world normals (N,3)."""
     axes = _camera_axes(scene)
     relative = made["points"] - np.asarray(scene.camera, np.float32)
@@ -30,7 +30,7 @@ def _seen(made: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray, np.nd
     slope = math.tan(math.radians(scene.fov / 2)) * 1.02
     depth = view[..., 1]
     left, right = (view[..., 0] < -slope * depth).all(1), (view[..., 0] > slope * depth).all(1)
-    above, below = (view[..., 2] > slope * 0.52 * depth).all(1), (view[..., 2] < -slope * 0.52 * depth).all(1)
+    above, below = (view[..., 2] > slope * aspect * depth).all(1), (view[..., 2] < -slope * aspect * depth).all(1)
     kept = (depth.max(1) > 0.3) & ~left & ~right & ~above & ~below
     a, b = relative[:, 2] - relative[:, 0], relative[:, 3] - relative[:, 1]
     normal = np.cross(a, b)
@@ -59,14 +59,17 @@ def _shade(
     return colour * clear + air * (1 - clear)
 
 
-def vertices(scene: Scene, haze: float, air: np.ndarray) -> tuple[dict[int, np.ndarray], np.ndarray, np.ndarray]:
+def vertices(
+    scene: Scene, haze: float, air: np.ndarray, aspect: float
+) -> tuple[dict[int, np.ndarray], np.ndarray, np.ndarray]:
     """What the renderer draws: colour batches by texture, shadows, and the label mesh.
 
     Args:
         haze: extinction per metre.
         air: colour (3,) 0..1 that distance fades to.
+        aspect: height over width of the picture.
     """
-    made, view, normal = _seen(scene.quads(), scene)
+    made, view, normal = _seen(scene.quads(), scene, aspect)
     colour = _shade(made, view, normal, scene, haze, air.astype(np.float32))
     textured = (made["texture"] > 0)[:, None, None]
     colour = np.where(textured, colour / np.float32(MEAN_LEVEL), colour)

@@ -7,7 +7,7 @@ import numpy as np
 from segadapt.data.streets.buildings import building, random_house
 from segadapt.data.streets.furniture import fence, wall
 from segadapt.data.streets.ground import KERB, Street, strip
-from segadapt.data.streets.plants import TREE_SHAPES, bush, conifer, crown_shadow, hedge, palm, tree
+from segadapt.data.streets.plants import TREE_SHAPES, bare_tree, bush, conifer, crown_shadow, hedge, palm, tree
 from segadapt.data.streets.scene import Scene
 from segadapt.data.streets.shapes import Pass, placed, quads
 
@@ -17,13 +17,16 @@ _LAST = 200.0
 
 def plant_tree(scene: Scene, x: float, y: float, z: float = KERB) -> None:
     """A tree of the domain's kind with its blot of shade."""
-    leaf = scene.paint(scene.domain.paints.leaf, 0.15)
+    layout, leaf = scene.domain.layout, scene.paint(scene.domain.paints.leaf, 0.15)
     yaw, scale = scene.uniform((0, 6.28)), scene.uniform((0.75, 1.25))
     number, kind = int(scene.rng.integers(TREE_SHAPES)), scene.rng.random()
-    if kind < scene.domain.layout.palm_chance:
+    if kind < layout.palm_chance:
         template, radius = palm(number), 2.2
     elif kind > 0.88:
         template, radius = conifer(number), 1.8
+    elif kind - layout.palm_chance < layout.bare_chance:
+        template, radius = bare_tree(number, y < 45), 1.6
+        scale *= 1.25
     else:
         template, radius = tree(number, y < 45), 2.8
     scene.add(placed(template, x, y, z, yaw=yaw, scale=scale, paints=[leaf]))

@@ -27,7 +27,7 @@ def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> t
     The bytes depend on the arguments alone, not on what this process rendered before.
 
     Args:
-        domain: "game" or "camera".
+        domain: "game", "camera" or "town".
         seed: non-negative seed of the whole data set.
         index: non-negative number of the scene.
         size: (width, height) in pixels.
@@ -44,7 +44,7 @@ def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> t
     light = kind.light
     horizon = np.asarray(scene.pick(light.horizon))
     zenith, cloud = np.asarray(scene.pick(light.zenith)), scene.uniform(light.cloud)
-    batches, shadow, label_mesh = vertices(scene, scene.uniform(light.haze), horizon)
+    batches, shadow, label_mesh = vertices(scene, scene.uniform(light.haze), horizon, size[1] / size[0])
     drawn, number_HW = renderer_of((int(size[0]), int(size[1]))).render(batches, shadow, label_mesh, scene.fov)
     sky = sky_picture(scene, size, horizon, zenith, cloud)
     return take_picture(develop_sky(drawn, sky), scene), LABEL_ID[number_HW]

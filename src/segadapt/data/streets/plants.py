@@ -65,6 +65,38 @@ def tree(shape: int, fine: bool) -> np.ndarray:
 
 
 @cache
+def bare_tree(shape: int, fine: bool) -> np.ndarray:
+    """A broad-leaved tree in winter, about 8 m tall: branches that fork down to twigs, and sky between them.
+
+    People label such a crown as one area, and so does this: its hull is drawn into the label alone.
+    """
+    rng = np.random.default_rng(500 + shape)
+    trunk, forks = rng.uniform(2.0, 3.0), (6, 4, 3, 4) if fine else (5, 3, 3)
+    bark = np.array(BARK) * rng.uniform(0.55, 1.25)
+    pieces, tips = [tube((0, 0, 0), (0, 0, trunk), 0.19, bark, end_radius=0.13)], []
+    ends, length, radius = [(np.array([0.0, 0.0, trunk]), np.array([0.0, 0.0, 1.0]))], rng.uniform(1.7, 2.1), 0.065
+    for level, count in enumerate(forks):
+        grown = []
+        for start, way in ends:
+            for _ in range(count):
+                bent = way + rng.standard_normal(3) * 0.5 + (0, 0, 0.2)
+                bent /= np.linalg.norm(bent) + 1e-9
+                end = start + bent * length * rng.uniform(0.7, 1.15)
+                pieces.append(
+                    tube(start, end, radius, bark * (1 + 0.12 * level), end_radius=radius * 0.6, sides=3, lambert=0.6)
+                )
+                grown.append((end, bent))
+        ends, length, radius = grown, length * 0.68, radius * 0.5
+    tips = np.stack([end for end, _ in ends])
+    low, high = np.percentile(tips, (3, 97), axis=0)
+    made = join(pieces)
+    made["label"] = NUMBER["veg"]
+    hull = ball((low + high) / 2, np.maximum((high - low) / 2 * 1.12, 0.5), 0.5, around=10, drawn=Pass.LABEL)
+    hull["label"] = NUMBER["veg"]
+    return join([made, hull])
+
+
+@cache
 def conifer(shape: int) -> np.ndarray:
     """A fir of stacked, ragged cones, about 8 m tall."""
     rng = np.random.default_rng(100 + shape)

@@ -1,0 +1,21 @@
+"""The domains in numbers, one file each: what differs between them, and by how much."""
+
+from segadapt.core.errors import UserError
+from segadapt.data.streets.domains.camera import CAMERA
+from segadapt.data.streets.domains.game import GAME
+from segadapt.data.streets.domains.kinds import Domain, Layout, Light, Paints, Palette, Range, Sensor, Traffic, View
+from segadapt.data.streets.domains.town import TOWN
+
+__all__ = [
+    "CAMERA", "DOMAINS", "GAME", "TOWN", "Domain", "Layout", "Light", "Paints", "Palette", "Range", "Sensor",
+    "Traffic", "View", "domain_of",
+]  # fmt: skip
+
+DOMAINS = {each.name: each for each in (GAME, CAMERA, TOWN)}
+
+
+def domain_of(name: str) -> Domain:
+    """The domain of that name; UserError if there is none."""
+    if name not in DOMAINS:
+        raise UserError(f"domain {name!r} of the built-in streets is unknown: use one of {', '.join(DOMAINS)}")
+    return DOMAINS[name]
