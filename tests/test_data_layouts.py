@@ -323,3 +323,11 @@ def test_camvid_s_half_layout_is_a_missing_folder(shelf, tmp_path):
 def test_void_alone_is_no_class(shelf):
     shares = check_dataset("camvid", shelf.original("camvid"))[0].pixels
     assert shares[IGNORE_INDEX] > 0 and sum(shares.values()) == 3 * SIZE[0] * SIZE[1]
+
+
+@pytest.mark.parametrize("name", ["camvid", "cityscapes", "camvid in two folders", "synthia"])
+def test_hidden_files_beside_the_pictures_are_passed_over(shelf, tmp_path, name):
+    about, root = SHIPPED[name], shelf.copy(name, tmp_path)
+    for path in (about.image(root), about.label(root)):
+        path.with_name(f"._{path.name}").write_bytes(b"not a picture")
+    assert check_dataset(about.format, root)[0].faults == []

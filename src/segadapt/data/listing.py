@@ -88,9 +88,9 @@ def folder_pairs(root: Path, images: str, labels: str, how_to_get: str) -> Listi
     Raises what ``require_folders`` and ``whole`` raise; half a pair is a fault, and so is a name in two formats.
     """
     image_folder, label_folder = require_folders(root, [images, labels], how_to_get)
-    found = sorted(path for path in image_folder.iterdir() if path.suffix.lower() in IMAGE_ENDS)
+    found = sorted(path for path in visible(image_folder, "*") if path.suffix.lower() in IMAGE_ENDS)
     names = {path.stem for path in found}
-    orphans = [path.stem for path in label_folder.glob("*.png") if path.stem not in names]
+    orphans = [path.stem for path in visible(label_folder, "*.png") if path.stem not in names]
     faults, samples = [], {}
     for path in found:
         if path.stem in samples:
@@ -104,6 +104,11 @@ def folder_pairs(root: Path, images: str, labels: str, how_to_get: str) -> Listi
     if not samples:
         faults.append(Fault(image_folder, Kind.EMPTY_SPLIT, "holds no image", how_to_get))
     return whole([samples[name] for name in sorted(samples)], image_folder, faults)
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The files of a pattern without those that some systems hide beside each file: ``._x.png``."""
+    return [path for path in folder.glob(pattern) if not path.name.startswith(".")]
 
 
 def read_list(

@@ -39,7 +39,9 @@ def list_split(format_name: str, root: Path, split: str, count: int | None = Non
         if not isinstance(error.listing, Listing):
             return Listing([], root, []), list(error.faults)
         samples, faults = error.listing, list(error.faults)
-    if count is not None and samples.count != count:
+    # Of a place that gives nothing at all it has been said already.
+    is_told = any(fault.kind in (Kind.BAD_LIST, Kind.EMPTY_SPLIT) for fault in faults)
+    if count is not None and samples.count != count and not is_told:
         what = f"gives split '{split}' {samples.count} samples, not {count}"
         mend = "fetch what is missing, or accept it if it is so on purpose"
         faults.append(Fault(samples.place, Kind.COUNT, what, mend))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segadapt.data.datasets import SampleFiles, cityscapes_id_table
 from segadapt.data.faults import Fault, Kind
-from segadapt.data.listing import Listing, require_folders, whole
+from segadapt.data.listing import Listing, require_folders, visible, whole
 
 HOW_TO_GET = (
     "get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip at www.cityscapes-dataset.com (free account) and "
@@ -32,10 +32,9 @@ def list_with(root: Path, split: str, label_end: str) -> Listing:
     """As ``list_samples``, with label files of this ending."""
     folders = [f"leftImg8bit/{split}"] + ([f"gtFine/{split}"] if split != "test" else [])
     images, *labels = require_folders(root, folders, HOW_TO_GET)
-    stems = {path.relative_to(images).as_posix().removesuffix(IMAGE_END) for path in images.glob(f"*/*{IMAGE_END}")}
-    for folder in labels:
-        ours = folder.glob(f"*/*{label_end}")
-        stems |= {path.relative_to(folder).as_posix().removesuffix(label_end) for path in ours}
+    stems = set()
+    for folder, end in ((images, IMAGE_END), *((each, label_end) for each in labels)):
+        stems |= {path.relative_to(folder).as_posix().removesuffix(end) for path in visible(folder, f"*/*{end}")}
     faults = [] if stems else [Fault(images, Kind.EMPTY_SPLIT, f"holds no */*{IMAGE_END}", HOW_TO_GET)]
     samples = [
         SampleFiles(
