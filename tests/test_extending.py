@@ -1,9 +1,12 @@
 """The lines that docs/extending.md shows are the lines that work."""
 
+import json
 import re
+import sys
 
 import tiny
 import yaml
+from PIL import Image
 
 
 def test_a_new_method_is_one_file_and_an_entry(tmp_path):
@@ -23,3 +26,37 @@ def test_a_new_method_is_one_file_and_an_entry(tmp_path):
     assert tiny.jobs_to_run(project, "results/table2.csv") == new_jobs
     tiny.snakemake(project, "results/table2.csv")
     assert "Margin" in (project / "results/table2.csv").read_text()
+
+
+def test_a_new_data_set_is_one_file_and_an_entry(tmp_path):
+    text = (tiny.REPOSITORY / "docs/extending.md").read_text().split("## A data set in one file")[1]
+    code, entry = re.search(r"```python\n(.*?)```.*?```yaml\n(.*?)```", text, re.S).groups()
+    file = re.search(r"`(src/segadapt/data/datasets/\w+\.py)`", text).group(1)
+    assert len(code.splitlines()) <= 20
+    parameters, addition = tiny.tiny_parameters(("source_only",)), yaml.safe_load(entry)["presets"]["paper"]
+    preset = parameters["presets"]["tiny"]
+    preset["datasets"]["kitti"] = addition["datasets"]["kitti"] | {"accept": ["training/image_2"]}
+    preset["caches"]["source_train"] = addition["caches"]["source_train"] | {"size": "64x32"}
+    project = tiny.make_project(tmp_path / "project", parameters)
+    (project / file).write_text(code)
+    root = project / addition["datasets"]["kitti"]["root"]
+    for number in range(3):
+        image, label_HW = tiny.toy_scene(number, 96, 32)
+        for folder, picture in (("image_2", image), ("semantic", Image.fromarray(label_HW))):
+            (root / "training" / folder).mkdir(parents=True, exist_ok=True)
+            picture.save(root / "training" / folder / f"{number:06d}_10.png")
+    check = (sys.executable, "-m", "segadapt.cli", "check", "kitti", str(root.relative_to(project)))
+    result = tiny.call(project, *check, check=False)
+    assert result.returncode == 1 and "gives split 'train' 3 samples, not 200" in result.stdout
+    cut = root / "training/semantic/000001_10.png"
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    result = tiny.call(project, *check, "--accept", "training/image_2", check=False)
+    assert result.returncode == 1 and f"{cut.relative_to(project)} is damaged" in result.stdout
+    cut.write_bytes(whole)
+    assert "sound" in tiny.call(project, *check, "--accept", "training/image_2").stdout
+    manifest = "work/tiny/cache/source_train/manifest.json"
+    tiny.snakemake(project, manifest)
+    record = json.loads((project / manifest).read_text())
+    assert record["count"] == 3 and record["label_histogram"]["road"] > 0
+    assert [each["file"] for each in record["refused"]] == ["training/image_2"]

@@ -62,8 +62,13 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
     parameters = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     preset = copy.deepcopy(parameters["presets"]["streets"])
     preset["datasets"] = {
-        "game": {"format": "gta5", "root": "toy/gta5"},
-        "camera": {"format": "cityscapes", "root": "toy/cityscapes"},
+        # A few images of each, as the data sets' counts tell: accepted.
+        "game": {"format": "gta5", "root": "toy/gta5", "accept": ["list/train.txt"]},
+        "camera": {
+            "format": "cityscapes",
+            "root": "toy/cityscapes",
+            "accept": ["leftImg8bit/train", "leftImg8bit/val"],
+        },
     }
     for cache in preset["caches"].values():
         cache["size"] = "64x32"

@@ -42,13 +42,11 @@ class ClassSet:
         return tuple(parent.classes.index(name) for name in self.classes)
 
 
-def camvid_train_ids() -> dict[int, int]:
-    """The map from Cityscapes label ids to the train ids of ``CAMVID11``."""
-    table = dict.fromkeys(range(35), IGNORE_INDEX)
-    for name, label_id in zip(CITYSCAPES19.classes, CITYSCAPES19.label_ids, strict=True):
-        if name in CAMVID_CLASS_OF_CITYSCAPES:
-            table[label_id] = CAMVID11.classes.index(CAMVID_CLASS_OF_CITYSCAPES[name])
-    return table
+def from_cityscapes(class_set: ClassSet) -> tuple[int, ...]:
+    """The train id in ``class_set`` of each of the 19 Cityscapes classes; ``IGNORE_INDEX`` if it has none there."""
+    merged = CAMVID_CLASS_OF_CITYSCAPES if class_set.name == "camvid11" else {}
+    names = [merged.get(name, "") if merged else name for name in CITYSCAPES19.classes]
+    return tuple(class_set.classes.index(name) if name in class_set.classes else IGNORE_INDEX for name in names)
 
 
 def _subset(name: str, parent: ClassSet, leave_out: set[str]) -> ClassSet:
@@ -104,7 +102,10 @@ SYNTHIA_LABEL_IDS = {
     "sign": 9, "person": 10, "bike": 11, "motor": 12, "light": 15, "terrain": 16, "rider": 17,
     "truck": 18, "bus": 19, "train": 20, "wall": 21,
 }  # fmt: skip
-"""Ids in the red channel of SYNTHIA-RAND-CITYSCAPES label files; 0, 13, 14 and 22 are ignored."""
+"""Ids in the red channel of SYNTHIA-RAND-CITYSCAPES label files."""
+
+SYNTHIA_IGNORED_IDS = (0, 13, 14, 22)
+"""Void, parking slot, road work and lane marking."""
 
 CAMVID11 = ClassSet(
     name="camvid11",

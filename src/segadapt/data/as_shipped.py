@@ -1,5 +1,6 @@
 """Labelled images straight from a data set's own files, read ahead by threads; no cache is made."""
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,10 @@ from PIL import Image
 
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import SampleFiles, dataset_module
+from segadapt.data.faults import Faulty, Kind
 from segadapt.data.reading import Sample, read_sample
+from segadapt.data.rendered import is_rendered
+from segadapt.data.splits import expected_counts, list_split
 from segadapt.labels import ClassSet
 
 Item = TypeVar("Item")
@@ -18,10 +22,20 @@ Result = TypeVar("Result")
 
 
 def labelled_files(dataset: str, root: Path, split: str) -> list[SampleFiles]:
-    """The image and label files of a split; UserError for an unknown data set, a fault in it, or no labels."""
+    """The image and label files of a split; UserError for an unknown data set, no labels, and Faulty with all faults.
+
+    A folder that we rendered must be complete. The user's own may be a part of the data set: a count other than the
+    official one is told on stderr.
+    """
     if not root.is_dir():
         raise UserError(f"{root} is no folder; give the data set's own folder with --root")
-    files = dataset_module(dataset).list_samples(root, split)
+    files, faults = list_split(dataset, root, split, expected_counts(dataset, root).get(split))
+    told = [] if is_rendered(root) else [fault for fault in faults if fault.kind is Kind.COUNT]
+    rest = [fault for fault in faults if fault not in told]
+    if rest:
+        raise Faulty(rest)
+    for fault in told:
+        print(f"note: {fault.file} {fault.what}; the score is of these", file=sys.stderr, flush=True)
     without = next((each for each in files if each.label is None), None)
     if without is not None:
         raise UserError(f"{without.image}: has no label, so split '{split}' cannot be scored; choose another --split")
@@ -33,7 +47,7 @@ def read_labelled(
 ) -> Iterator[Sample]:
     """The samples in the order of ``files``, images at ``size`` = (width, height), labels at both sizes.
 
-    UserError, naming the file, as :func:`segadapt.data.reading.read_sample`; and if the data set has no labels of
+    Faulty, naming the files, as :func:`segadapt.data.reading.read_sample`; UserError if the data set has no labels of
     the classes of ``class_set``.
     """
     table = dataset_module(dataset).train_id_table(class_set)

@@ -1,35 +1,35 @@
 """From a data set's files to the packed cache: parallel, resumable, checked, accounted for."""
 
 import json
-import multiprocessing
 import os
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segadapt.core.artifacts import atomic_path, write_failure, write_json
-from segadapt.core.errors import UserError
 from segadapt.core.progress import progress
 from segadapt.data.cache import MANIFEST, PACK, record_crc
 from segadapt.data.datasets import SampleFiles, dataset_module
+from segadapt.data.faults import Fault, Faulty
+from segadapt.data.parallel import ordered
 from segadapt.data.reading import read_sample
 from segadapt.data.records import FORMS, encode_record
 from segadapt.data.space import estimate_forms, require_space
+from segadapt.data.splits import advice, open_split
 from segadapt.labels import CLASS_SETS, IGNORE_INDEX
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What to pack: a split of a data set at ``size`` = (width, height), stored in ``form`` (``records.py``)."""
+    """What to pack: a split of a data set at ``size`` = (width, height), stored in ``form`` (``records.py``).
+
+    ``count`` is how many samples the split must name, if that matters; ``accept`` the files, relative to ``root``,
+    whose faults are known: what they belong to is left out.
+    """
 
     format: str
     root: Path
@@ -39,6 +39,8 @@ class Preparation:
     labels: bool
     native_labels: bool
     form: str = "raw"
+    count: int | None = None
+    accept: tuple[str, ...] = ()
 
 
 def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> None:
@@ -46,13 +48,14 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> N
 
     Decoding runs in ``processes`` processes. Finished records are journalled in ``scratch``, so a
     killed preparation goes on where it stopped. UserError for anything wrong with the data or the
-    disk, before anything in ``folder`` is touched.
+    disk, before anything in ``folder`` is touched; what is wrong with names and lists is told before
+    the first picture is read, what is wrong with pictures after the last.
     """
-    module = dataset_module(what.format)
-    samples = module.list_samples(what.root, what.split)
-    table = module.train_id_table(CLASS_SETS[what.classes])
+    table = dataset_module(what.format).train_id_table(CLASS_SETS[what.classes])
+    opened = open_split(what.format, what.root, what.split, table, what.accept, what.count)
+    samples = opened.samples
     pack, journal = scratch / PACK, scratch / "journal.jsonl"
-    records, digest = _resume(pack, journal)
+    records, digest = _resume(pack, journal, samples)
     _require_space(folder, what, table, samples, len(records))
     scratch.mkdir(parents=True, exist_ok=True)
     rest = samples[len(records) :]
@@ -60,7 +63,13 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> N
     try:
         with open(pack, "r+b" if records else "wb") as data, open(journal, "a" if records else "w") as log:
             data.seek(0, os.SEEK_END)
-            for parts, record in progress(_mapped(work, rest, processes), f"prepare {folder.name}", len(rest), "image"):
+            faults: list[Fault] = []
+            for done in progress(ordered(work, rest, processes), f"prepare {folder.name}", len(rest), "image"):
+                if isinstance(done, Faulty):
+                    faults += done.faults
+                if faults:
+                    continue  # nothing will be published: the rest is read for its faults alone
+                parts, record = done
                 record["offset"] = data.tell()
                 for part in parts:
                     data.write(part)
@@ -72,10 +81,17 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> N
             os.fsync(data.fileno())
     except OSError as error:
         raise write_failure(pack, error) from error
-    _publish(what, records, digest.hexdigest(), pack, folder)
+    if faults:
+        raise Faulty(faults, advice=advice(len(faults), what.root, what.split))
+    refused = [
+        {"file": fault.relative(what.root), "reason": f"{fault.kind}: {fault.what}"} for fault in opened.accepted
+    ]
+    _publish(what, records, refused, digest.hexdigest(), pack, folder)
 
 
-def _publish(what: Preparation, records: list[dict], digest: str, pack: Path, folder: Path) -> None:
+def _publish(
+    what: Preparation, records: list[dict], refused: list[dict], digest: str, pack: Path, folder: Path
+) -> None:
     histogram = np.zeros(256, np.int64)
     for record in records:
         for train_id, count in record.pop("histogram").items():
@@ -93,7 +109,7 @@ def _publish(what: Preparation, records: list[dict], digest: str, pack: Path, fo
         "count": len(records),
         "label_histogram": {name: int(histogram[index]) for index, name in enumerate(names)},
         "ignored_pixels": int(histogram[IGNORE_INDEX]),
-        "refused": [],
+        "refused": refused,
         "bytes": (folder / PACK).stat().st_size,
         "sha256": digest,
         "records": records,
@@ -101,8 +117,11 @@ def _publish(what: Preparation, records: list[dict], digest: str, pack: Path, fo
     write_json(folder / MANIFEST, manifest)
 
 
-def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple[list[bytes], dict]:
-    sample = read_sample(files, what.size, table, labels=what.labels, native_labels=what.native_labels)
+def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple[list[bytes], dict] | Faulty:
+    try:
+        sample = read_sample(files, what.size, table, labels=what.labels, native_labels=what.native_labels)
+    except Faulty as error:
+        return error
     native, histogram = None, {}
     if sample.label_HW is not None:
         counts = np.bincount(sample.label_HW.ravel())
@@ -118,43 +137,29 @@ def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple
         "lengths": list(map(len, parts)),
         "crc32": record_crc(*parts),
         "native": native,
-        "sources": {path.name: sha256(path.read_bytes()).hexdigest() for path in sources},
+        "sources": {path.relative_to(what.root).as_posix(): sha256(path.read_bytes()).hexdigest() for path in sources},
         "histogram": histogram,
     }
     return parts, record
 
 
-def _mapped(work, items: list[SampleFiles], processes: int) -> Iterator[tuple[list[bytes], dict]]:
-    if processes == 1 or len(items) < 32:
-        yield from map(work, items)
-        return
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        try:
-            # A few more than there are processes: all stay busy, and a large data set never waits in memory.
-            following = iter(items)
-            waiting = deque(pool.submit(work, item) for item in islice(following, 4 * processes))
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(pool.submit(work, item) for item in islice(following, 1))
-                yield result
-        except BrokenProcessPool as error:
-            raise UserError(
-                "a process that prepares images was killed, perhaps for want of memory; run the same command again, "
-                "with a smaller run.prepare_processes in params.yaml if it recurs"
-            ) from error
+def _resume(pack: Path, journal: Path, samples: list[SampleFiles]) -> tuple[list[dict], Any]:
+    """The records that are whole on the disk, and the running SHA-256 of their bytes; the files are cut to them.
 
-
-def _resume(pack: Path, journal: Path) -> tuple[list[dict], Any]:
-    """The records that are whole on the disk, and the running SHA-256 of their bytes; the files are cut to them."""
+    The journal ends where it names another sample than ``samples`` does: the user may have accepted a file since.
+    """
     records, digest = [], sha256()
     if not (pack.is_file() and journal.is_file()):
         return records, digest
     with open(pack, "rb") as data:
         lines = journal.read_text().splitlines()
-        for line in progress(lines, f"check what {pack.parent.name} has", len(lines), "image"):
+        pairs = zip(lines, samples, strict=False)
+        for line, files in progress(pairs, f"check what {pack.parent.name} has", len(lines), "image"):
             try:
                 record = json.loads(line)
             except ValueError:  # the line that the kill cut short
+                break
+            if record["name"] != files.name:
                 break
             # A power cut may have left blocks in the pack that were never written: nothing is taken on trust.
             content = data.read(record["bytes"])

@@ -7,13 +7,13 @@ before it resizes: with bicubic the order makes no difference, with nearest it d
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from segadapt.core.errors import UserError
 from segadapt.data.datasets import FOREIGN, SampleFiles
+from segadapt.data.faults import Fault, Faulty, Kind
+from segadapt.data.label_files import open_picture, read_ids, unknown_ids
 from segadapt.labels import IGNORE_INDEX
 
 
@@ -26,48 +26,76 @@ class Sample:
     native_label_HW: np.ndarray | None
 
 
+@dataclass(frozen=True)
+class Pair:
+    """The two pictures of a sample at their own size, found whole; ``train_ids_HW`` is uint8."""
+
+    image: Image.Image
+    ids: Image.Image | None
+    train_ids_HW: np.ndarray | None
+
+
+def read_pair(files: SampleFiles, table: np.ndarray, *, labels: bool) -> Pair:
+    """Decodes and checks both files of a sample.
+
+    Faulty, with every fault that can be told, naming the file: unreadable or truncated, an image that is all black, a
+    label of another size than its image, in colours or of another depth, an id that the data set does not define, no
+    pixel of any class.
+    """
+    faults: list[Fault] = []
+    image = ids = train_ids_HW = None
+    try:
+        image = open_picture(files.image).convert("RGB")
+        if image.getbbox() is None:
+            faults.append(Fault(files.image, Kind.ALL_BLACK, "is all black", "take its sample out of the split"))
+    except Faulty as error:
+        faults += error.faults
+    if labels and files.label is not None:
+        try:
+            ids = read_ids(files.label, files.read_ids)
+        except Faulty as error:
+            faults += error.faults
+        else:
+            train_ids_HW = table[np.asarray(ids)]
+            faults += _label_faults(files, image, np.asarray(ids), train_ids_HW)
+    if faults:
+        raise Faulty(faults)
+    assert image is not None
+    return Pair(image, ids, train_ids_HW)
+
+
 def read_sample(
     files: SampleFiles, size: tuple[int, int], table: np.ndarray, *, labels: bool, native_labels: bool
 ) -> Sample:
-    """Reads one sample at ``size`` = (width, height).
-
-    UserError, naming the file: unreadable or truncated, label of another size than its image, an
-    id that the data set does not define, no pixel of any class.
-    """
-    image = _open(files.image).convert("RGB")
-    image_HWC = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
-    if not labels or files.label is None:
+    """Reads one sample at ``size`` = (width, height); Faulty as ``read_pair``."""
+    pair = read_pair(files, table, labels=labels)
+    image_HWC = np.asarray(pair.image.resize(size, Image.Resampling.BICUBIC))
+    if pair.ids is None:
         return Sample(image_HWC, None, None)
-    ids = _open(files.label)
-    if ids.mode not in ("P", "L"):
-        raise UserError(
-            f"{files.label}: holds colours or {ids.mode} pixels, not 8-bit label ids; use the *_labelIds.png files"
-        )
-    if ids.size != image.size:
-        raise UserError(
-            f"{files.label}: is {ids.size[0]}x{ids.size[1]} but its image {files.image.name} is "
-            f"{image.size[0]}x{image.size[1]}; restore the pair from the data set"
-        )
-    label_HW = _train_ids(ids.resize(size, Image.Resampling.NEAREST), table, files.label)
-    native = _train_ids(ids, table, files.label)
-    if (native == IGNORE_INDEX).all():
-        raise UserError(f"{files.label}: no pixel belongs to any class; take this pair out of the split")
-    return Sample(image_HWC, label_HW, native if native_labels else None)
+    label_HW = table[np.asarray(pair.ids.resize(size, Image.Resampling.NEAREST))]
+    return Sample(image_HWC, label_HW, pair.train_ids_HW if native_labels else None)
 
 
-def _open(path: Path) -> Image.Image:
+def faults_of(files: SampleFiles, table: np.ndarray) -> tuple[Fault, ...]:
+    """All faults of a sample's files."""
     try:
-        image = Image.open(path)
-        image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: is damaged or cut short ({error}); fetch this file again") from error
-    return image
+        read_pair(files, table, labels=True)
+    except Faulty as error:
+        return error.faults
+    return ()
 
 
-def _train_ids(ids: Image.Image, table: np.ndarray, path: Path) -> np.ndarray:
-    ids_HW = np.asarray(ids)
-    label_HW = table[ids_HW]
-    if (label_HW == FOREIGN).any():
-        foreign = sorted(set(ids_HW[label_HW == FOREIGN].tolist()))
-        raise UserError(f"{path}: holds label ids {foreign[:8]} that this data set does not define; fetch it again")
-    return label_HW
+def _label_faults(
+    files: SampleFiles, image: Image.Image | None, ids_HW: np.ndarray, train_ids_HW: np.ndarray
+) -> list[Fault]:
+    faults, (height, width) = [], ids_HW.shape
+    if image is not None and image.size != (width, height):
+        what = f"is {width}x{height} but its image {files.image.name} is {image.size[0]}x{image.size[1]}"
+        faults.append(Fault(files.label, Kind.SIZES_DIFFER, what, "restore the pair from the data set"))
+    foreign_HW = train_ids_HW == FOREIGN
+    if foreign_HW.any():
+        faults.append(unknown_ids(files.label, sorted(set(ids_HW[foreign_HW].tolist()))))
+    elif (train_ids_HW == IGNORE_INDEX).all():
+        what = "is of no use: no pixel belongs to any class"
+        faults.append(Fault(files.label, Kind.ALL_IGNORED, what, "take its sample out of the split"))
+    return faults

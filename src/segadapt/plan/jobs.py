@@ -10,6 +10,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, Preset, TrainingSettings
 from segadapt.core.parameters.root import ORACLE
+from segadapt.data.splits import official_counts
 from segadapt.plan.code import ROOT, code_hash
 from segadapt.plan.figures import figures
 from segadapt.plan.rows import SOURCE, SOURCE_MULTI, UNADAPTED, is_multi, snapshot_files
@@ -100,6 +101,8 @@ class Planner:
             "format": dataset.format,
             "root": dataset.root or rendered,
             "classes": self.preset.model.classes,
+            "count": (dataset.render.splits if dataset.render else official_counts(dataset.format)).get(entry.split),
+            "accept": list(dataset.accept),
         }
         inputs = {"rendered": f"{rendered}/manifest.json"} if dataset.render else {}
         return self.job(

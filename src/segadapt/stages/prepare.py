@@ -9,9 +9,10 @@ from segadapt.stages.runner import main
 
 
 def pack(job: Job, scratch: Path) -> None:
-    """The card's configuration is the preparation, but for the size's spelling."""
+    """The card's configuration is the preparation, but for the spelling of sizes and lists."""
     config = dict(job.config)
-    what = Preparation(root=Path(config.pop("root")), size=width_height(config.pop("size")), **config)
+    root, size, accept = Path(config.pop("root")), width_height(config.pop("size")), tuple(config.pop("accept"))
+    what = Preparation(root=root, size=size, accept=accept, **config)
     prepare(what, Path(job.outputs["manifest"]).parent, scratch, job.run["prepare_processes"])
 
 

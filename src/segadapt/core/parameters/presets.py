@@ -1,8 +1,9 @@
 """How large everything is: data sets, sizes, model and step counts of one preset."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from segadapt.core.parameters.sizes import Count, Fraction, Name, Section, Size, Whole
 
@@ -16,15 +17,32 @@ class Rendering(Section):
     seed: Annotated[Whole, Field(ge=0)] = 0
 
 
+def _inside(path: str) -> str:
+    plain = PurePosixPath(path)
+    if not path or plain.is_absolute() or ".." in plain.parts or "\\" in path or str(plain) != path:
+        raise ValueError(f"'{path}' must be a path below the data set's folder, with forward slashes: a/b.png")
+    return path
+
+
+def _each_once(paths: tuple[str, ...]) -> tuple[str, ...]:
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ValueError(f"'{path}' stands there twice; list it once")
+    return paths
+
+
 class DatasetEntry(Section):
     """A data set as its authors ship it: in a folder of the user's, or rendered there by us.
 
-    ``format`` names a file of ``segadapt/data/datasets``.
+    ``format`` names a file of ``segadapt/data/datasets``. ``accept`` are files, relative to the folder, whose faults
+    are known: what they belong to is left out, and the cache's manifest says so. A list or folder that gives another
+    number of images than the authors' is accepted in the same way.
     """
 
     format: Name
     root: str | None = None
     render: Rendering | None = None
+    accept: Annotated[tuple[Annotated[str, AfterValidator(_inside)], ...], AfterValidator(_each_once)] = ()
 
 
 class CacheEntry(Section):

@@ -4,10 +4,17 @@ A data set module defines
 
 ``HOW_TO_GET``
     one sentence: where the data set is requested and how to lay it out,
+``COUNTS``
+    how many samples each split has as its authors ship it, for example ``{"train": 2975, "val": 500}``,
 ``list_samples(root, split)``
-    the split's files as ``SampleFiles``, in a fixed order; UserError for anything amiss,
+    the split's files as ``SampleFiles``, in a fixed order. With the helpers of ``segadapt.data.listing`` it raises
+    ``MissingSplit`` if nothing of the split is there, and ``Faulty``, which carries all faults, for anything amiss,
 ``train_id_table(class_set)``
-    a 256-entry uint8 table from on-disk id to train id, ``FOREIGN`` for ids that must not occur.
+    a 256-entry uint8 table from on-disk id to train id, ``FOREIGN`` for ids that must not occur; UserError for a
+    class set that the data set cannot serve.
+
+It may define ``NATIVE_SIZE``, the (width, height) that its files should have, and ``parts(root)``, the data sets that
+lie in a folder of several.
 """
 
 import importlib
@@ -18,7 +25,7 @@ from types import ModuleType
 import numpy as np
 
 from segadapt.core.errors import UserError
-from segadapt.labels import CAMVID11, ClassSet, camvid_train_ids
+from segadapt.labels import CITYSCAPES19, IGNORE_INDEX, ClassSet, from_cityscapes
 
 FOREIGN = 254
 """Table entry of an on-disk id that the data set does not define."""
@@ -26,20 +33,27 @@ FOREIGN = 254
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """One image and, if the split is labelled, its label file."""
+    """One image and, if the split is labelled, its label file.
+
+    ``read_ids`` names how ids stand in the label file: see ``segadapt.data.label_files``.
+    """
 
     name: str
     image: Path
     label: Path | None
+    read_ids: str = "index"
+
+
+def known_formats() -> list[str]:
+    """The names of all data set modules."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 
 
 def dataset_module(format_name: str) -> ModuleType:
     """The module ``segadapt.data.datasets.<format_name>``; UserError if there is none."""
-    try:
-        return importlib.import_module(f"segadapt.data.datasets.{format_name}")
-    except ModuleNotFoundError as error:
-        known = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
-        raise UserError(f"data set format '{format_name}' is not known; known are {', '.join(known)}") from error
+    if format_name not in known_formats():
+        raise UserError(f"data set format '{format_name}' is not known; known are {', '.join(known_formats())}")
+    return importlib.import_module(f"segadapt.data.datasets.{format_name}")
 
 
 def lookup_table(train_ids: dict[int, int]) -> np.ndarray:
@@ -50,14 +64,15 @@ def lookup_table(train_ids: dict[int, int]) -> np.ndarray:
     return table
 
 
+def named_id_table(label_ids: dict[str, int], ignored_ids: tuple[int, ...], class_set: ClassSet) -> np.ndarray:
+    """The table for files whose ids are those of Cityscapes' classes by name; what ``class_set`` lacks is ignored."""
+    train_ids = dict.fromkeys(ignored_ids, IGNORE_INDEX)
+    views = from_cityscapes(class_set)
+    train_ids |= {label_id: views[CITYSCAPES19.classes.index(name)] for name, label_id in label_ids.items()}
+    return lookup_table(train_ids)
+
+
 def cityscapes_id_table(class_set: ClassSet) -> np.ndarray:
     """The table for files that hold Cityscapes label ids, as Cityscapes, GTA5 and NTHU do."""
-    return lookup_table(camvid_train_ids() if class_set is CAMVID11 else class_set.train_ids())
-
-
-def require_folder(root: Path, folder: str, how_to_get: str) -> Path:
-    """``root/folder``, or the one sentence that tells a new user what to do."""
-    path = root / folder
-    if not path.is_dir():
-        raise UserError(f"folder {path} is missing: {how_to_get}")
-    return path
+    label_ids = dict(zip(CITYSCAPES19.classes, CITYSCAPES19.label_ids, strict=True))
+    return named_id_table(label_ids, CITYSCAPES19.ignored_ids, class_set)

@@ -1,52 +1,60 @@
 """GTA5 ("Playing for Data", Richter et al., ECCV 2016) as shipped.
 
-Images ``images/00001.png`` and palette label files ``labels/00001.png`` whose *index* is the
-Cityscapes label id (34, the licence plate, is ignored). A split is ``list/{split}.txt`` with one
-image number a line, unpadded, as in the released code's ``datasets/gta5_list``.
+Images ``images/00001.png`` and palette label files ``labels/00001.png`` whose *index* is the Cityscapes label id (34,
+the licence plate, is ignored). A split is ``list/{split}.txt`` with one image number a line, as in the released
+code's ``datasets/gta5_list``, or else the official one: ``split.mat`` with the variables trainIds, valIds and testIds,
+which the authors ship with their read-mapping code. About fifteen images of the training split are all black, some
+downloads lack 25 images, and some images are not of the usual size.
 """
 
+import re
 from pathlib import Path
 
-from segadapt.core.errors import UserError
-from segadapt.data.datasets import SampleFiles, cityscapes_id_table, require_folder
+from segadapt.data.datasets import cityscapes_id_table
+from segadapt.data.faults import Fault, Kind, MissingSplit
+from segadapt.data.listing import Listing, bad_entries, pairs, read_list, require_folders, whole
 
 HOW_TO_GET = (
     "get GTA5 from the authors' page (download.visinf.tu-darmstadt.de/data/from_games) and unpack it so that "
-    "images/00001.png, labels/00001.png and list/train.txt (one image number a line) lie in it, "
+    "images/00001.png, labels/00001.png and split.mat or list/train.txt (one image number a line) lie in it, "
     "or point presets.<preset>.datasets.<name>.root in params.yaml at your copy"
 )
+COUNTS = {"train": 12403, "val": 6382, "test": 6181}
+NATIVE_SIZE = (1914, 1052)
 
 train_id_table = cityscapes_id_table
 
 
-def list_samples(root: Path, split: str) -> list[SampleFiles]:
-    """The images of ``list/{split}.txt`` in its order; UserError for a bad line or a missing file."""
-    images = require_folder(root, "images", HOW_TO_GET)
-    labels = require_folder(root, "labels", HOW_TO_GET)
-    samples = []
-    for number in _numbers(root / "list" / f"{split}.txt"):
-        sample = SampleFiles(f"{number:05d}", images / f"{number:05d}.png", labels / f"{number:05d}.png")
-        for path in (sample.image, sample.label):
-            if not path.is_file():
-                raise UserError(f"{path} is missing though list/{split}.txt names it; restore it or take the line out")
-        samples.append(sample)
-    return samples
+def list_samples(root: Path, split: str) -> Listing:
+    """The images of the split in the list's order; a bad line and a file that is not there are faults."""
+    images, labels = require_folders(root, ["images", "labels"], HOW_TO_GET)
+    place = root / "list" / f"{split}.txt"
+    official = next((path for path in (root / "split.mat", root / "read_mapping/split.mat") if path.is_file()), None)
+    if place.is_file() or official is None:
+        names, faults = read_list(place, HOW_TO_GET, _padded, "image number")
+    else:
+        place = official
+        names, faults = _official(place, split)
+    return whole(pairs(images, labels, names), place, faults, bad_entries(faults))
 
 
-def _numbers(path: Path) -> list[int]:
+def _padded(line: str) -> str | None:
+    return f"{int(line):05d}" if re.fullmatch("[0-9]{1,9}", line) else None
+
+
+def _official(path: Path, split: str) -> tuple[list[str], list[Fault]]:
+    from scipy.io import loadmat  # here, for it takes a while and few need it
+
+    variable = f"{split}Ids"
     try:
-        lines = path.read_text(encoding="utf-8-sig").split()
-    except OSError as error:
-        raise UserError(f"split list {path} is missing: {HOW_TO_GET}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not plain text; list one image number a line") from error
-    for index, line in enumerate(lines, 1):
-        if not line.isdecimal():
-            raise UserError(f"{path}: entry {index} is '{line}', not an image number; correct or remove it")
-    numbers = [int(line) for line in lines]
-    if not numbers:
-        raise UserError(f"{path} is empty; list one image number a line")
-    if len(set(numbers)) != len(numbers):
-        twice = next(number for number in numbers if numbers.count(number) > 1)
-        raise UserError(f"{path}: image {twice} is listed twice; keep one line")
-    return numbers
+        numbers = loadmat(path, variable_names=[variable]).get(variable)
+    except Exception as error:  # scipy raises nearly anything for a damaged file
+        fault = f"cannot be read ({type(error).__name__})", "fetch this file again, or write list/<split>.txt"
+        return [], [Fault(path, Kind.BAD_LIST, *fault)]
+    if numbers is None:
+        raise MissingSplit(f"{path} has no split '{split}'; it knows train, val and test")
+    if numbers.size == 0:
+        return [], [Fault(path, Kind.BAD_LIST, f"has no number in {variable}", "fetch this file again")]
+    names = [f"{number:05d}" for number in sorted(map(int, numbers.ravel()))]
+    fault = "lists an image twice", "fetch this file again"
+    return list(dict.fromkeys(names)), [Fault(path, Kind.LISTED_TWICE, *fault)] * (len(set(names)) < len(names))

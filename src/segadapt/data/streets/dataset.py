@@ -12,23 +12,14 @@ from pathlib import Path
 
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
+from segadapt.data.rendered import DESCRIPTION_NAME
 from segadapt.data.streets.domains import domain_of
+from segadapt.data.streets.layouts import LAYOUTS, SPLIT_NUMBER
 from segadapt.data.streets.picture import check_size, render_scene
-from segadapt.data.streets.write import (
-    LAYOUTS,
-    SCENES_PER_SPLIT,
-    SPLIT_NUMBER,
-    Place,
-    folders_of,
-    place_of,
-    remove_others,
-    write_lists,
-    write_scene,
-)
+from segadapt.data.streets.write import Place, folders_of, place_of, remove_others, write_lists, write_scene
 
 GENERATOR_VERSION = 4
 """Raised whenever the same seed gives other pictures."""
-DESCRIPTION_NAME = "streets.json"
 _CHUNK = 4
 
 Progress = Callable[[Iterable[int], int], Iterable[int]]
@@ -47,29 +38,35 @@ def _check(layout: str, splits: dict[str, int], size: tuple[int, int], seed: int
     for split, count in splits.items():
         if split not in SPLIT_NUMBER:
             raise UserError(f"split {split!r} of the built-in streets is unknown: use {', '.join(SPLIT_NUMBER)}")
-        if not 0 <= count <= SCENES_PER_SPLIT:
-            raise UserError(f"split {split!r} asks for {count} pictures: use 0 to {SCENES_PER_SPLIT}")
+        most = LAYOUTS[layout].splits
+        if split not in most:
+            raise UserError(f"layout {layout!r} of the built-in streets has no split {split!r}: use {', '.join(most)}")
+        if not 0 <= count <= most[split]:
+            raise UserError(f"split {split!r} asks for {count} pictures: use 0 to {most[split]}")
     check_size(size)
     if seed < 0 or processes < 1:
         raise UserError(f"seed {seed} must be 0 or more and processes {processes} 1 or more")
 
 
-def _claim_root(root: Path, asked: dict[str, object], expected: list[Place]) -> None:
+def _claim_root(root: Path, asked: dict[str, object], splits: dict[str, int], expected: list[Place]) -> None:
     """Makes the folder hold no picture but those asked for; UserError if it holds some that are not ours.
 
+    The description says what was asked for, and how many pictures of each split, which ``segadapt check`` counts.
     Pictures that an earlier call rendered from other parameters are removed first and the new description is
     written last, so that a call killed in between is made good by the next one.
     """
     if root.exists() and not root.is_dir():
         raise UserError(f"{root} is not a folder: remove it or choose another place for the built-in streets")
     path = root / DESCRIPTION_NAME
+    description = (json.dumps({**asked, "splits": splits}, indent=1) + "\n").encode()
     if path.exists():
         try:
-            same = json.loads(path.read_text()) == asked
+            earlier = json.loads(path.read_text())
+            same = isinstance(earlier, dict) and asked.items() <= earlier.items()
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read ({error}): delete the folder {root} to render it anew") from error
-        remove_others(root, [file for place in expected for file in (place.image, place.label)] if same else [])
-        if same:
+        remove_others(root, [file for place in expected for file in place.files] if same else [])
+        if same and earlier.get("splits") == splits:
             return
     else:
         for folder in folders_of(root):
@@ -77,7 +74,7 @@ def _claim_root(root: Path, asked: dict[str, object], expected: list[Place]) -> 
                 raise UserError(
                     f"{folder} holds files, but {path} does not say that we rendered them: choose an empty folder"
                 )
-    write_bytes(path, (json.dumps(asked, indent=1) + "\n").encode())
+    write_bytes(path, description)
 
 
 def _end_with_parent() -> None:
@@ -132,7 +129,7 @@ def render_dataset(
     Args:
         root: folder of the data set, made if missing.
         domain: "game" (the source), "camera" (the target) or "town" (a source for photographs).
-        layout: "gta5" or "cityscapes": whose on-disk format to write.
+        layout: whose on-disk format to write: a key of ``LAYOUTS``.
         splits: number of pictures for each of "train", "val", "test".
         size: (width, height) in pixels.
         seed: non-negative.
@@ -147,9 +144,8 @@ def render_dataset(
     _check(layout, splits, size, seed, processes)
     places = [place_of(root, layout, split, position) for split, count in splits.items() for position in range(count)]
     asked = {"domain": domain, "layout": layout, "seed": seed, "size": list(size), "generator": GENERATOR_VERSION}
-    _claim_root(root, asked, places)
-    if layout == "gta5":
-        write_lists(root, splits)
+    _claim_root(root, asked, splits, places)
+    write_lists(root, layout, splits)
     missing = [place for place in places if not place.is_finished()]
     if not missing:
         return 0

@@ -1,0 +1,51 @@
+"""``segadapt check``: a data set as its authors ship it, verified file by file."""
+
+import argparse
+from pathlib import Path
+
+from segadapt.commands._options import cores, positive
+
+HELP = "verify a data set as its authors ship it: counts, sizes, ids, unreadable files"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help="its format: gta5, synthia, cityscapes, nthu, camvid, ...")
+    parser.add_argument("root", metavar="ROOT", type=Path, help="its folder; for nthu a city's, or that of the cities")
+    parser.add_argument("--split", nargs="+", metavar="S", help="default: every split that is there")
+    parser.add_argument(
+        "--accept", nargs="+", default=[], metavar="FILE", help="files, relative to ROOT, whose faults are known"
+    )
+    parser.add_argument("--processes", type=positive, default=cores(), help="default: all cores")
+
+
+def run(given: argparse.Namespace) -> int:
+    from segadapt.core.errors import UserError
+    from segadapt.data.checking import check_dataset, parts_of, summary
+    from segadapt.data.splits import split_names
+
+    faults, parts = [], parts_of(given.dataset, given.root)
+    own = {part: _below(part, given.root, given.accept) for part in parts}
+    for path in given.accept:
+        if not any(path in names for names in own.values()):
+            raise UserError(f"--accept {path} lies in none of {', '.join(map(str, parts))}; correct the path")
+    for part in parts:
+        reports = check_dataset(given.dataset, part, given.split, list(own[part].values()), given.processes)
+        print(f"{given.dataset} in {part}")
+        print("\n".join(summary(reports)))
+        absent = [] if given.split else set(split_names(given.dataset)) - {report.split for report in reports}
+        print(f"not there: {', '.join(sorted(absent))}\n" if absent else "")
+        faults += [fault for report in reports for fault in report.faults]
+    if not faults:
+        print("sound: no fault")
+        return 0
+    print(f"{len(faults)} fault{'s'[: len(faults) != 1]}:")
+    print("\n".join(f"  {fault.kind}: {fault}" for fault in faults))
+    return 1
+
+
+def _below(part: Path, root: Path, accept: list[str]) -> dict[str, str]:
+    """The accepted paths that lie in ``part``, by what the user wrote, relative to it."""
+    prefix = part.relative_to(root).as_posix()
+    if prefix == ".":
+        return {path: path for path in accept}
+    return {path: path.removeprefix(f"{prefix}/") for path in accept if path.startswith(f"{prefix}/")}
