@@ -124,6 +124,27 @@ def test_killed_and_continued_is_the_same_bytes(game, tmp_path, monkeypatch, kil
     assert cache_bytes(tmp_path / "cache") == cache_bytes(tmp_path / "whole")
 
 
+def test_a_sample_accepted_after_it_was_journalled_shifts_nothing(game, tmp_path, monkeypatch):
+    pack_one, done = module._pack_one, []
+
+    def dying(*arguments, **named):
+        done.append(1)
+        if len(done) > 4:
+            raise Killed
+        return pack_one(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_pack_one", dying)
+        with pytest.raises(Killed):
+            prepare(preparation(game), tmp_path / "cache", tmp_path / "scratch", 1)
+    cut(game / "images/00002.png")
+    accepted = preparation(game, accept=("images/00002.png",))
+    for scratch in ("scratch", "other"):
+        prepare(accepted, tmp_path / f"{scratch}_cache", tmp_path / scratch, 1)
+    assert names(tmp_path / "scratch_cache") == ["00001", "00003", "00004", "00005", "00006"]
+    assert cache_bytes(tmp_path / "scratch_cache") == cache_bytes(tmp_path / "other_cache")
+
+
 def test_after_a_refusal_the_first_records_are_kept_and_mending_gives_the_bytes_of_a_sound_set(game, tmp_path):
     prepare(preparation(game), tmp_path / "whole", tmp_path / "other", 1)
     whole = (game / "images/00003.png").read_bytes()
