@@ -6,12 +6,19 @@ import pandas
 import pytest
 from PIL import Image
 
-from segadapt.reporting.curves import COLOURS, Curve, curves_csv, curves_png
+from segadapt.reporting.curves import Curve, curves_csv, curves_figure
+from segadapt.reporting.style import COLOURS, png, svg
 
 
 def curves(count: int = 2) -> list[Curve]:
     return [
-        Curve(f"method {index}", seed, [(9, 2.0, None), (19, 1.0, -0.25 * index)], [(0, 0.2), (20, 0.25 + 0.01 * seed)])
+        Curve(
+            f"method {index}",
+            seed,
+            [(9, 2.0, None), (19, 1.0, -0.25 * index)],
+            [(0, 0.2), (20, 0.25 + 0.01 * seed)],
+            index,
+        )
         for index in range(count)
         for seed in (1, 2)
     ]
@@ -29,8 +36,11 @@ def test_every_point_is_a_line_of_the_data():
 
 @pytest.mark.parametrize("count", [1, len(COLOURS) + 2])
 def test_equal_curves_give_equal_pictures(count):
-    picture = curves_png(curves(count), "toy data")
-    assert picture == curves_png(curves(count), "toy data")
-    assert picture != curves_png(curves(count), "other data")
+    draw = lambda note: curves_figure(curves(count), note)  # noqa: E731
+    picture = png(draw("toy data"))
+    assert picture == png(draw("toy data"))
+    assert picture != png(draw("other data"))
+    vector = svg(draw("toy data"))
+    assert vector == svg(draw("toy data")) and b"dc:date" not in vector
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     assert image.width > 1000 and len(image.getcolors(1 << 20)) > 2

@@ -13,6 +13,7 @@ from segadapt.core import provenance
 from segadapt.core.job import snapshot_paths
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.plan import Plan, make_plan, order_times, phase_targets, statuses
+from segadapt.plan.rows import look
 from segadapt.plan.status import LONG_AGO
 from segadapt.plan.targets import PHASES
 
@@ -26,8 +27,10 @@ ROWS = (
     "maxsquare_iw_multi",
 )
 METHODS = ROWS[1:]
-FIGURES = ["figure/curves", "figure/qualitative"]
-TABLES = ["protocols/table2", "table/table2"]
+# What shows every row, and what shows the unadapted model and MaxSquare alone.
+FIGURES = ["figure/curves", "figure/qualitative", "figure/table2_classes"]
+OF_MAXSQUARE = ["figure/figure2", "figure/figure4"]
+TABLES = ["protocols/table2", "statistics/table2", "table/table2"]
 
 
 def plan_of(**changes) -> Plan:
@@ -104,7 +107,12 @@ def test_edits_change_the_cards_they_must():
         "pretrain/source_multi/seed1",
     ]
     new = altered(lambda each: each.update(seeds=[1, 2]))
-    assert [name for name in new if not name.endswith("seed2")] == ["figure/curves", *TABLES]
+    assert [name for name in new if not name.endswith("seed2")] == [
+        "figure/curves",
+        "figure/figure4",
+        "figure/table2_classes",
+        *TABLES,
+    ]
 
 
 def test_switches_of_the_evaluation_change_the_evaluations_that_they_concern():
@@ -131,6 +139,39 @@ def test_snapshots_go_from_training_to_evaluation_with_target_images():
     for model in ("source", "maxsquare_iw_multi"):
         job = plan.by_name[f"evaluate/{model}/seed1"]
         assert set(job.inputs) == {"model", "labelled"} and "last_step" not in job.config
+
+
+def test_only_what_shows_a_row_depends_on_it():
+    plan = plan_of()
+    assert below(plan, "evaluate/minent/seed1") == {"figure/curves", "figure/table2_classes", *TABLES}
+    assert below(plan, "adapt/maxsquare/seed1") == {"evaluate/maxsquare/seed1", *FIGURES, *OF_MAXSQUARE, *TABLES}
+    assert plan.by_name["figure/figure1"].inputs == {}
+    assert list(plan.by_name["figure/figure2"].config["models"]) == ["source_only", "maxsquare"]
+
+
+def test_a_new_row_repaints_no_other():
+    def looks(rows):
+        plan = make_plan(parameters_from(tiny_parameters(rows), "tiny"))
+        return {row["key"]: row["look"] for row in plan.by_name["figure/table2_classes"].config["rows"]}
+
+    few, all_rows = looks(("source_only", "maxsquare")), looks(ROWS)
+    assert few == {key: all_rows[key] for key in few} and len(set(all_rows.values())) == len(ROWS)
+    methods = [f"method{number}" for number in range(20)]
+    assert len({look(key, methods) for key in (*methods, "source_only", "oracle")}) == 22
+
+
+def test_the_baseline_is_the_control_that_forwards_target_images():
+    def baseline_of(*rows):
+        return make_plan(parameters_from(tiny_parameters(rows), "tiny")).by_name["statistics/table2"].config["baseline"]
+
+    assert baseline_of(*ROWS) == "target_forwarded"
+    assert baseline_of("source_only", "source_continued", "minent") == "source_only"
+
+
+def test_a_table_of_unadapted_models_has_no_figure_of_adaptation():
+    names = {job.name for job in make_plan(parameters_from(tiny_parameters(("source_only",)), "x")).jobs}
+    figures = {"figure/figure1", "figure/figure2", "figure/figure4", "figure/table2_classes"}
+    assert {name for name in names if name.startswith("figure/")} == figures
 
 
 def test_a_method_that_no_table_lists_is_not_run():

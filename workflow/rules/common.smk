@@ -9,7 +9,7 @@ from snakemake.utils import validate
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
-from segadapt.plan import make_plan, phase_targets, snapshot_files
+from segadapt.plan import make_plan, phase_targets, result_files, snapshot_files
 from segadapt.plan.session import begin_session, has_gpu
 
 
@@ -69,12 +69,3 @@ def snapshots_of(stage):
     """Patterns of the models that a training stage keeps on the way."""
     files = snapshot_files(getattr(plan.parameters.active_preset, stage)).values()
     return [f"work/{{preset}}/models/{{model}}/seed{{seed}}/{file}" for file in files]
-
-
-def result_files():
-    """Every table and figure of the active preset."""
-    return [
-        next(iter(job.outputs.values()))
-        for job in plan.jobs
-        if job.stage in ("table", "protocols", "figure", "curves")
-    ]

@@ -47,44 +47,20 @@ rule protocols:
         "python -m segadapt.stages.protocols {input.card} 2>&1 | tee {log}"
 
 
-rule figure:
+rule statistics:
     input:
-        card=f"work/{plan.parameters.preset}/cards/figure/{{figure}}.json",
-        upstream=inputs_of("figure/{figure}"),
+        card=f"work/{plan.parameters.preset}/cards/statistics/{{table}}.json",
+        upstream=inputs_of("statistics/{table}"),
     output:
-        picture=report(
-            "results/figures/{figure}.png",
-            caption="../report/figure.rst",
-            category="Figures",
+        csv=report(
+            "results/{table}_statistics.csv",
+            caption="../report/statistics.rst",
+            category="Tables",
         ),
-        provenance="results/figures/{figure}.provenance.json",
+        md="results/{table}_statistics.md",
+        provenance="results/{table}_statistics.provenance.json",
     log:
-        f"work/{plan.parameters.preset}/logs/figure/{{figure}}.log",
-    conda:
-        "../envs/segadapt.yaml"
-    threads: plan.parameters.active_preset.run.cpu_threads
-    resources:
-        mem_mb=1500,
-        runtime=30,
-        gpu=int(HAS_GPU),
-    shell:
-        "python -m segadapt.stages.figure {input.card} 2>&1 | tee {log}"
-
-
-rule curves:
-    input:
-        card=f"work/{plan.parameters.preset}/cards/figure/curves.json",
-        upstream=inputs_of("figure/curves"),
-    output:
-        picture=report(
-            "results/figures/curves.png",
-            caption="../report/curves.rst",
-            category="Figures",
-        ),
-        data="results/figures/curves.csv",
-        provenance="results/figures/curves.provenance.json",
-    log:
-        f"work/{plan.parameters.preset}/logs/figure/curves.log",
+        f"work/{plan.parameters.preset}/logs/statistics/{{table}}.log",
     conda:
         "../envs/segadapt.yaml"
     threads: 1
@@ -92,7 +68,7 @@ rule curves:
         mem_mb=500,
         runtime=10,
     shell:
-        "python -m segadapt.stages.curves {input.card} 2>&1 | tee {log}"
+        "python -m segadapt.stages.statistics {input.card} 2>&1 | tee {log}"
 
 
 # DVC's phases: each asks for all jobs of its stages.

@@ -14,7 +14,7 @@ def run(given: argparse.Namespace) -> None:
     from segadapt.reporting import print_table
 
     twin = given.table.with_suffix(".md")
-    if given.table.stem.endswith("_protocols") and twin.is_file():
+    if given.table.stem.endswith(("_protocols", "_statistics")) and twin.is_file():
         print(twin.read_text(encoding="utf-8"))
     else:
         print_table(given.table)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry
-from segadapt.plan.rows import SOURCE, UNADAPTED, is_multi
+from segadapt.plan.paper_figures import figure1, figure2, figure4
+from segadapt.plan.rows import SOURCE, UNADAPTED, is_multi, look
 
 if TYPE_CHECKING:
     from segadapt.plan.jobs import Planner
 
-FOLDER = "results/figures"
 
-
-def figures(planner: Planner, methods: dict[str, MethodEntry]) -> list[Job]:
-    """Every figure of these methods; the unadapted source model stands beside them."""
-    return [qualitative(planner, methods), curves(planner, methods)]
+def figures(planner: Planner, rows: set[str], methods: dict[str, MethodEntry]) -> list[Job]:
+    """Every figure of the tables that have these rows; the unadapted source model stands beside these methods."""
+    jobs = [figure1(planner)]
+    jobs += [classes_of(planner, name) for name in planner.parameters.experiments]
+    if "source_only" in rows:
+        jobs += [figure2(planner, methods), figure4(planner, methods)]
+        jobs += [qualitative(planner, methods), curves(planner, methods)] if methods else []
+    return jobs
 
 
 def qualitative(planner: Planner, methods: dict[str, MethodEntry]) -> Job:
@@ -30,7 +34,7 @@ def qualitative(planner: Planner, methods: dict[str, MethodEntry]) -> Job:
         "models": {key: {"title": title, **planner.network(multi)} for key, (_, title, multi) in shown.items()},
         "images": list(preset.figure_rows),
     }
-    return _figure(planner, "figure", "qualitative", {"picture": "qualitative.png"}, inputs, config)
+    return planner.figure("figure", "qualitative", inputs, config, {"picture": "png"})
 
 
 def curves(planner: Planner, methods: dict[str, MethodEntry]) -> Job:
@@ -43,18 +47,22 @@ def curves(planner: Planner, methods: dict[str, MethodEntry]) -> Job:
         for seed in seeds:
             inputs[f"history/{key}/{seed}"] = planner.model(key, seed).replace("model.safetensors", "history.csv")
         # A method with guidance starts from another source model, which no table scores.
-        rows.append({"key": key, "title": method.title, "steps": training.steps, "from_source": not is_multi(method)})
-    config = {
+        about = {"key": key, "title": method.title, "look": look(key, planner.parameters.methods)}
+        rows.append(about | {"steps": training.steps, "from_source": not is_multi(method)})
+    config = planner.about_figure() | {"rows": rows, "seeds": list(seeds)}
+    return planner.figure("curves", "curves", inputs, config)
+
+
+def classes_of(planner: Planner, table: str) -> Job:
+    """IoU of every class, for the rows of one table."""
+    keys = planner.parameters.experiments[table].rows
+    methods, rows = planner.parameters.methods, []
+    for key in keys:
+        about = planner.row(key)
+        rows.append({"key": key, "title": about["title"], "origin": about["origin"], "look": look(key, methods)})
+    config = planner.about_figure() | {
         "rows": rows,
-        "seeds": list(seeds),
-        "evaluation_size": planner.parameters.active_protocol.evaluation_size,
-        "data_note": planner.preset.data_note,
+        "seeds": list(planner.parameters.seeds),
+        "classes": planner.preset.model.classes,
     }
-    return _figure(planner, "curves", "curves", {"picture": "curves.png", "data": "curves.csv"}, inputs, config)
-
-
-def _figure(
-    planner: Planner, stage: str, name: str, files: dict[str, str], inputs: dict[str, str], config: dict[str, Any]
-) -> Job:
-    provenance = f"{FOLDER}/{name}.provenance.json"
-    return planner.job(stage, f"figure/{name}", FOLDER, files, provenance=provenance, inputs=inputs, config=config)
+    return planner.figure("bars", f"{table}_classes", planner.row_metrics(keys), config)

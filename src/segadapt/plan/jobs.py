@@ -12,10 +12,15 @@ from segadapt.core.parameters import MethodEntry, Parameters, Preset, TrainingSe
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.code import ROOT, code_hash
 from segadapt.plan.figures import figures
-from segadapt.plan.rows import SOURCE, SOURCE_MULTI, UNADAPTED, is_multi, snapshot_files
+from segadapt.plan.rows import SOURCE, SOURCE_MULTI, UNADAPTED, baseline, is_multi, snapshot_files
 
 _NOT_A_LOSS = {"composition", "multi_level"}
 """Files of ``segadapt/methods`` that put losses together and are none."""
+FIGURES = "results/figures"
+DRAWN = {"picture": "png", "vector": "svg", "data": "csv"}
+"""The files of a drawn figure: as pixels, as lines, and the points behind it."""
+BOOTSTRAP = {"bootstrap_samples": 2000, "bootstrap_seed": 20191027}
+"""Fixed, so that equal evaluations give equal intervals."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,9 @@ class Planner:
         jobs = [self.pretrain(name, seed) for seed in seeds for name in sources]
         jobs += [self.adapt(name, entry, seed) for seed in seeds for name, entry in methods.items()]
         jobs += [self.evaluate(name, seed) for seed in seeds for name in scored]
-        jobs += [table(name) for name in self.parameters.experiments for table in (self.table, self.protocols)]
-        jobs += figures(self, methods) if "source_only" in rows and methods else []
+        tables = (self.table, self.protocols, self.statistics)
+        jobs += [table(name) for name in self.parameters.experiments for table in tables]
+        jobs += figures(self, rows, methods)
         return self._data_for(jobs) + jobs
 
     def _data_for(self, jobs: list[Job]) -> list[Job]:
@@ -192,6 +198,38 @@ class Planner:
             inputs=self.row_metrics(keys), config=self._about_table() | {"rows": rows},
         )  # fmt: skip
 
+    def statistics(self, name: str) -> Job:
+        """Each row against the control of the table, over seeds and over images."""
+        keys = self.parameters.experiments[name].rows
+        rows = [{part: self.row(key)[part] for part in ("key", "title", "origin")} for key in keys]
+        confusions = {
+            f"confusion/{key}/{seed}": self.confusion(key, seed) for key in keys for seed in self.parameters.seeds
+        }
+        return self.job(
+            "statistics", f"statistics/{name}", "results",
+            {kind: f"{name}_statistics.{kind}" for kind in ("csv", "md")},
+            provenance=f"results/{name}_statistics.provenance.json",
+            inputs=self.row_metrics(keys) | confusions,
+            config=self._about_table() | BOOTSTRAP | {
+                "rows": rows, "baseline": baseline(keys, self.parameters.methods),
+            },
+        )  # fmt: skip
+
+    def figure(
+        self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any], kinds: dict[str, str] = DRAWN
+    ) -> Job:
+        """A job of ``results/figures/<name>.*``; ``kinds`` are its files, role to ending."""
+        files = {role: f"{name}.{kind}" for role, kind in kinds.items()}
+        provenance = f"{FIGURES}/{name}.provenance.json"
+        return self.job(stage, f"figure/{name}", FIGURES, files, provenance=provenance, inputs=inputs, config=config)
+
+    def about_figure(self) -> dict[str, Any]:
+        """What every figure of scores goes by and says."""
+        return {
+            "evaluation_size": self.parameters.active_protocol.evaluation_size,
+            "data_note": self.preset.data_note,
+        }
+
     def _about_table(self) -> dict[str, Any]:
         return {
             "seeds": list(self.parameters.seeds),
@@ -212,12 +250,17 @@ class Planner:
 
     def row_metrics(self, keys: Iterable[str]) -> dict[str, str]:
         """Role ``metrics/<row>/<seed>`` to file, of every row and seed."""
-        models = {key: SOURCE if key == "source_only" else key for key in keys}
+        seeds = self.parameters.seeds
         return {
-            f"metrics/{key}/{seed}": f"{self._metrics(model, seed)}/metrics.json"
-            for key, model in models.items()
-            for seed in self.parameters.seeds
+            f"metrics/{key}/{seed}": f"{self._row_folder(key, seed)}/metrics.json" for key in keys for seed in seeds
         }
+
+    def confusion(self, key: str, seed: int) -> str:
+        """The confusion matrices of a row's model."""
+        return f"{self._row_folder(key, seed)}/confusion.safetensors"
+
+    def _row_folder(self, key: str, seed: int) -> str:
+        return self._metrics(SOURCE if key == "source_only" else key, seed)
 
     def _training(
         self, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: dict[str, str], *,

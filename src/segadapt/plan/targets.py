@@ -7,9 +7,14 @@ PHASES = {
     "pretrain": ("pretrain",),
     "adapt": ("adapt", "refine"),
     "evaluate": ("evaluate",),
-    "table": ("table", "protocols", "figure", "curves"),
+    "table": ("table", "protocols", "statistics", "figure", "curves", "bars", "slopes", "confidence", "frequency"),
 }
 """The phases that DVC versions, and the stages of each."""
+
+
+def result_files(plan: Plan) -> list[str]:
+    """One file of every table and figure: asking for them asks for all."""
+    return [next(iter(job.outputs.values())) for job in plan.jobs if job.stage in PHASES["table"]]
 
 
 def phase_targets(plan: Plan, phase: str) -> list[str]:

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pandas
 
-from segadapt.core.artifacts import read_json, write_bytes
+from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
-from segadapt.reporting.curves import Curve, curves_csv, curves_png
+from segadapt.reporting.curves import Curve, curves_csv, curves_figure
+from segadapt.reporting.style import write_figure
 from segadapt.stages.runner import main
 
 
 def draw(job: Job, scratch: Path) -> None:
-    """From histories and metrics to ``results/figures/curves.png`` and the points behind it, ``curves.csv``."""
+    """From histories and metrics to ``results/figures/curves.png``, ``.svg`` and ``.csv``, the points behind them."""
     size, found = job.config["evaluation_size"], []
     for row in job.config["rows"]:
         for seed in job.config["seeds"]:
@@ -22,9 +23,8 @@ def draw(job: Job, scratch: Path) -> None:
             kept = {each["step"]: each[size] for each in metrics["steps"]} | {row["steps"]: metrics[size]["mIoU"]}
             if row["from_source"]:
                 kept[0] = read_json(Path(job.inputs[f"metrics/source_only/{seed}"]))[size]["mIoU"]
-            found.append(Curve(row["title"], seed, losses, sorted(kept.items())))
-    write_bytes(Path(job.outputs["data"]), curves_csv(found))
-    write_bytes(Path(job.outputs["picture"]), curves_png(found, job.config["data_note"]))
+            found.append(Curve(row["title"], seed, losses, sorted(kept.items()), row["look"]))
+    write_figure(job.outputs, curves_figure(found, job.config["data_note"]), curves_csv(found))
 
 
 if __name__ == "__main__":

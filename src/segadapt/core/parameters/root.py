@@ -52,8 +52,10 @@ class Parameters(Section):
             if reserved in self.methods:
                 raise ValueError(f"methods.{reserved}: this name is taken by the pipeline; choose another")
         for name, experiment in self.experiments.items():
-            if name.endswith("_protocols"):
-                raise ValueError(f"experiments.{name}: this ending is taken by tables of protocols; rename it")
+            if name.endswith(("_protocols", "_statistics")):
+                raise ValueError(
+                    f"experiments.{name}: this ending is taken by the tables that go with others; rename it"
+                )
             for index, row in enumerate(experiment.rows):
                 known(row, [*SOURCE_ROWS, *self.methods], f"experiments.{name}.rows[{index}]")
                 if row == ORACLE and self.active_preset.oracle is None:

@@ -1,0 +1,91 @@
+"""Two rows compared over images: would the difference hold on other images of the same kind?
+
+Images are drawn with replacement, the same ones for both rows and all seeds; the confusion matrices of the drawn images
+are added up, and mIoU is taken of the sum, as it is of the whole set. The models stay what they are: what another
+training run would change is not in this interval, that is what seeds are for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+
+from segadapt.core.errors import UserError
+from segadapt.core.variants import Variant
+from segadapt.evaluation import Evaluation, iou_from_matrix
+
+
+@dataclass(frozen=True)
+class ImageInterval:
+    """The percentile interval of the difference in mIoU, fractions; ``images`` is how many there are to draw from."""
+
+    low: float
+    high: float
+    images: int
+
+
+def miou_of_each(matrix_RCC: numpy.ndarray) -> numpy.ndarray:
+    """``miou_from_matrix`` of every matrix, float64 (R,): absent classes are left out; NaN where all are absent."""
+    iou_RC = iou_from_matrix(matrix_RCC)
+    known_RC = ~numpy.isnan(iou_RC)
+    count_R = known_RC.sum(axis=1)
+    sum_R = numpy.where(known_RC, iou_RC, 0.0).sum(axis=1)
+    return numpy.divide(sum_R, count_R, out=numpy.full(len(iou_RC), numpy.nan), where=count_R > 0)
+
+
+def draw_counts(images: int, samples: int, seed: int) -> numpy.ndarray:
+    """How often each of N images is in each of R samples of N drawn with replacement: int64 (R, N), rows sum to N."""
+    return numpy.random.default_rng(seed).multinomial(images, numpy.full(images, 1 / images), samples)
+
+
+def resampled_miou(matrices: Sequence[numpy.ndarray], counts_RN: numpy.ndarray) -> numpy.ndarray:
+    """The mIoU of a row in every sample, float64 (R,), mean over its seeds.
+
+    Args:
+        matrices: Counts (N, C, C) of the images, one array a seed.
+        counts_RN: From ``draw_counts``.
+    """
+    of_seeds = []
+    for matrix_NCC in matrices:
+        images, classes = matrix_NCC.shape[:2]
+        # In float64 the product is one fast call, and exact: pixel counts stay far below 2^53.
+        pooled_RCC = counts_RN.astype(float) @ matrix_NCC.reshape(images, -1).astype(float)
+        of_seeds.append(miou_of_each(pooled_RCC.reshape(-1, classes, classes)))
+    return numpy.mean(of_seeds, axis=0)
+
+
+def image_interval(
+    ours: Sequence[numpy.ndarray], baseline: Sequence[numpy.ndarray], samples: int, seed: int, level: float = 0.95
+) -> ImageInterval:
+    """Compares two rows by their matrices (N, C, C), one array a seed, the images of all in the same order.
+
+    A sample in which no class is present at all (every drawn image unlabelled) has no mIoU and is left out.
+    """
+    counts_RN = draw_counts(len(ours[0]), samples, seed)
+    difference_R = resampled_miou(ours, counts_RN) - resampled_miou(baseline, counts_RN)
+    known_R = difference_R[~numpy.isnan(difference_R)]
+    if not known_R.size:
+        return ImageInterval(numpy.nan, numpy.nan, len(ours[0]))
+    low, high = numpy.quantile(known_R, [(1 - level) / 2, (1 + level) / 2])
+    return ImageInterval(float(low), float(high), len(ours[0]))
+
+
+def matrices_in_order(
+    evaluations: Sequence[Evaluation], size: str, names: Sequence[str], who: str
+) -> list[numpy.ndarray]:
+    """Matrices (N, C, C) of the last step at a label size, one array an evaluation, images in the order of ``names``.
+
+    Rows may have been scored on different caches of the same images. UserError if the images of one, which ``who``
+    names, are others.
+    """
+    found = []
+    for evaluation in evaluations:
+        if set(evaluation.image_names) != set(names):
+            strange = sorted(set(evaluation.image_names) ^ set(names))
+            raise UserError(
+                f"{who} was scored on other images than the row it is compared with ({strange[0]} is in one only, "
+                f"{len(strange)} such); let evaluate_on and evaluate_refined_on in params.yaml name the same split"
+            )
+        places = {name: place for place, name in enumerate(evaluation.image_names)}
+        found.append(evaluation.confusion_NCC[Variant(size)][[places[name] for name in names]])
+    return found

@@ -1,0 +1,53 @@
+"""Assembles the table of statistics: every row of a table against its control, with its Markdown twin."""
+
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.artifacts import read_json, write_bytes
+from segadapt.core.job import Job
+from segadapt.evaluation import Evaluation
+from segadapt.reporting import TableHeader
+from segadapt.reporting.comparison import compare, comparison_csv, comparison_markdown, comparison_record
+from segadapt.reporting.lineage import Tracer, notes, trace_rows
+from segadapt.stages.runner import main
+
+
+def assemble(job: Job, scratch: Path) -> dict[str, Any]:
+    """From the evaluations of every row and seed to ``results/<table>_statistics.*``; returns the table's lineage.
+
+    A row whose chain of records is broken is left out, and all are if it is the control's; the note says so.
+    """
+    config, tracer = job.config, Tracer()
+    traced, left_out = trace_rows(job, tracer)
+    control = next((row for row in traced if row.about["key"] == config["baseline"]), None)
+    others = [row for row in traced if row is not control] if control else []
+    baseline = _evaluations(job, control.about["key"]) if control else []
+    cells, records, made_by = [], [], []
+    for row in others:
+        found = compare(_evaluations(job, row.about["key"]), baseline, row.about["title"], config)
+        cells.append(comparison_record(row.about, control.about["title"], found, config))
+        # The control's jobs stand behind a difference as well.
+        records.append(row.record(found.values()) | {"made_by": row.made_by + control.made_by})
+    for row in [control, *others] if others else []:
+        made_by += [read_json(Path(path))["model"] for path in row.metrics]
+    header = TableHeader(
+        preset=config["preset"],
+        data_note=notes(job, left_out),
+        machine="; ".join(sorted({each["machine"] or "unknown" for each in made_by})),
+        commit=" ".join(sorted({each["commit"] or "unknown" for each in made_by})),
+        seeds=tuple(config["seeds"]),
+        protocol=config["protocol"],
+    )
+    csv = Path(job.outputs["csv"])
+    text = comparison_markdown(cells, csv.stem, header.entries(), header.data_note)
+    write_bytes(Path(job.outputs["md"]), text.encode())
+    write_bytes(csv, comparison_csv(cells))
+    return {"lineage": {"rows": records, "left_out": left_out, "jobs": tracer.jobs}}
+
+
+def _evaluations(job: Job, key: str) -> list[Evaluation]:
+    return [Evaluation.load(Path(job.inputs[f"confusion/{key}/{seed}"])) for seed in job.config["seeds"]]
+
+
+if __name__ == "__main__":
+    main(assemble)

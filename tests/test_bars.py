@@ -1,0 +1,46 @@
+"""IoU bars: the drawn heights are the means, the lines reach from the lowest to the highest seed."""
+
+import io
+
+import numpy
+import pandas
+import pytest
+
+from segadapt.reporting.bars import ClassBars, bars_csv, bars_figure
+from segadapt.reporting.style import COLOURS, colour, svg
+
+NAMES = ("road", "train", "mIoU")
+OURS = ClassBars("MaxSquare", "ours", (1, 2), numpy.array([[0.5, float("nan"), 0.3], [0.7, 0.2, 0.4]]), 3)
+CONTROL = ClassBars("forwarded", "control", (1, 2), numpy.array([[0.4, 0.0, 0.2], [0.4, 0.1, 0.2]]), 1)
+
+
+def test_heights_and_lines_are_mean_lowest_and_highest():
+    axis = bars_figure(NAMES, [OURS, CONTROL], "toy").axes[0]
+    heights = [[bar.get_height() for bar in bars] for bars in axis.containers]
+    # A class that is absent in a seed has no mean over the seeds, hence no bar.
+    assert heights == [pytest.approx([60, 0, 35]), pytest.approx([40, 5, 20])]
+    ends = [[sorted(segment[:, 1]) for segment in lines.get_segments()] for lines in axis.collections]
+    assert ends[0] == [pytest.approx([50, 70]), [0, 0], pytest.approx([30, 40])]
+    assert [bars[0].get_facecolor()[3] for bars in axis.containers] == [1.0, 0.55]
+    centres = [bar.get_x() + bar.get_width() / 2 for bars in axis.containers for bar in bars]
+    assert [round(centre) for centre in centres] == [0, 1, 2] * 2
+
+
+def test_one_seed_has_no_line():
+    one = ClassBars("MaxSquare", "ours", (1,), numpy.array([[0.5, 0.1, 0.3]]), 0)
+    assert not bars_figure(NAMES, [one], "toy").axes[0].collections
+
+
+def test_the_data_hold_every_seed():
+    frame = pandas.read_csv(io.BytesIO(bars_csv(NAMES, [OURS, CONTROL])))
+    assert list(frame.columns) == ["method", "origin", "seed", "class", "IoU"] and len(frame) == 2 * 2 * 3
+    assert frame[(frame.method == "MaxSquare") & (frame.seed == 2)]["IoU"].tolist() == [70, 20, 40]
+    assert frame["IoU"].isna().sum() == 1
+
+
+def test_many_rows_are_told_apart():
+    rows = [ClassBars(f"row {look}", "ours", (1,), OURS.iou_SK[1:], look) for look in range(len(COLOURS) + 2)]
+    containers = bars_figure(NAMES, rows, "toy").axes[0].containers
+    looks = {(bars[0].get_facecolor(), bars[0].get_hatch()) for bars in containers}
+    assert len(looks) == len(rows) and colour(0) == colour(len(COLOURS))
+    assert svg(bars_figure(NAMES, rows, "toy")) == svg(bars_figure(NAMES, rows, "toy"))

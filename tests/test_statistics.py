@@ -1,0 +1,186 @@
+"""Statistics: intervals as scipy and a naive bootstrap have them, and nothing said where too little is known."""
+
+import io
+
+import numpy
+import pandas
+import pytest
+from scipy.stats import ttest_rel
+
+from segadapt.core.errors import UserError
+from segadapt.core.variants import Variant
+from segadapt.evaluation import Evaluation, miou_from_matrix
+from segadapt.reporting.bootstrap import draw_counts, image_interval, matrices_in_order, miou_of_each, resampled_miou
+from segadapt.reporting.comparison import COLUMNS, compare, comparison_csv, comparison_markdown, comparison_record
+from segadapt.reporting.paired_seeds import MINIMUM, TOO_SMALL, paired_seeds
+
+CONFIG = {
+    "evaluation_size": "network",
+    "bootstrap_samples": 300,
+    "bootstrap_seed": 5,
+    "protocol": "released",
+    "preset": "toy",
+}
+ROW = {"key": "a", "title": "A|B", "origin": "ours"}
+
+
+def matrices(images: int, classes: int = 4, seed: int = 0) -> numpy.ndarray:
+    """Counts (N, C, C) in which the last class stands in the first image only, and the one before in none."""
+    found = numpy.random.default_rng(seed).integers(0, 50, (images, classes, classes))
+    found[:, -2:, :] = found[:, :, -2:] = 0
+    found[0, -1, -1] = 40
+    return found
+
+
+def evaluation(matrix_NCC: numpy.ndarray, names=None) -> Evaluation:
+    names = names or tuple(f"image{index}" for index in range(len(matrix_NCC)))
+    # The native size is another number, so that a mix-up would show.
+    return Evaluation(tuple(names), {Variant("network"): matrix_NCC, Variant("native"): matrix_NCC[::-1] * 3 + 1})
+
+
+# --- over seeds -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [MINIMUM, 9, 30])
+def test_the_interval_over_seeds_is_that_of_the_paired_t_test(n):
+    ours, theirs = numpy.random.default_rng(n).normal(0.3, 0.02, (2, n))
+    found, expected = paired_seeds(ours, theirs), ttest_rel(ours, theirs).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    assert (found.n, found.note) == (n, "")
+    assert (found.mean, found.sd) == pytest.approx(((ours - theirs).mean(), (ours - theirs).std(ddof=1)))
+
+
+@pytest.mark.parametrize("n", range(1, MINIMUM))
+def test_few_seeds_get_no_interval(n):
+    found = paired_seeds([0.5] * n, [0.4] * n)
+    assert found.note == TOO_SMALL and numpy.isnan([found.low, found.high]).all()
+    assert found.mean == pytest.approx(0.1) and (numpy.isnan(found.sd) if n == 1 else found.sd == 0)
+
+
+def test_a_pair_with_an_unknown_value_is_no_pair():
+    found = paired_seeds([0.5, float("nan"), 0.7], [0.4, 0.4, 0.4])
+    assert (found.n, found.mean) == (2, pytest.approx(0.2))
+    assert numpy.isnan(paired_seeds([float("nan")], [0.4]).mean)
+
+
+# --- over images ----------------------------------------------------------------------------------
+
+
+def test_counts_are_draws_with_replacement():
+    counts = draw_counts(7, 4000, 3)
+    assert counts.shape == (4000, 7) and (counts.sum(axis=1) == 7).all() and (counts == draw_counts(7, 4000, 3)).all()
+    assert (counts != draw_counts(7, 4000, 4)).any()
+    # An image is left out of a sample with probability (1 - 1/7)^7; four standard errors of 28000 draws.
+    assert (counts == 0).mean() == pytest.approx((6 / 7) ** 7, abs=4 * 0.5 / 28000**0.5)
+
+
+def test_resampled_miou_is_that_of_a_loop():
+    seeds, counts = [matrices(6, seed=seed) for seed in (1, 2)], draw_counts(6, 40, 0)
+    expected = []
+    for count in counts:
+        drawn = [image for image, times in enumerate(count) for _ in range(times)]
+        expected.append(numpy.mean([miou_from_matrix(sum(each[image] for image in drawn)) for each in seeds]))
+    numpy.testing.assert_allclose(resampled_miou(seeds, counts), expected, rtol=1e-12)
+    assert (counts[:, 0] == 0).any() and (counts[:, 0] > 0).any(), "a class is absent in some samples only"
+
+
+def test_miou_of_each_is_nan_where_nothing_is_there():
+    found = miou_of_each(numpy.stack([numpy.zeros((3, 3)), numpy.diag([4.0, 0, 0])]))
+    assert numpy.isnan(found[0]) and found[1] == 1
+
+
+def test_the_interval_over_images_is_the_naive_bootstraps():
+    ours, theirs = [matrices(8, seed=seed) for seed in (1, 2)], [matrices(8, seed=seed) for seed in (3, 4)]
+    found = image_interval(ours, theirs, 500, 11)
+    differences = []
+    for count in draw_counts(8, 500, 11):
+        pooled = [[sum(n * m for n, m in zip(count, each, strict=True)) for each in row] for row in (ours, theirs)]
+        a, b = (numpy.mean([miou_from_matrix(each) for each in row]) for row in pooled)
+        differences.append(a - b)
+    assert (found.low, found.high) == pytest.approx(tuple(numpy.percentile(differences, [2.5, 97.5])), abs=1e-12)
+    assert found.images == 8 and found.low < found.high
+
+
+def test_equal_rows_differ_by_nothing_in_every_sample():
+    same = [matrices(5)]
+    assert (image_interval(same, same, 50, 0).low, image_interval(same, same, 50, 0).high) == (0, 0)
+
+
+def test_unlabelled_images_do_not_spoil_the_interval():
+    some = [numpy.concatenate([numpy.zeros((3, 4, 4), int), matrices(1)])]
+    found = image_interval(some, some, 200, 0)
+    assert (found.low, found.high) == (0, 0)
+    nothing = [numpy.zeros((3, 4, 4), int)]
+    assert numpy.isnan(image_interval(nothing, nothing, 20, 0).low)
+
+
+def test_images_are_paired_by_name():
+    one = matrices(5)
+    order = [3, 1, 4, 0, 2]
+    shuffled = evaluation(one[order], [f"image{index}" for index in order])
+    (found,) = matrices_in_order([shuffled], "network", evaluation(one).image_names, "row A")
+    numpy.testing.assert_array_equal(found, one)
+    compared = compare([shuffled], [evaluation(one)], "A", CONFIG)
+    assert (compared.images.low, compared.images.high) == (0, 0)
+
+
+@pytest.mark.parametrize("names", [("image0", "image1", "other"), ("image0", "image1")])
+def test_other_images_are_refused(names):
+    with pytest.raises(UserError, match=r"row A was scored on other images .* in params\.yaml"):
+        compare([evaluation(matrices(len(names)), names)], [evaluation(matrices(3))], "A", CONFIG)
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def record(n: int):
+    ours = [evaluation(matrices(6, seed=10 + seed)) for seed in range(n)]
+    theirs = [evaluation(matrices(6, seed=50 + seed)) for seed in range(n)]
+    found = compare(ours, theirs, "A", CONFIG)
+    return found, comparison_record(ROW, "control", found, CONFIG)
+
+
+def test_the_numbers_are_those_of_the_primary_label_size():
+    found, cells = record(2)
+    expected = [miou_from_matrix(matrices(6, seed=10 + seed).sum(axis=0)) for seed in range(2)]
+    assert found.values()["mIoU"] == expected
+    assert cells["mIoU"] == f"{100 * numpy.mean(expected):.2f}" and cells["primary"] == "mIoU network"
+    difference = float(cells["mIoU"]) - float(cells["baseline_mIoU"])
+    assert float(cells["difference"]) == pytest.approx(difference, abs=0.011)
+    assert float(cells["images_low"]) <= float(cells["images_high"])
+
+
+@pytest.mark.parametrize("n", [1, 3, MINIMUM])
+def test_the_table_says_when_there_are_too_few_seeds(n):
+    _, cells = record(n)
+    assert list(cells) == list(COLUMNS)
+    few = n < MINIMUM
+    assert cells["seeds_note"] == ("n too small" if few else "") and bool(cells["seeds_low"]) != few
+    assert bool(cells["difference_sd"]) == (n > 1)
+    text = comparison_markdown([cells], "toy", {"preset": "toy"}, "not *Cityscapes*")
+    (line,) = [line for line in text.splitlines() if line.startswith(r"| A\|B")]
+    assert ("| n too small |" in line) == few and cells["difference"] in line
+    assert "**control**" in text and r"not \*Cityscapes\*" in text
+    heads = [row for row in text.splitlines() if row.startswith("|")]
+    assert len({row.replace(r"\|", "").count("|") for row in heads}) == 1 and len(heads) == 3
+
+
+def test_the_csv_has_the_same_columns_whatever_was_run():
+    for records in ([], [record(1)[1]], [record(2)[1], record(7)[1]]):
+        frame = pandas.read_csv(io.BytesIO(comparison_csv(records)), dtype=object, keep_default_na=False)
+        assert tuple(frame.columns) == COLUMNS and frame.to_dict("records") == records
+    assert "nothing to compare" in comparison_markdown([], "toy", {"preset": "toy"}, "")
+
+
+def test_no_number_is_minus_zero():
+    same = [evaluation(matrices(4))]
+    cells = comparison_record(ROW, "control", compare(same, same, "A", CONFIG), CONFIG)
+    assert (cells["difference"], cells["images_low"], cells["images_high"]) == ("0.00", "0.00", "0.00")
+
+
+def test_an_undefined_miou_is_an_empty_cell():
+    nothing = [evaluation(numpy.zeros((2, 4, 4), int))]
+    found = compare(nothing, [evaluation(matrices(2))], "A", CONFIG)
+    cells = comparison_record(ROW, "control", found, CONFIG)
+    assert found.values()["mIoU"] == [None] == found.values()["difference"]
+    assert cells["mIoU"] == cells["difference"] == cells["images_low"] == "" and cells["pairs"] == "0"
