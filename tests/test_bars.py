@@ -31,6 +31,16 @@ def test_one_seed_has_no_line():
     assert not bars_figure(NAMES, [one], "toy").axes[0].collections
 
 
+def test_many_bars_stand_in_two_panels():
+    names, rows = [f"class {place}" for place in range(20)], []
+    for look in range(6):
+        rows.append(ClassBars(f"row {look}", "ours", (1,), numpy.arange(20)[None] / 100 + look / 10, look))
+    figure = bars_figure(names, rows, "toy")
+    assert [[tick.get_text() for tick in axis.get_xticklabels()] for axis in figure.axes] == [names[:10], names[10:]]
+    heights = [bar.get_height() for axis in figure.axes for bar in axis.containers[4]]
+    assert heights == pytest.approx([40 + place for place in range(20)])
+
+
 def test_the_data_hold_every_seed():
     frame = pandas.read_csv(io.BytesIO(bars_csv(NAMES, [OURS, CONTROL])))
     assert list(frame.columns) == ["method", "origin", "seed", "class", "IoU"] and len(frame) == 2 * 2 * 3

@@ -95,7 +95,8 @@ def test_edits_change_the_cards_they_must():
     # The tables print the size that a number was measured at.
     assert altered(lambda each: tiny(each)["caches"]["target_val"].update(size="96x48")) == [
         "prepare/target_val",
-        *TABLES,
+        "protocols/table2",
+        "table/table2",
     ]
     multi = ["evaluate/maxsquare_iw_multi/seed1", "refine/maxsquare_iw_multi/seed1"]
     assert altered(lambda each: tiny(each)["refine"].update(learning_rate=0.1)) == multi[1:]

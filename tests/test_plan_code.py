@@ -93,9 +93,10 @@ TRAINING = {"pretrain/source", "pretrain/source_multi", "refine/maxsquare_iw_mul
 }
 MAX_SQUARES = {"adapt/target_forwarded", "adapt/maxsquare", "adapt/maxsquare_iw", "refine/maxsquare_iw_multi"}
 DEPENDANTS = [
-    ("losses/entropy.py", {"adapt/minent"}),
+    ("losses/entropy.py", {"adapt/minent", "figure/figure1"}),
     ("methods/entropy.py", {"adapt/minent"}),
-    ("losses/max_squares.py", MAX_SQUARES),
+    ("losses/max_squares.py", MAX_SQUARES | {"figure/figure1"}),
+    ("losses/scaled_entropy.py", {"figure/figure1"}),
     ("methods/max_squares.py", MAX_SQUARES),
     ("losses/guidance.py", {"refine/maxsquare_iw_multi"}),
     ("methods/multi_level.py", {"refine/maxsquare_iw_multi"}),

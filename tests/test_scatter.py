@@ -1,6 +1,7 @@
 """Figures 2 and 4: correlations as scipy has them, frequencies as counted, and no point for what is unknown."""
 
 import io
+from dataclasses import replace
 
 import numpy
 import pandas
@@ -48,11 +49,15 @@ def test_a_class_that_is_unknown_in_either_is_no_point():
 
 def test_the_data_hold_every_class_and_the_picture_says_r():
     clouds = [cloud(method, quantity) for method in "AB" for quantity in ("size", "weight")]
+    clouds[-1] = replace(clouds[-1], iou_C=2 * clouds[-1].iou_C)
     frame = pandas.read_csv(io.BytesIO(scatter_csv(clouds)))
     assert list(frame.columns) == ["method", "quantity", "class", "value", "IoU"] and len(frame) == 4 * 5
     one = frame[(frame.method == "B") & (frame.quantity == "weight")]
-    assert one["IoU"].dropna().tolist() == [10, 30, 90, 50] and one["value"].dropna().tolist() == [1, 2, 4, 5]
+    assert one["IoU"].dropna().tolist() == [20, 60, 180, 100] and one["value"].dropna().tolist() == [1, 2, 4, 5]
     figure = scatter_figure(clouds, "toy data")
     assert len(figure.axes) == 4 and {axis.get_title() for axis in figure.axes} == {c.summary() for c in clouds}
     assert all(len(axis.collections[0].get_offsets()) == 3 for axis in figure.axes)
+    for axis in figure.axes:
+        (low, high), offsets = axis.get_ylim(), axis.collections[0].get_offsets()
+        assert low < offsets[:, 1].min() and offsets[:, 1].max() < high
     assert svg(figure) == svg(scatter_figure(clouds, "toy data")) and png(figure).startswith(b"\x89PNG")

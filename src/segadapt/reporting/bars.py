@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy
 import pandas
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from segadapt.reporting import style
+
+_BARS_OF_A_PANEL = 90
 
 
 @dataclass(frozen=True)
@@ -45,25 +48,33 @@ def bars_figure(names: Sequence[str], rows: Sequence[ClassBars], note: str) -> F
     """Bars are means over seeds, thin lines reach from the lowest to the highest seed; controls are pale.
 
     Args:
-        names: K names, the classes and perhaps ``mIoU`` after them.
+        names: K names, the classes and perhaps ``mIoU`` after them; many stand in two panels, one below the other.
         rows: At least one, in the order of the bars of a group.
         note: What data it is.
     """
-    groups, width = numpy.arange(len(names)), 0.84 / len(rows)
-    figure = Figure(figsize=(max(7.0, 0.3 + 0.16 * len(names) * (len(rows) + 1)), 4.8), layout="constrained")
-    axis = figure.subplots()
-    for position, row in enumerate(rows):
-        x_K = groups + (position - (len(rows) - 1) / 2) * width
-        mean_K, low_K, high_K = row.spread()
-        alpha = 0.55 if row.origin == "control" else 1.0
-        axis.bar(x_K, numpy.nan_to_num(mean_K), width, label=row.method, alpha=alpha, **style.shape(row.look))
-        if len(row.seeds) > 1:
-            axis.vlines(x_K, numpy.nan_to_num(low_K), numpy.nan_to_num(high_K), color="#333333", linewidth=0.8)
+    parts = numpy.array_split(numpy.arange(len(names)), 2 if len(names) * len(rows) > _BARS_OF_A_PANEL else 1)
+    figure = Figure(figsize=(12, 1.6 + 2.9 * len(parts)), layout="constrained")
+    axes = figure.subplots(len(parts), squeeze=False, sharey=True)[:, 0]
+    for axis, part in zip(axes, parts, strict=True):
+        _groups(axis, part, rows)
+        style.quiet(axis, "", ylabel="IoU (%)")
+        axis.grid(False, axis="x")
+        axis.set_xticks(numpy.arange(len(part)), [names[place] for place in part], fontsize=9)
+        axis.margins(x=0.01)
     seeds = ", ".join(str(seed) for seed in rows[0].seeds)
-    style.quiet(axis, f"Mean over seeds {seeds}; lines: lowest to highest seed; pale: controls", ylabel="IoU (%)")
-    axis.grid(False, axis="x")
-    axis.set_xticks(groups, names, rotation=40, ha="right", fontsize=9)
-    axis.margins(x=0.01)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    axes[0].set_title(f"Mean over seeds {seeds}; lines: lowest to highest seed; pale: controls", fontsize=10)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     figure.suptitle(note, fontsize=9, color=style.GREY, wrap=True)
     return figure
+
+
+def _groups(axis: Axes, part: numpy.ndarray, rows: Sequence[ClassBars]) -> None:
+    """A group of bars for each of the places ``part`` (P,) of the K names."""
+    width = 0.84 / len(rows)
+    for position, row in enumerate(rows):
+        x_P = numpy.arange(len(part)) + (position - (len(rows) - 1) / 2) * width
+        mean_P, low_P, high_P = (numpy.nan_to_num(each_K[part]) for each_K in row.spread())
+        alpha = 0.55 if row.origin == "control" else 1.0
+        axis.bar(x_P, mean_P, width, label=row.method, alpha=alpha, **style.shape(row.look))
+        if len(row.seeds) > 1:
+            axis.vlines(x_P, low_P, high_P, color="#333333", linewidth=0.8)

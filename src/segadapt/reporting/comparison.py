@@ -22,7 +22,7 @@ Differences in mIoU (percentage points; final head, no flip, last step) from the
 mean of the differences of runs that share a seed, their sample standard deviation, and the 95 % t interval of the mean,
 which is not given for fewer than six pairs. **Over images**: 95 % percentile interval of the difference when the
 {images} images are drawn anew with replacement ({samples} samples, the same for every row and seed); the models stay
-what they are, so it says nothing of other training runs. A gain that is one leaves zero outside of both.
+what they are, so it says nothing of other training runs. A gain worth the name leaves zero outside of both.
 """
 
 

@@ -76,6 +76,10 @@ def scatter_figure(clouds: Sequence[Cloud], note: str) -> Figure:
     axes = figure.subplots(len(quantities), len(methods), squeeze=False, sharex="row", sharey=True)
     for cloud in clouds:
         _panel(axes[quantities.index(cloud.quantity), methods.index(cloud.method)], cloud)
+    for row in axes:
+        row[0].set_ylabel("IoU (%)")
+    # Lines may leave the picture below zero; points stay well inside it.
+    axes[0, 0].set_ylim(-2, 2 + 106 * max((iou for cloud in clouds for iou in cloud.points()[1]), default=1.0))
     figure.suptitle(note, fontsize=9, color=style.GREY, wrap=True)
     return figure
 
@@ -89,9 +93,7 @@ def _panel(axis: Axes, cloud: Cloud) -> None:
         slope, start = numpy.polyfit(x_P, 100 * iou_P, 1)
         ends = numpy.array([x_P.min(), x_P.max()])
         axis.plot(ends, slope * ends + start, **style.line(cloud.look) | {"linestyle": "--"})
-    style.quiet(axis, cloud.summary(), xlabel=cloud.quantity, ylabel="IoU (%)")
-    axis.label_outer()
-    axis.set_xlabel(cloud.quantity)
+    style.quiet(axis, cloud.summary(), xlabel=cloud.quantity)
 
 
 def _cell(value: float, form: str) -> str:

@@ -24,6 +24,8 @@ from segadapt.reporting import style
 ENTROPY, SCALED, SQUARES = "entropy", "scaled entropy", "maximum squares"
 RATIO = f"{ENTROPY} / {SQUARES}"
 PROBABILITIES = numpy.arange(1, 1000) / 1000
+_LOOKS = {ENTROPY: 2, SCALED: 4, SQUARES: 3}
+"""Colours of ``reporting.style``: those of MinEnt and MaxSquare in the figures of the shipped ``params.yaml``."""
 MARKED = (0.8, 0.9, 0.95, 0.99)
 """Where the third panel writes the ratio down."""
 
@@ -80,13 +82,16 @@ def slopes_figure(frame: pandas.DataFrame, gamma: float) -> Figure:
     figure = Figure(figsize=(13, 4.3), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     titles = {ENTROPY: "entropy (MinEnt)", SCALED: f"scaled entropy, γ = {gamma:g}", SQUARES: "maximum squares, no ½"}
-    for look, (name, title) in enumerate(titles.items()):
+    beside = {ENTROPY: (-20, 7), SQUARES: (-12, -42)}
+    for name, title in titles.items():
+        look = _LOOKS[name]
         left.plot(frame["p"], frame[name], label=title, **style.line(look))
         middle.plot(frame["p"], frame[f"{name}, logit"], **style.line(look))
-        if name != SCALED:
+        if name in beside:
             p, slope = peak(frame, name)
             middle.plot(p, slope, "o", color=style.colour(look), markersize=5)
-            middle.annotate(f"p = {p:.3f}", (p, slope), (-48, 5), textcoords="offset points", fontsize=8)
+            words = {"color": style.colour(look), "fontsize": 8, "textcoords": "offset points"}
+            middle.annotate(f"p = {p:.3f}", (p, slope), beside[name], **words)
     style.quiet(left, "Slope in p, as in the paper's Figure 1", xlabel="p", ylabel="|d loss / d p|")
     style.quiet(middle, "Slope in the logit: what a network is trained by", xlabel="p", ylabel="|d loss / d logit|")
     middle.set_ylim(top=1.12 * frame[f"{ENTROPY}, logit"].max())
@@ -105,6 +110,4 @@ def _ratio(axis: Axes, frame: pandas.DataFrame) -> None:
         (value,) = upper[RATIO][numpy.isclose(upper["p"], p)]
         axis.plot(p, value, "o", color=style.GREY, markersize=4)
         axis.annotate(f"{value:.2f} at {p:g}", (p, value), (-60, 4), textcoords="offset points", fontsize=8)
-    style.quiet(
-        axis, "Entropy / maximum squares, in p and in the logit alike", xlabel="p", ylabel="ratio of the slopes"
-    )
+    style.quiet(axis, "Entropy / maximum squares, of either slope", xlabel="p", ylabel="ratio of the slopes")

@@ -1,0 +1,160 @@
+"""The stages of figures and statistics, run on evaluations of known matrices: each reads what its card names."""
+
+import json
+from pathlib import Path
+
+import numpy
+import pandas
+import pytest
+import torch
+from tiny import tiny_parameters
+
+from segadapt.core import provenance
+from segadapt.core.artifacts import write_json
+from segadapt.core.parameters import parameters_from
+from segadapt.core.variants import Variant
+from segadapt.evaluation import Evaluation, metrics, miou_from_matrix
+from segadapt.labels import CITYSCAPES19
+from segadapt.plan import make_plan
+from segadapt.reporting.explain import explain
+from segadapt.stages import bars, confidence, frequency, slopes, statistics
+
+ROWS = ("source_only", "target_forwarded", "maxsquare", "minent")
+SEEDS = (1, 2)
+C = len(CITYSCAPES19)
+
+
+def matrices(model: str, seed: int, images: int = 5) -> numpy.ndarray:
+    """Counts (N, C, C); every model sees the same labels, and the last class is in none."""
+    labels = numpy.random.default_rng(0).integers(50, 90, (images, C))
+    labels[:, -1] = 0
+    right = numpy.random.default_rng([len(model), seed]).integers(10, 50, (images, C))
+    found = numpy.zeros((images, C, C), int)
+    places = numpy.arange(C)
+    found[:, places, places] = numpy.minimum(right, labels)
+    found[:, places, 0] += labels - found[:, places, places]
+    found[:, 0, 0] = labels[:, 0]
+    return found
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    """A folder in which every evaluation is real and all before it is there by the look of it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(provenance, "commit", lambda: "toy")
+    plan = make_plan(parameters_from(tiny_parameters(ROWS) | {"seeds": list(SEEDS)}, "tiny"))
+    for job in plan.jobs:
+        if job.stage not in ("prepare", "pretrain", "adapt", "evaluate"):
+            continue
+        for role, path in job.outputs.items():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(f"{job.name} {role}\n")
+        if job.stage == "evaluate":
+            _, model, seed = job.name.split("/")
+            matrix_NCC = matrices(model, int(seed.removeprefix("seed")))
+            names = tuple(f"image{index}" for index in range(len(matrix_NCC)))
+            found = Evaluation(names, {Variant("network"): matrix_NCC, Variant("native"): matrix_NCC * 4 + 1})
+            found.save(Path(job.outputs["confusion"]))
+            write_json(Path(job.outputs["metrics"]), metrics(found, CITYSCAPES19, {"commit": "toy", "machine": "m"}))
+        hashes = job.input_hashes()
+        provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0)
+    return plan
+
+
+def run(plan, stage, name: str) -> dict[str, Path]:
+    """Runs a job's stage as its script does; returns its outputs, all of which must be there."""
+    job = plan.by_name[name]
+    more = getattr(stage, "draw", None) or stage.assemble
+    hashes = job.input_hashes()
+    provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0, more(job, Path("scratch")))
+    outputs = {role: Path(path) for role, path in job.outputs.items()}
+    assert outputs["picture"].read_bytes().startswith(b"\x89PNG") if "picture" in outputs else True
+    assert b"<svg" in outputs["vector"].read_bytes() if "vector" in outputs else True
+    return outputs
+
+
+def test_statistics_compare_every_row_with_the_control(plan):
+    outputs = run(plan, statistics, "statistics/table2")
+    frame = pandas.read_csv(outputs["csv"], keep_default_na=False)
+    assert frame["method"].tolist() == ["Source only", "MaxSquare", "MinEnt"]
+    assert set(frame["baseline"]) == {"target forwarded, λ=0"} and set(frame["seeds_note"]) == {"n too small"}
+    miou = {
+        model: [miou_from_matrix(matrices(model, seed).sum(axis=0)) for seed in SEEDS]
+        for model in ("maxsquare", "target_forwarded")
+    }
+    expected = 100 * (numpy.mean(miou["maxsquare"]) - numpy.mean(miou["target_forwarded"]))
+    row = frame[frame.method == "MaxSquare"].iloc[0]
+    assert float(row["difference"]) == pytest.approx(expected, abs=0.0051) and row["images"] == 5
+    assert "| n too small |" in outputs["md"].read_text()
+    found = explain(outputs["csv"], "maxsquare", "difference")
+    assert found.values == pytest.approx(numpy.subtract(miou["maxsquare"], miou["target_forwarded"]))
+    stages = [job["identity"]["name"] for job in found.jobs]
+    assert {"adapt/maxsquare/seed2", "adapt/target_forwarded/seed1"} <= set(stages)
+    assert found.training["identity"]["name"] == "adapt/maxsquare/seed1"
+
+
+def test_a_row_without_a_trace_is_left_out_and_all_are_without_the_control(plan, capsys):
+    Path(plan.by_name["adapt/minent/seed2"].provenance).unlink()
+    outputs = run(plan, statistics, "statistics/table2")
+    assert "MinEnt" not in pandas.read_csv(outputs["csv"])["method"].tolist()
+    assert "Left out" in outputs["md"].read_text() and "row MinEnt is left out" in capsys.readouterr().err
+    Path(plan.by_name["adapt/target_forwarded/seed1"].provenance).unlink()
+    outputs = run(plan, statistics, "statistics/table2")
+    assert pandas.read_csv(outputs["csv"]).empty and "nothing to compare" in outputs["md"].read_text()
+
+
+def test_bars_show_the_metrics_of_every_row_and_seed(plan):
+    frame = pandas.read_csv(run(plan, bars, "figure/table2_classes")["data"])
+    assert frame["method"].unique().tolist() == ["Source only", "target forwarded, λ=0", "MaxSquare", "MinEnt"]
+    content = json.loads(Path("work/tiny/metrics/minent/seed2/metrics.json").read_text())["network"]
+    found = frame[(frame.method == "MinEnt") & (frame.seed == 2)].set_index("class")["IoU"]
+    assert found["car"] == pytest.approx(100 * content["IoU"]["car"], abs=0.0051)
+    assert found["mIoU"] == pytest.approx(100 * content["mIoU"], abs=0.0051) and numpy.isnan(found["bike"])
+
+
+def test_figure4_shows_label_frequencies_and_mean_iou(plan, capsys):
+    frame = pandas.read_csv(run(plan, frequency, "figure/figure4")["data"])
+    assert frame["method"].unique().tolist() == ["Source only", "MaxSquare"]
+    labels = matrices("maxsquare", 1).sum(axis=(0, 2))
+    one = frame[frame.method == "MaxSquare"].set_index("class")
+    assert one["value"]["sky"] == pytest.approx(numpy.log(labels[10] / labels.sum()), rel=1e-5)
+    ious = [Evaluation.load(Path(f"work/tiny/metrics/maxsquare/seed{seed}/confusion.safetensors")) for seed in SEEDS]
+    assert one["IoU"]["sky"] == pytest.approx(100 * numpy.mean([each.iou("network")[10] for each in ious]), abs=0.0051)
+    assert "MaxSquare: r = " in capsys.readouterr().err
+
+
+def test_figure2_shows_the_first_seeds_models(plan, monkeypatch):
+    class Cache:
+        def __init__(self, path):
+            assert str(path) == "work/tiny/cache/target_val/manifest.json"
+
+        def __len__(self):
+            return 2
+
+        def image(self, index):
+            return numpy.full((4, 6, 3), index, numpy.uint8)
+
+        def label(self, index):
+            return numpy.full((4, 6), index, numpy.uint8)
+
+    def predictor(path, config, compute):
+        assert "seed1" in str(path)
+        logits = torch.zeros(1, C, 2, 3)
+        logits[:, 0] = 3.0 if "maxsquare" in str(path) else 1.0
+        return lambda image_HWC: logits
+
+    for name, replacement in (("PackedCache", Cache), ("predictor", predictor), ("set_up_compute", lambda *_: None)):
+        monkeypatch.setattr(confidence, name, replacement)
+    frame = pandas.read_csv(run(plan, confidence, "figure/figure2")["data"])
+    for method, logit in (("Source only", 1.0), ("MaxSquare", 3.0)):
+        total = numpy.exp(logit) + C - 1
+        predicted, labelled = confidence.QUANTITIES.values()
+        one = frame[frame.method == method].set_index(["quantity", "class"])["value"]
+        assert one[predicted, "road"] == one[labelled, "road"] == pytest.approx(numpy.exp(logit) / total, rel=1e-4)
+        assert one[labelled, "sidewalk"] == pytest.approx(1 / total, rel=1e-4) and numpy.isnan(
+            one[predicted, "sidewalk"]
+        )
+
+
+def test_figure1_needs_nothing(plan):
+    assert len(pandas.read_csv(run(plan, slopes, "figure/figure1")["data"])) == 999
