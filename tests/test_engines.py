@@ -65,7 +65,7 @@ def made(folder: Path) -> dict[str, bytes]:
 
 def provenance_times(folder: Path) -> dict[str, str]:
     """The content of every provenance file: it holds the run time, so a job that ran again shows."""
-    files = [*folder.glob("work/tiny/**/provenance.json"), *folder.glob("results/*.provenance.json")]
+    files = [*folder.glob("work/tiny/**/provenance.json"), *folder.glob("results/**/*.provenance.json")]
     return {str(path.relative_to(folder)): path.read_text() for path in files}
 
 
