@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageEnhance, ImageFilter
@@ -23,7 +23,6 @@ def pair():
     return random.integers(0, 256, (9, 7, 3), np.uint8), random.integers(0, 19, (9, 7), np.uint8)
 
 
-@settings(deadline=None)
 @given(st.data(), SHAPES, st.integers(0, 2**32), CHANCES, CHANCES, st.sampled_from([0, 0.4]), st.sampled_from([1, 2.5]))
 def test_against_pil(data, shape, seed, mirror, blur, colour, zoom):
     image_HWC = data.draw(arrays.arrays(np.uint8, (*shape, 3)))
@@ -53,7 +52,6 @@ def test_against_pil(data, shape, seed, mirror, blur, colour, zoom):
     assert (np.asarray(label) == got_label).mean() > (0.99 if zoom == 1 else 0.5)
 
 
-@settings(deadline=None)
 @given(st.data(), SHAPES, st.integers(0, 2**32), CHANCES, st.sampled_from([1, 2.5]))
 def test_a_crop_is_a_window_of_the_uncropped_result(data, shape, seed, mirror, zoom):
     image_HWC = data.draw(arrays.arrays(np.uint8, (*shape, 3)))

@@ -3,7 +3,7 @@ import math
 import numpy
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segadapt.core.errors import UserError
@@ -47,7 +47,6 @@ def maps(draw):
     return label, prediction, num_classes, ignore_index
 
 
-@settings(deadline=None)
 @given(maps())
 def test_equals_a_loop_over_pixels(case):
     label, prediction, num_classes, ignore_index = case
@@ -62,7 +61,6 @@ def test_equals_a_loop_over_pixels(case):
     numpy.testing.assert_allclose(confusion.miou(), mean, rtol=1e-14, equal_nan=True)
 
 
-@settings(deadline=None)
 @given(maps(), st.data())
 def test_parts_add_up_to_the_whole(case, data):
     label, prediction, num_classes, ignore_index = case

@@ -114,7 +114,7 @@ def test_a_file_that_lost_pixels_is_refused(game, tmp_path, kind, share):
     assert str(path) in message and "fetch this file again" in message
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_picture_is_refused_or_readable_but_never_a_crash(sets, tmp_path_factory, data):
     content = bytearray((sets / "gta5/images/00001.png").read_bytes())

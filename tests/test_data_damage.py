@@ -82,7 +82,7 @@ def scratch_of(sets, tmp_path_factory):
     return folder
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(0, 1), st.floats(0, 1), st.booleans())
 def test_a_preparation_cut_anywhere_goes_on_to_the_same_bytes(sets, scratch_of, tmp_path_factory, pack, journal, flip):
     folder = tmp_path_factory.mktemp("again")

@@ -111,7 +111,7 @@ def encode(image_HWC: np.ndarray, filters: list[int]) -> bytes:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 4), min_size=1, max_size=6), st.sampled_from([3, 4]))
 def test_the_class_in_red_is_read_exactly_whatever_the_filters(tmp_path_factory, seed, filters, channels):
     random = np.random.default_rng(seed)

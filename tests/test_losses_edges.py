@@ -108,7 +108,7 @@ LOGIT = st.integers(-90 * 4096, 90 * 4096).map(lambda step: step / 4096)
 PIXELS = st.lists(st.lists(LOGIT, min_size=4, max_size=4), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pixels=PIXELS, alpha=st.floats(-1, 1), index=st.sampled_from(["pixel", "class"]), shift=st.integers(-64, 64))
 def test_invariants_of_the_target_losses(pixels, alpha, index, shift):
     """Gradients of a pixel sum to 0, a common shift changes nothing, and values stay in their range."""
@@ -125,7 +125,7 @@ def test_invariants_of_the_target_losses(pixels, alpha, index, shift):
             assert shifted.item() == pytest.approx(result.item(), rel=1e-12, abs=1e-14)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     pixels=PIXELS, order=st.permutations(range(4)), alpha=st.floats(-1, 1), index=st.sampled_from(["pixel", "class"])
 )

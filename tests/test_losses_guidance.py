@@ -132,7 +132,7 @@ def test_a_tied_ensemble_takes_the_first_class():
     assert low.grad.flatten().tolist() == pytest.approx([-0.5, 0.5, 0.0], abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     low=st.lists(st.floats(-30, 30), min_size=3, max_size=3),
     final=st.lists(st.floats(-30, 30), min_size=3, max_size=3),

@@ -52,7 +52,7 @@ def naive_weight(probability: torch.Tensor, alpha: float) -> torch.Tensor:
     return weight
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(0, 99), st.integers(1, 3), st.integers(2, 9), st.sampled_from([0.01, 0.1, 0.4]),
     st.sampled_from(["released", "paper"]), st.sampled_from([None, (9, 11)]),
@@ -86,7 +86,7 @@ def test_a_senseless_gamma_is_refused(gamma):
         scaled_entropy(random_logits(1, 1, 2, 2, 2), gamma=gamma)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 99), st.integers(1, 3), st.integers(2, 9), st.sampled_from([0.3, 0.9, 0.999]))
 def test_hard_pseudo_labels(seed, batch, num_classes, threshold):
     logits = random_logits(seed, batch, num_classes, 4, 5)

@@ -248,7 +248,7 @@ NAIVE_CONSTANTS = {
 }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     convention=st.sampled_from(sorted(INPUT_CONVENTIONS)),
     shape=st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5)),

@@ -45,7 +45,7 @@ def naive_steps(theta, gradients, rates, mode, repeats, momentum=0.9, decay=5e-4
     return theta, velocity
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     mode=st.sampled_from(REPEATED_UPDATES),
     shape=st.lists(st.integers(1, 4), min_size=0, max_size=3),
@@ -281,7 +281,7 @@ def test_unknown_mode_is_refused():
         RepeatedSGD([], repeated_updates="foreach")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(step=st.integers(0, 500), base=st.floats(1e-6, 1), horizon=st.integers(1, 400), power=st.floats(0.1, 3))
 def test_poly_schedule(step, base, horizon, power):
     rate = poly_learning_rate(step, base, horizon, power)

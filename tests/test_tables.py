@@ -124,7 +124,7 @@ def test_published_rows_over_other_classes_are_refused():
         build_table([], CAMVID11, published_rows(2, folder=FOLDER))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     methods=st.lists(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1), max_size=5),
     data=st.data(),

@@ -82,7 +82,7 @@ def test_memory_layout_does_not_change_the_bytes(tmp_path, model):
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shapes=st.lists(st.lists(st.integers(0, 3), max_size=3), max_size=5),
     dtype=st.sampled_from(DTYPES),
