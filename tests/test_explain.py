@@ -77,9 +77,22 @@ def test_an_unknown_class_is_refused(finished):
         explain(finished / "results/table2.csv", "maxsquare", "tram")
 
 
-def test_a_table_without_lineage_says_so():
+def test_a_table_without_lineage_says_so(finished, tmp_path):
+    record = json.loads((finished / "results/table2.provenance.json").read_text())
+    del record["lineage"]
+    (tmp_path / "table2.provenance.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match="make the table again"):
-        explain(tiny.REPOSITORY / "results/streets/table2.csv", "maxsquare")
+        explain(tmp_path / "table2.csv", "maxsquare")
+
+
+@pytest.mark.parametrize("folder", ["streets", "camvid"])
+def test_the_committed_tables_are_explained(folder, capsys):
+    table = tiny.REPOSITORY / "results" / folder / "table2.csv"
+    for row in ("source_only", "maxsquare_iw_multi"):
+        assert main(["explain", str(table), row]) == 0
+        text = capsys.readouterr().out
+        assert "Made by" in text and "commit" in text and f"preset={folder}" in text
+    assert verify(table, tiny.REPOSITORY)[0] == []
 
 
 def test_an_untouched_project_verifies(finished):
