@@ -180,7 +180,8 @@ def kill_after(project: Path, command: tuple[str, ...], seconds: float, whole_gr
 def test_a_kill_of_snakemake_changes_no_byte(fresh, finished):
     """SIGKILL to Snakemake alone (its jobs live on) or to the whole group, then the same command again."""
     project = copy_of(fresh, "killed")
-    command = (sys.executable, "-m", "snakemake", "--cores", "2")
+    tables = [f"results/table2{kind}.csv" for kind in ("", "_protocols", "_statistics")]
+    command = (sys.executable, "-m", "snakemake", "--cores", "2", *tables)
     moments = random.Random(7)
     for whole_group in (False, True, False):
         kill_after(project, command, moments.uniform(6, 14), whole_group)
