@@ -9,9 +9,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/table2_protocols.csv \
-		results/figures/qualitative.png results/figures/curves.png
+		results/figures/qualitative.png
 	@$(BIN)/segadapt show results/table2.csv
-	@echo 'Pictures: results/figures/qualitative.png, results/figures/curves.png; habits: results/table2_protocols.md'
+	@echo 'Pictures: results/figures/qualitative.png; what evaluation habits are worth: results/table2_protocols.md'
 
 test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile
