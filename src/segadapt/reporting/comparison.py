@@ -9,7 +9,7 @@ import pandas
 
 from segadapt.evaluation import Evaluation
 from segadapt.reporting.bootstrap import ImageInterval, image_interval, matrices_in_order
-from segadapt.reporting.markdown import escape, row_line
+from segadapt.reporting.markdown import escape, heading, row_line
 from segadapt.reporting.paired_seeds import PairedSeeds, paired_seeds
 
 COLUMNS = (
@@ -104,10 +104,7 @@ def comparison_markdown(records: Sequence[Mapping[str, str]], title: str, entrie
         entries: Name and value of each fact.
         note: A warning, or "".
     """
-    lines = [f"# {escape(title)}", ""]
-    if note:
-        lines += [f"> **{escape(note)}**", ">"]
-    lines += ["> " + "; ".join(f"{escape(name)}: {escape(value)}" for name, value in entries.items()), ""]
+    lines = [*heading(title, entries, note), ""]
     if not records:
         return (
             "\n".join([*lines, "There is nothing to compare: the table has no second row, or none with a trace."])

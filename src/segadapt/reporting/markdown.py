@@ -1,6 +1,7 @@
 """A table as Markdown."""
 
 import re
+from collections.abc import Mapping
 
 import pandas
 
@@ -17,10 +18,7 @@ def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], 
         entries: Name and value of each fact.
         note: A warning, or "".
     """
-    lines = [f"# {escape(title)}", ""]
-    if note:
-        lines += [f"> **{escape(note)}**", ">"]
-    lines += ["> " + "; ".join(f"{escape(name)}: {escape(value)}" for name, value in entries.items()), ""]
+    lines = [*heading(title, entries, note), ""]
     lines.append(
         "IoU and mIoU in percent; mIoU_sd is the sample standard deviation over seeds; "
         "bold: best value measured here; empty: not run or not reported."
@@ -36,6 +34,14 @@ def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], 
         ]
         lines.append(row_line(shown))
     return "\n".join(lines) + "\n"
+
+
+def heading(title: str, entries: Mapping[str, str], note: str) -> list[str]:
+    """The lines on top of every table: its title, the note if there is one, and the facts."""
+    lines = [f"# {escape(title)}", ""]
+    if note:
+        lines += [f"> **{escape(note)}**", ">"]
+    return [*lines, "> " + "; ".join(f"{escape(name)}: {escape(value)}" for name, value in entries.items())]
 
 
 def provenance_lines(markdown: str) -> list[str]:

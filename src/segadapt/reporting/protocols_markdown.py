@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from segadapt.reporting.markdown import escape, row_line
+from segadapt.reporting.markdown import escape, heading, row_line
 from segadapt.reporting.protocols import STEP_COLUMNS, STEPS, VARIANT_COLUMNS
 
 _PREDICTING = """
@@ -32,10 +32,7 @@ def protocols_markdown(
         note: A warning, or "".
         primary: The column of the protocol's primary number.
     """
-    lines = [f"# {escape(title)}", ""]
-    if note:
-        lines += [f"> **{escape(note)}**", ">"]
-    lines += ["> " + "; ".join(f"{escape(name)}: {escape(value)}" for name, value in entries.items())]
+    lines = heading(title, entries, note)
     lines += [">", f"> Primary number: {escape(primary)} (final head, no flip, last step)", ""]
     lines += ["## Ways to predict", _PREDICTING, *_table(records, VARIANT_COLUMNS, ())]
     lines += ["", "## Ways to choose the step", _CHOOSING]

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas
 
@@ -33,6 +35,19 @@ class TableHeader:
     commit: str
     seeds: tuple[int, ...]
     protocol: str
+
+    @classmethod
+    def of_models(cls, config: dict[str, Any], data_note: str, made_by: Iterable[dict[str, Any]]) -> "TableHeader":
+        """That of a table job's configuration; ``made_by`` is the ``model`` part of every ``metrics.json`` shown."""
+        found = list(made_by)
+        return cls(
+            preset=config["preset"],
+            data_note=data_note,
+            machine="; ".join(sorted({each["machine"] or "unknown" for each in found})),
+            commit=" ".join(sorted({each["commit"] or "unknown" for each in found})),
+            seeds=tuple(config["seeds"]),
+            protocol=config["protocol"],
+        )
 
     def entries(self) -> dict[str, str]:
         """Name and value of each fact, without the note; an unknown one is called so."""

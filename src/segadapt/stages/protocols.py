@@ -26,14 +26,7 @@ def assemble(job: Job, scratch: Path) -> dict[str, Any]:
         cells.append(protocol_record(row.about, values, protocol_steps(found, size), config))
         records.append(row.record(values | {"mIoU": values[f"mIoU {size}"]}))
         made_by += [metrics["model"] for metrics in found]
-    header = TableHeader(
-        preset=config["preset"],
-        data_note=notes(job, left_out),
-        machine="; ".join(sorted({each["machine"] or "unknown" for each in made_by})),
-        commit=" ".join(sorted({each["commit"] or "unknown" for each in made_by})),
-        seeds=tuple(config["seeds"]),
-        protocol=config["protocol"],
-    )
+    header = TableHeader.of_models(config, notes(job, left_out), made_by)
     csv = Path(job.outputs["csv"])
     text = protocols_markdown(cells, csv.stem, header.entries(), header.data_note, f"mIoU {size}")
     write_bytes(Path(job.outputs["md"]), text.encode())

@@ -30,14 +30,7 @@ def assemble(job: Job, scratch: Path) -> dict[str, Any]:
         records.append(row.record(found.values()) | {"made_by": row.made_by + control.made_by})
     for row in [control, *others] if others else []:
         made_by += [read_json(Path(path))["model"] for path in row.metrics]
-    header = TableHeader(
-        preset=config["preset"],
-        data_note=notes(job, left_out),
-        machine="; ".join(sorted({each["machine"] or "unknown" for each in made_by})),
-        commit=" ".join(sorted({each["commit"] or "unknown" for each in made_by})),
-        seeds=tuple(config["seeds"]),
-        protocol=config["protocol"],
-    )
+    header = TableHeader.of_models(config, notes(job, left_out), made_by)
     csv = Path(job.outputs["csv"])
     text = comparison_markdown(cells, csv.stem, header.entries(), header.data_note)
     write_bytes(Path(job.outputs["md"]), text.encode())
