@@ -1,10 +1,8 @@
 """``params.yaml``: what is read, read alike by every engine, and what is refused and how."""
 
 import copy
-import json
 import math
 
-import jsonschema
 import pytest
 import yaml
 from dvc.utils.serialize import load_yaml
@@ -14,7 +12,6 @@ from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters, parameters_from
-from segadapt.core.parameters.schema import json_schema
 
 SHIPPED = REPOSITORY / "params.yaml"
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "params.schema.json"
@@ -340,26 +337,3 @@ def test_python_tags_are_refused_and_not_run(tmp_path, tag):
     trap = tmp_path / "trap"
     assert "python/" in file_refusal(tmp_path, f"preset: {tag.format(trap)}\n")
     assert not trap.exists()
-
-
-def test_the_schema_that_is_shipped_is_the_models_own():
-    assert json.loads(SCHEMA.read_text()) == json.loads(json.dumps(json_schema()))
-
-
-def test_the_shipped_file_satisfies_its_schema_and_a_typo_does_not():
-    validator = jsonschema.Draft202012Validator(json_schema())
-    validator.check_schema(validator.schema)
-    validator.validate(shipped())
-    validator.validate(load_parameters(SHIPPED).model_dump(mode="json"))
-    assert list(validator.iter_errors(put(shipped(), "methods.minent.lamda", 1)))
-    assert list(validator.iter_errors(put(shipped(), "presets.paper.adapt.steps", "many")))
-
-
-def test_values_never_change_after_reading():
-    parameters = load_parameters(SHIPPED)
-    with pytest.raises(ValueError, match="frozen"):
-        parameters.methods["minent"].lambda_target = 1.0
-
-
-def test_the_toy_parameters_of_the_tests_are_valid():
-    assert parameters_from(tiny_parameters(), "tiny").active_preset.adapt.steps == 6

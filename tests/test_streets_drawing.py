@@ -17,8 +17,7 @@ import pytest
 from PIL import Image
 
 from segadapt.core.errors import UserError
-from segadapt.data.streets import DOMAINS, dataset, engine, plants, render_dataset, render_scene, write
-from segadapt.data.streets.classes import NUMBER
+from segadapt.data.streets import DOMAINS, dataset, engine, render_dataset, render_scene, write
 from segadapt.data.streets.light import vertices
 from segadapt.data.streets.scene import Scene
 from segadapt.data.streets.shapes import Pass, box, join, quads
@@ -339,27 +338,3 @@ def test_description_says_what_the_folder_holds(tmp_path, in_this_process):
     _render(tmp_path, splits={"val": 1})
     found = json.loads((tmp_path / dataset.DESCRIPTION_NAME).read_text())
     assert (found["domain"], found["seed"], tuple(found["size"])) == ("camera", 3, SIZE)
-
-
-@pytest.mark.parametrize("fine", [False, True])
-def test_a_tree_in_winter_is_labelled_as_a_crown_and_drawn_as_twigs(fine):
-    made = plants.bare_tree(0, fine)
-    assert (made["label"] == NUMBER["veg"]).all()
-    hull, wood = made[made["drawn"] == Pass.LABEL], made[made["drawn"] == Pass.BOTH]
-    assert len(hull) and len(hull) + len(wood) == len(made)
-    tips = wood["points"].reshape(-1, 3)
-    low, high = hull["points"].reshape(-1, 3).min(0), hull["points"].reshape(-1, 3).max(0)
-    assert low[2] > 1.0, "the label's crown must not stand on the ground"
-    assert ((tips[:, :2] > low[:2]) & (tips[:, :2] < high[:2])).all(1).mean() > 0.9
-    # Seen from the side, thin wood covers a small part of its crown.
-    across = np.linalg.norm(wood["points"][:, 1] - wood["points"][:, 0], axis=1)
-    along = np.linalg.norm(wood["points"][:, 3] - wood["points"][:, 0], axis=1)
-    assert (across * along).sum() / 3 < 0.8 * np.prod((high - low)[[0, 2]])
-
-
-@pytest.mark.parametrize("size", [(96, 72), (96, 54), (96, 48), (48, 96)])
-def test_the_street_reaches_the_lower_edge_of_every_format(size):
-    """Quads are culled by the picture's own height: what lies before the wheels is road in most columns."""
-    lowest = np.concatenate([render_scene("town", 0, index, size)[1][-1] for index in range(6)])
-    road = CITYSCAPES19.label_ids[CITYSCAPES19.classes.index("road")]
-    assert (lowest == road).mean() > 0.5
