@@ -1,7 +1,14 @@
 """``params.yaml`` as frozen, typed values: one reader, one set of models, one list of refusals."""
 
 from segadapt.core.parameters.loader import load_parameters, parameters_from
-from segadapt.core.parameters.methods import Experiment, GuidanceSettings, ImageWeightSettings, MethodEntry, Protocol
+from segadapt.core.parameters.methods import (
+    Experiment,
+    GuidanceSettings,
+    ImageWeightSettings,
+    MethodEntry,
+    Protocol,
+    Sweep,
+)
 from segadapt.core.parameters.presets import (
     BatchNormSettings,
     CacheEntry,
@@ -11,9 +18,11 @@ from segadapt.core.parameters.presets import (
     Precision,
     Preset,
     Rendering,
+    Setting,
     TrainingSettings,
 )
 from segadapt.core.parameters.root import Parameters
+from segadapt.core.parameters.scenes import Scene, split_row, sweep_cells
 from segadapt.core.parameters.sizes import height_width, width_height
 
 __all__ = [
@@ -31,9 +40,14 @@ __all__ = [
     "Preset",
     "Protocol",
     "Rendering",
+    "Scene",
+    "Setting",
+    "Sweep",
     "TrainingSettings",
     "height_width",
     "load_parameters",
     "parameters_from",
+    "split_row",
+    "sweep_cells",
     "width_height",
 ]
