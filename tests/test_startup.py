@@ -50,6 +50,13 @@ without("segadapt show", "torch", "scipy", "matplotlib")
 for stage in ("statistics", "bars", "curves", "frequency"):
     importlib.import_module(f"segadapt.stages.{stage}")
     without(stage, "torch")
+for stage in ("pretrain", "adapt", "evaluate"):
+    importlib.import_module(f"segadapt.stages.{stage}")
+from segadapt.models import deeplabv2, open_model, save_model
+save_model("model.safetensors", deeplabv2("streets"), {})
+open_model("model.safetensors")[0]
+# A lazy import of torch's own: as long as torch itself, in every job.
+without("a network", "sympy", "torch._dynamo")
 """
 
 
