@@ -192,12 +192,12 @@ def test_a_kill_of_snakemake_changes_no_byte(fresh, finished):
 def test_a_kill_of_dvc_changes_no_byte(fresh, finished):
     """The lock files that DVC leaves behind do not stop the same command."""
     project = copy_of(fresh, "killed-dvc")
-    command = (sys.executable, "-m", "dvc", "repro")
+    command = (sys.executable, "-m", "dvc", "repro", "evaluate")  # what comes after, the kill of Snakemake has made
     for seconds in (9, 14):
         kill_after(project, command, seconds, whole_group=True)
-    dvc(project, "repro")
-    assert made(project) == made(finished)
-    assert UP_TO_DATE in dvc(project, "repro")
+    dvc(project, "repro", "evaluate")
+    assert made(project) == {path: each for path, each in made(finished).items() if path.startswith("work/")}
+    assert UP_TO_DATE in dvc(project, "repro", "evaluate")
 
 
 def test_a_missing_folder_is_one_sentence(fresh):

@@ -22,13 +22,14 @@ STEPS, SAVE_STEPS = 24, 4
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """A finished project whose training stages save every few steps."""
+    """A project with its models made, whose training stages save every few steps."""
     parameters = tiny.tiny_parameters()
     for stage in STAGES:
         parameters["presets"]["tiny"][stage] |= {"steps": STEPS, "horizon": STEPS}
     parameters["presets"]["tiny"]["run"] |= {"save_steps": SAVE_STEPS}
     folder = tiny.make_project(tmp_path_factory.mktemp("kill") / "project", parameters)
-    tiny.snakemake(folder)
+    models = (f"models/{name}/seed1/model.safetensors" for name in ("maxsquare", "maxsquare_iw_multi"))
+    tiny.make_here(folder, *(f"work/tiny/{model}" for model in models))
     return folder
 
 

@@ -11,10 +11,24 @@ from segadapt.core.errors import UserError
 from segadapt.plan import code, planner
 
 
+REMEMBERED: dict[tuple, object] = {}
+
+
 def forget() -> None:
     """Empties the caches of the code hash, as a new process would."""
-    for cached in (code._tree, code._imports, code._module_hash):
-        cached.cache_clear()
+    code._imports.cache_clear()
+
+
+def by_content(function):
+    """The function of a module's name, computed once for a text and for every copy of it."""
+
+    def found(module):
+        key = (function, module, code._path(module).read_bytes())
+        if key not in REMEMBERED:
+            REMEMBERED[key] = function.__wrapped__(module)
+        return REMEMBERED[key]
+
+    return found
 
 
 @pytest.fixture
@@ -24,6 +38,8 @@ def package(tmp_path, monkeypatch):
     shutil.copytree(REPOSITORY / "src" / "segadapt", copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "ROOT", copy)
     monkeypatch.setattr(planner, "ROOT", copy)
+    for name in ("_tree", "_module_hash"):
+        monkeypatch.setattr(code, name, by_content(getattr(code, name)))
     forget()
     yield copy
     forget()

@@ -2,14 +2,20 @@
 
 import copy
 import os
+import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 from PIL import Image
+
+from segadapt.core.parameters import load_parameters
+from segadapt.plan import make_plan, order_times
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -128,6 +134,32 @@ def call(folder: Path, *command: str, check: bool = True, timeout: float = 600) 
 def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Runs Snakemake on two cores in the project."""
     return call(folder, sys.executable, "-m", "snakemake", "--cores", "2", *arguments, check=check)
+
+
+def make_here(folder: Path, *targets: str) -> None:
+    """Makes files of a project, and what they need, in this very process: where no engine is what is tested.
+
+    Each job saves the start of a Python with torch. What a job sets for its process is put back.
+    """
+    was = (Path.cwd(), sys.argv, signal.getsignal(signal.SIGTERM), torch.get_num_threads())
+    debug_mode = torch.get_deterministic_debug_mode()
+    try:
+        os.chdir(folder)
+        plan = make_plan(load_parameters("params.yaml"))
+        order_times(plan)
+        needed = set(targets)
+        for job in reversed(plan.jobs):
+            needed |= set(job.inputs.values()) if needed & set(job.outputs.values()) else set()
+        for job in plan.jobs:
+            if needed & set(job.outputs.values()):
+                sys.argv = ["a stage", job.card, "1"]
+                runpy.run_module(f"segadapt.stages.{job.stage}", run_name="__main__")
+    finally:
+        os.chdir(was[0])
+        sys.argv = was[1]
+        signal.signal(signal.SIGTERM, was[2])
+        torch.set_num_threads(was[3])
+        torch.set_deterministic_debug_mode(debug_mode)
 
 
 def jobs_to_run(folder: Path, *arguments: str) -> list[str]:
