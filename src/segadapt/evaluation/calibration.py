@@ -42,7 +42,8 @@ def calibration_bins(
     return CalibrationBins(
         numpy.bincount(bin_N, minlength=BINS),
         numpy.bincount(bin_N[right_N], minlength=BINS),
-        numpy.bincount(bin_N, confidence_N, BINS),
+        # Of no pixel at all numpy would give integers.
+        numpy.bincount(bin_N, confidence_N, BINS).astype(numpy.float64),
     )
 
 
