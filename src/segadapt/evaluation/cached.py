@@ -29,6 +29,7 @@ def score_weights(
     caches: dict[str, PackedCache],
     habits: dict[str, bool],
     progress: Callable[[int], object] | None = None,
+    auxiliary: Sequence[bool] | None = None,
     measures: bool = True,
 ) -> tuple[Evaluation, LabelFreeScore | None]:
     """The matrices of one model, and its label-free scores if there are target images. The model is freed on return.
@@ -40,9 +41,13 @@ def score_weights(
         caches: ``labelled``, and perhaps ``target``.
         habits: The arguments ``flip`` and ``heads`` of ``all_views``.
         progress: Called with 1 after every labelled image.
+        auxiliary: Which of the files have an auxiliary head; None is what ``config`` says, for all of them.
         measures: Whether calibration and boundaries are measured too.
     """
-    members = [heads_predictor(trained_network(path, config), compute) for path in weights]
+    heads = auxiliary or [config["auxiliary"]] * len(weights)
+    wanted = [config | {"auxiliary": each} for each in heads]
+    networks = [trained_network(path, each) for path, each in zip(weights, wanted, strict=True)]
+    members = [heads_predictor(network, compute) for network in networks]
     views = [all_views(member, **habits) for member in members]
     classes = len(CLASS_SETS[config["model"]["classes"]])
     predict = views[0] if len(views) == 1 else averaged_views(views)
