@@ -139,6 +139,20 @@ def test_snapshots_go_from_training_to_evaluation_with_target_images():
         assert set(job.inputs) == {"model", "labelled", "target"} and job.config["last_step"] == 6
 
 
+def test_an_ensemble_scores_its_members_models_and_trains_none():
+    parameters = tiny_parameters(("source_only", "both"))
+    parameters["methods"]["both"] = {"title": "both", "ensemble": ["minent", "maxsquare_iw_multi"]}
+    plan = make_plan(parameters_from(parameters, "tiny"))
+    job = plan.by_name["evaluate/both/seed1"]
+    members = [f"work/tiny/models/{name}/seed1/model.safetensors" for name in ("minent", "maxsquare_iw_multi")]
+    assert [job.inputs[f"model/{index}"] for index in (0, 1)] == members and "model" not in job.inputs
+    assert not snapshot_paths(job.inputs) and "target" in job.inputs
+    assert job.config["auxiliary_of_members"] == [False, True] and not job.config["habits"]["heads"]
+    trained = {each.name for each in plan.jobs if each.stage in ("adapt", "refine", "joint")}
+    assert trained == {"adapt/minent/seed1", "refine/maxsquare_iw_multi/seed1"}
+    assert "evaluate/minent/seed1" not in plan.by_name, "no table has that row"
+
+
 def test_the_oracle_is_no_candidate_of_a_choice_without_labels():
     parameters = tiny_parameters(("source_only", "oracle"))
     job = make_plan(parameters_from(parameters, "tiny")).by_name["evaluate/oracle/seed1"]

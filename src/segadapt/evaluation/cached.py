@@ -29,22 +29,20 @@ def score_weights(
     caches: dict[str, PackedCache],
     habits: dict[str, bool],
     progress: Callable[[int], object] | None = None,
-    auxiliary: Sequence[bool] | None = None,
     measures: bool = True,
 ) -> tuple[Evaluation, LabelFreeScore | None]:
     """The matrices of one model, and its label-free scores if there are target images. The model is freed on return.
 
     Args:
         weights: One of our files, or those of an ensemble; UserError if ``config`` says otherwise than a file.
-        config: Of the evaluation's job.
+        config: Of the evaluation's job; ``auxiliary_of_members`` says which members of an ensemble have a low head.
         compute: Where and in which precision.
         caches: ``labelled``, and perhaps ``target``.
         habits: The arguments ``flip`` and ``heads`` of ``all_views``.
         progress: Called with 1 after every labelled image.
-        auxiliary: Which of the files have an auxiliary head; None is what ``config`` says, for all of them.
         measures: Whether calibration and boundaries are measured too.
     """
-    heads = auxiliary or [config["auxiliary"]] * len(weights)
+    heads = config.get("auxiliary_of_members") or [config["auxiliary"]] * len(weights)
     wanted = [config | {"auxiliary": each} for each in heads]
     networks = [trained_network(path, each) for path, each in zip(weights, wanted, strict=True)]
     members = [heads_predictor(network, compute) for network in networks]

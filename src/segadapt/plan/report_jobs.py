@@ -51,8 +51,8 @@ class Reporter:
     def measures(self, name: str) -> Job:
         """Boundaries, calibration and label-free scores of the same rows, and how well the latter rank the models."""
         rows = table_rows(self.parameters, name)
-        ranking = {"ranking": f"{name}_ranking.csv"}
-        return self.companion("measures", name, self.metrics(rows), {"rows": self._rows_with_size(rows)}, ranking)
+        about = {"rows": self._rows_with_size(rows)}
+        return self.companion("measures", name, self.metrics(rows), about, ranking=f"{name}_ranking.csv")
 
     def statistics(self, name: str) -> Job:
         """Each row against the control of its setting, over seeds and over images."""
@@ -69,16 +69,9 @@ class Reporter:
             },
         )  # fmt: skip
 
-    def companion(
-        self,
-        stage: str,
-        name: str,
-        inputs: dict[str, str],
-        config: dict[str, Any],
-        more: Mapping[str, str] | None = None,
-    ) -> Job:
+    def companion(self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any], **more: str) -> Job:
         """A job of ``results/<name>_<stage>.csv`` and its Markdown twin, and of ``more`` files by role."""
-        files = {kind: f"{name}_{stage}.{kind}" for kind in ("csv", "md")} | dict(more or {})
+        files = {kind: f"{name}_{stage}.{kind}" for kind in ("csv", "md")} | more
         config = self.about_table(table_rows(self.parameters, name)) | config
         return self.base.job(
             stage, f"{stage}/{name}", "results", files,

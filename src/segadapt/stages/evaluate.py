@@ -21,15 +21,14 @@ def score(job: Job, scratch: Path) -> None:
     """From a model (or those of an ensemble) and its snapshots to ``confusion.safetensors`` and ``metrics.json``."""
     config, snapshots = job.config, snapshot_paths(job.inputs)
     models = [Path(path) for role, path in job.inputs.items() if role.partition("/")[0] == "model"]
-    heads = config.get("auxiliary_of_members", [config["auxiliary"]])
     compute = set_up_compute(config["precision"], config["cpu_threads"])
     caches = {role: PackedCache(Path(job.inputs[role])) for role in ("labelled", "target") if role in job.inputs}
     label_free = {}
     with progress_bar(job.name, len(caches["labelled"]) * (1 + len(snapshots)), unit="image") as bar:
-        evaluation, last = score_weights(models, config, compute, caches, config["habits"], bar.update, heads)
+        evaluation, last = score_weights(models, config, compute, caches, config["habits"], bar.update)
         for step, path in snapshots.items():
             snapshot, label_free[step] = score_weights(
-                [path], config, compute, caches, PRIMARY_ONLY, bar.update, heads, measures=False
+                [path], config, compute, caches, PRIMARY_ONLY, bar.update, measures=False
             )
             evaluation = evaluation.with_step(step, snapshot)
     if last is not None:
