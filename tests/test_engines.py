@@ -17,7 +17,7 @@ ROWS = ("source_only", "maxsquare", "maxsquare_iw_multi")
 # What shows every row, and what shows the unadapted model and MaxSquare alone.
 FIGURES = ["figure/curves", "figure/qualitative", "figure/table2_classes"]
 OF_MAXSQUARE = ["figure/figure2", "figure/figure4"]
-TABLES = ["protocols/table2", "statistics/table2", "table/table2"]
+TABLES = ["measures/table2", "protocols/table2", "statistics/table2", "table/table2"]
 JOBS_OF_MAXSQUARE = sorted(["adapt/maxsquare/seed1", "evaluate/maxsquare/seed1", *FIGURES, *OF_MAXSQUARE, *TABLES])
 UP_TO_DATE = "Data and pipelines are up to date."
 
@@ -83,7 +83,7 @@ def maxsquare_with(lambda_target: float) -> dict:
 
 def test_a_second_repro_runs_nothing(finished):
     before = provenance_times(finished)
-    assert len(made(finished)) == 2 * 4 + 2 + 2 * 3 + 9  # models, histories, snapshots, metrics, tables
+    assert len(made(finished)) == 2 * 4 + 2 + 2 * 3 + 12  # models, histories, snapshots, metrics, tables
     assert UP_TO_DATE in dvc(finished, "repro")
     assert provenance_times(finished) == before
 
@@ -125,6 +125,7 @@ def test_an_edited_lambda_remakes_that_method_and_the_table(finished, engine):
         "results/figures/qualitative.provenance.json",
         "results/figures/table2_classes.provenance.json",
         "results/table2.provenance.json",
+        "results/table2_measures.provenance.json",
         "results/table2_protocols.provenance.json",
         "results/table2_statistics.provenance.json",
         "work/tiny/metrics/maxsquare/seed1/provenance.json",
@@ -180,7 +181,7 @@ def kill_after(project: Path, command: tuple[str, ...], seconds: float, whole_gr
 def test_a_kill_of_snakemake_changes_no_byte(fresh, finished):
     """SIGKILL to Snakemake alone (its jobs live on) or to the whole group, then the same command again."""
     project = copy_of(fresh, "killed")
-    tables = [f"results/table2{kind}.csv" for kind in ("", "_protocols", "_statistics")]
+    tables = [f"results/table2{kind}.csv" for kind in ("", "_protocols", "_statistics", "_measures", "_ranking")]
     command = (sys.executable, "-m", "snakemake", "--cores", "2", *tables)
     moments = random.Random(7)
     for whole_group in (False, True, False):

@@ -13,11 +13,14 @@ from segadapt.core import provenance
 from segadapt.core.artifacts import write_json
 from segadapt.core.parameters import parameters_from
 from segadapt.core.variants import Variant
-from segadapt.evaluation import Evaluation, metrics, miou_from_matrix
+from segadapt.evaluation import Evaluation, LabelFreeScore, metrics, miou_from_matrix
+from segadapt.evaluation.boundary import BoundaryOverlap
+from segadapt.evaluation.calibration import CalibrationBins
+from segadapt.evaluation.measures import Measures
 from segadapt.labels import CITYSCAPES19
 from segadapt.plan import make_plan
 from segadapt.reporting.explain import explain
-from segadapt.stages import bars, confidence, frequency, slopes, statistics
+from segadapt.stages import bars, confidence, frequency, measures, slopes, statistics
 
 ROWS = ("source_only", "target_forwarded", "maxsquare", "minent")
 SEEDS = (1, 2)
@@ -37,6 +40,15 @@ def matrices(model: str, seed: int, images: int = 5) -> numpy.ndarray:
     return found
 
 
+def measured(images: int) -> Measures:
+    """A hundred pixels an image, 70 % sure and 60 % right, and a third of every boundary but the last class's."""
+    pixels, right, confidence = (numpy.zeros((images, 15), kind) for kind in (int, int, float))
+    pixels[:, 10], right[:, 10], confidence[:, 10] = 100, 60, 70.0
+    union = numpy.full((images, C), 30)
+    union[:, -1] = 0
+    return Measures(CalibrationBins(pixels, right, confidence), BoundaryOverlap(union // 3, union))
+
+
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     """A folder in which every evaluation is real and all before it is there by the look of it."""
@@ -53,9 +65,13 @@ def plan(tmp_path, monkeypatch):
             _, model, seed = job.name.split("/")
             matrix_NCC = matrices(model, int(seed.removeprefix("seed")))
             names = tuple(f"image{index}" for index in range(len(matrix_NCC)))
-            found = Evaluation(names, {Variant("network"): matrix_NCC, Variant("native"): matrix_NCC * 4 + 1})
+            variants = {Variant("network"): matrix_NCC, Variant("native"): matrix_NCC * 4 + 1}
+            found = Evaluation(names, variants, measured(len(names)))
             found.save(Path(job.outputs["confusion"]))
-            write_json(Path(job.outputs["metrics"]), metrics(found, CITYSCAPES19, {"commit": "toy", "machine": "m"}))
+            # The longer its name, the more a model "knows": the one that the ranking must choose.
+            scores = {None: LabelFreeScore(len(model), 0.5, 0.25, 3.0)}
+            made_by = {"commit": "toy", "machine": "m"}
+            write_json(Path(job.outputs["metrics"]), metrics(found, CITYSCAPES19, made_by, scores, 6))
         hashes = job.input_hashes()
         provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0)
     return plan
@@ -91,6 +107,34 @@ def test_statistics_compare_every_row_with_the_control(plan):
     stages = [job["identity"]["name"] for job in found.jobs]
     assert {"adapt/maxsquare/seed2", "adapt/target_forwarded/seed1"} <= set(stages)
     assert found.training["identity"]["name"] == "adapt/maxsquare/seed1"
+
+
+def test_measures_stand_beside_miou_and_scores_are_ranked(plan):
+    outputs = run(plan, measures, "measures/table2")
+    before = {role: path.read_bytes() for role, path in outputs.items()}
+    frame = pandas.read_csv(outputs["csv"], keep_default_na=False).set_index("method")
+    assert frame.index.tolist() == ["Source only", "target forwarded, λ=0", "MaxSquare", "MinEnt"]
+    names = {"source_only": "source"}
+    miou = {
+        key: [100 * miou_from_matrix(matrices(names.get(key, key), seed).sum(axis=0)) for seed in SEEDS] for key in ROWS
+    }
+    row = frame.loc["MaxSquare"]
+    assert row["mIoU"] == pytest.approx(numpy.mean(miou["maxsquare"]), abs=0.051)
+    assert (row["ECE"], row["ECE_sd"], row["boundary_mIoU"]) == (10.0, 0.0, 33.3)
+    assert (row["mutual_information"], row["network_size"], row["seeds"]) == (9.0, "64x32", 2)
+    ranking = pandas.read_csv(outputs["ranking"], keep_default_na=False).set_index("score")
+    assert set(ranking["models"]) == {8} and ranking.loc["max_square", "note"] == "all models score the same"
+    information = ranking.loc["mutual_information"]
+    assert information["chosen"] == "2 alike"  # target_forwarded has the longest name, in both seeds
+    regret = max(map(max, miou.values())) - numpy.mean(miou["target_forwarded"])
+    assert float(information["regret"]) == pytest.approx(regret, abs=0.0051)
+    assert explain(outputs["csv"], "maxsquare", "ECE").values == pytest.approx([0.1, 0.1])
+    again = run(plan, measures, "measures/table2")
+    assert {role: path.read_bytes() for role, path in again.items()} == before
+    Path(plan.by_name["adapt/minent/seed2"].provenance).unlink()
+    outputs = run(plan, measures, "measures/table2")
+    assert "MinEnt" not in pandas.read_csv(outputs["csv"])["method"].tolist()
+    assert set(pandas.read_csv(outputs["ranking"])["models"]) == {6} and "Left out" in outputs["md"].read_text()
 
 
 def test_a_row_without_a_trace_is_left_out_and_all_are_without_the_control(plan, capsys):

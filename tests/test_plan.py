@@ -26,7 +26,7 @@ METHODS = ROWS[1:]
 # What shows every row, and what shows the unadapted model and MaxSquare alone.
 FIGURES = ["figure/curves", "figure/qualitative", "figure/table2_classes"]
 OF_MAXSQUARE = ["figure/figure2", "figure/figure4"]
-TABLES = ["protocols/table2", "statistics/table2", "table/table2"]
+TABLES = ["measures/table2", "protocols/table2", "statistics/table2", "table/table2"]
 
 
 def plan_of(**changes) -> Plan:
@@ -90,6 +90,7 @@ def test_edits_change_the_cards_they_must():
     assert altered(lambda each: tiny(each)["run"].update(save_steps=5, loader_threads=3)) == []
     # The tables print the size that a number was measured at.
     assert altered(lambda each: tiny(each)["caches"]["target_val"].update(size="96x48")) == [
+        "measures/table2",
         "prepare/target_val",
         "protocols/table2",
         "table/table2",
@@ -116,11 +117,10 @@ def test_switches_of_the_evaluation_change_the_evaluations_that_they_concern():
     def evaluations(*models):
         return sorted(f"evaluate/{model}/seed1" for model in models)
 
-    switch = lambda **changes: altered(lambda each: each["presets"]["tiny"].update(evaluation=changes))  # noqa: E731
-    assert switch() == []
+    switch = lambda **changes: altered(lambda each: each["presets"]["tiny"]["evaluation"].update(changes))  # noqa: E731
     assert switch(flip=False) == evaluations("source", *METHODS)
     assert switch(heads=False) == evaluations("maxsquare_iw_multi")
-    assert switch(label_free_images=7) == evaluations(*METHODS)  # those that have snapshots to choose among
+    assert switch(label_free_images=7) == evaluations("source", *METHODS)
 
 
 def test_snapshots_go_from_training_to_evaluation_with_target_images():
@@ -133,9 +133,30 @@ def test_snapshots_go_from_training_to_evaluation_with_target_images():
         expected = {2: Path(f"{folder}/snapshot000002.safetensors"), 4: Path(f"{folder}/snapshot000004.safetensors")}
         assert snapshot_paths(job.inputs) == snapshot_paths(plan.by_name[f"adapt/{name}/seed1"].outputs) == expected
         assert job.inputs["target"] == "work/tiny/cache/target_train/manifest.json" and job.config["last_step"] == 6
+    # Without snapshots the last step's model is looked at alone, and the source model for comparison.
     for model in ("source", "maxsquare_iw_multi"):
         job = plan.by_name[f"evaluate/{model}/seed1"]
-        assert set(job.inputs) == {"model", "labelled"} and "last_step" not in job.config
+        assert set(job.inputs) == {"model", "labelled", "target"} and job.config["last_step"] == 6
+
+
+def test_an_ensemble_scores_its_members_models_and_trains_none():
+    parameters = tiny_parameters(("source_only", "both"))
+    parameters["methods"]["both"] = {"title": "both", "ensemble": ["minent", "maxsquare_iw_multi"]}
+    plan = make_plan(parameters_from(parameters, "tiny"))
+    job = plan.by_name["evaluate/both/seed1"]
+    members = [f"work/tiny/models/{name}/seed1/model.safetensors" for name in ("minent", "maxsquare_iw_multi")]
+    assert [job.inputs[f"model/{index}"] for index in (0, 1)] == members and "model" not in job.inputs
+    assert not snapshot_paths(job.inputs) and "target" in job.inputs
+    assert job.config["auxiliary_of_members"] == [False, True] and not job.config["habits"]["heads"]
+    trained = {each.name for each in plan.jobs if each.stage in ("adapt", "refine", "joint")}
+    assert trained == {"adapt/minent/seed1", "refine/maxsquare_iw_multi/seed1"}
+    assert "evaluate/minent/seed1" not in plan.by_name, "no table has that row"
+
+
+def test_the_oracle_is_no_candidate_of_a_choice_without_labels():
+    parameters = tiny_parameters(("source_only", "oracle"))
+    job = make_plan(parameters_from(parameters, "tiny")).by_name["evaluate/oracle/seed1"]
+    assert set(job.inputs) == {"model", "labelled"} and "label_free_images" not in job.config
 
 
 def test_only_what_shows_a_row_depends_on_it():

@@ -71,6 +71,35 @@ rule statistics:
         "python -m segadapt.stages.statistics {input.card} 2>&1 | tee {log}"
 
 
+rule measures:
+    input:
+        card=f"work/{plan.parameters.preset}/cards/measures/{{table}}.json",
+        upstream=inputs_of("measures/{table}"),
+    output:
+        csv=report(
+            "results/{table}_measures.csv",
+            caption="../report/measures.rst",
+            category="Tables",
+        ),
+        ranking=report(
+            "results/{table}_ranking.csv",
+            caption="../report/ranking.rst",
+            category="Tables",
+        ),
+        md="results/{table}_measures.md",
+        provenance="results/{table}_measures.provenance.json",
+    log:
+        f"work/{plan.parameters.preset}/logs/measures/{{table}}.log",
+    conda:
+        "../envs/segadapt.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    shell:
+        "python -m segadapt.stages.measures {input.card} 2>&1 | tee {log}"
+
+
 # DVC's phases: each asks for all jobs of its stages.
 rule phase_data:
     input:

@@ -22,7 +22,7 @@ class Reporter:
         """A table and what goes with it. What is scored on fewer classes than the model's has no companions."""
         if self.parameters.experiments[name].classes is not None:
             return [self.table(name)]
-        return [self.table(name), self.protocols(name), self.statistics(name)]
+        return [self.table(name), self.protocols(name), self.statistics(name), self.measures(name)]
 
     def table(self, name: str) -> Job:
         """``results/<name>`` in all its forms."""
@@ -46,10 +46,13 @@ class Reporter:
     def protocols(self, name: str) -> Job:
         """The same rows scored in every way that evaluation habits differ in."""
         rows = table_rows(self.parameters, name)
-        return self.companion(
-            "protocols", name, self.metrics(rows),
-            {"rows": [row.about("key", "title", "origin") | {"network_size": self._network_size(row)} for row in rows]},
-        )  # fmt: skip
+        return self.companion("protocols", name, self.metrics(rows), {"rows": self._rows_with_size(rows)})
+
+    def measures(self, name: str) -> Job:
+        """Boundaries, calibration and label-free scores of the same rows, and how well the latter rank the models."""
+        rows = table_rows(self.parameters, name)
+        about = {"rows": self._rows_with_size(rows)}
+        return self.companion("measures", name, self.metrics(rows), about, ranking=f"{name}_ranking.csv")
 
     def statistics(self, name: str) -> Job:
         """Each row against the control of its setting, over seeds and over images."""
@@ -66,9 +69,9 @@ class Reporter:
             },
         )  # fmt: skip
 
-    def companion(self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any]) -> Job:
-        """A job of ``results/<name>_<stage>.csv`` and its Markdown twin."""
-        files = {kind: f"{name}_{stage}.{kind}" for kind in ("csv", "md")}
+    def companion(self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any], **more: str) -> Job:
+        """A job of ``results/<name>_<stage>.csv`` and its Markdown twin, and of ``more`` files by role."""
+        files = {kind: f"{name}_{stage}.{kind}" for kind in ("csv", "md")} | more
         config = self.about_table(table_rows(self.parameters, name)) | config
         return self.base.job(
             stage, f"{stage}/{name}", "results", files,
@@ -102,6 +105,9 @@ class Reporter:
         protocol = f"{self.parameters.protocol} with {switches}" if switches else self.parameters.protocol
         size = self._network_size(row) if planner.protocol.evaluation_size == "network" else "native"
         return {"backbone": planner.preset.model.backbone, "eval_size": size, "protocol": protocol}
+
+    def _rows_with_size(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
+        return [row.about("key", "title", "origin") | {"network_size": self._network_size(row)} for row in rows]
 
     def _network_size(self, row: Row) -> str:
         planner = self.planners[row.setting]

@@ -11,6 +11,7 @@ PHASES = {
         "table",
         "protocols",
         "statistics",
+        "measures",
         "figure",
         "curves",
         "bars",

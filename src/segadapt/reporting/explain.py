@@ -33,9 +33,10 @@ class Explanation:
 
     @property
     def training(self) -> Record:
-        """The training job that gives the row its name, with the first seed."""
+        """The training job that gives the row its name, with the first seed; an ensemble's is its first member's."""
         scored = next(job for job in self.jobs if "metrics" in job["outputs"])
-        model = scored["identity"]["inputs"]["model"]
+        inputs = scored["identity"]["inputs"]
+        model = next(path for role, path in inputs.items() if role.partition("/")[0] == "model")
         return next(job for job in self.jobs if any(each["path"] == model for each in job["outputs"].values()))
 
     def outside_files(self) -> dict[str, str]:

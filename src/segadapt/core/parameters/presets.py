@@ -131,7 +131,7 @@ class EvaluationSettings(Section):
 
     ``flip`` also averages over every image and its mirror image: twice the network's time. ``heads`` also scores the
     low head and the ensemble of models that have an auxiliary head. ``label_free_images`` target training images,
-    evenly spaced, are looked at (without labels) to choose among a model's snapshots; without snapshots none are.
+    evenly spaced, are looked at without labels: to choose among a model's snapshots, and to rank models.
     """
 
     flip: bool = True
