@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from segadapt.core.parameters.sizes import Name, Section
+from segadapt.core.parameters.presets import BatchNormSettings
+from segadapt.core.parameters.sizes import Count, Name, Section
 
 
 class ImageWeightSettings(Section):
@@ -20,12 +21,33 @@ class GuidanceSettings(Section):
     weight: Annotated[float, Field(ge=0)] = 0.1
 
 
-class MethodEntry(Section):
-    """One way to adapt a source model. A composition: any loss with or without weights and guidance.
+class AdversarialSettings(Section):
+    """A game against discriminators that tell the domains' output maps apart (AdaptSegNet, AdvEnt).
 
-    ``target_loss`` names a file of ``segadapt/methods``; null means that no target image is seen.
-    ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns
+    ``game`` names the file of ``segadapt/methods`` that says what the discriminators see. ``lambda_final`` and
+    ``lambda_low`` weigh the heads in what the network minimises; a head of weight 0 has no discriminator.
+    ``learning_rate`` (at step 0, on the stage's schedule) and ``width`` (channels of the first layer) are the
+    discriminators' own.
+    """
+
+    game: Literal["adaptsegnet", "advent"]
+    objective: Literal["vanilla", "least_squares"] = "vanilla"
+    lambda_final: Annotated[float, Field(ge=0)] = 0.001
+    lambda_low: Annotated[float, Field(ge=0)] = 0.0
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    width: Count = 64
+
+
+class MethodEntry(Section):
+    """One way to adapt a model. A composition: any loss or game, with or without weights and guidance.
+
+    ``target_loss`` names a file of ``segadapt/methods``; with null, and without ``adversarial``, no target image is
+    seen. ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns
     nothing from them. ``options`` go to the method's file as they are.
+
+    ``start: initial`` trains from the initial weights in the preset's stage ``joint``, without a source model.
+    ``auxiliary: true`` gives the network its auxiliary head where nothing else in the entry asks for it.
+    ``batch_norm`` replaces the preset's.
     """
 
     title: str
@@ -34,6 +56,10 @@ class MethodEntry(Section):
     lambda_target: Annotated[float, Field(ge=0)] = 0.0
     image_weight: ImageWeightSettings | None = None
     guidance: GuidanceSettings | None = None
+    adversarial: AdversarialSettings | None = None
+    start: Literal["source", "initial"] = "source"
+    auxiliary: bool = False
+    batch_norm: BatchNormSettings | None = None
     paper_row: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
