@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry
 from segadapt.plan.paper_figures import figure1, figure2, figure4
-from segadapt.plan.rows import SOURCE, UNADAPTED, is_multi, look
+from segadapt.plan.rows import SOURCE, UNADAPTED, is_multi, look, training_section
 
 if TYPE_CHECKING:
     from segadapt.plan.jobs import Planner
@@ -43,12 +43,12 @@ def curves(planner: Planner, methods: dict[str, MethodEntry]) -> Job:
     inputs = planner.row_metrics(("source_only", *methods))
     rows = []
     for key, method in methods.items():
-        training = planner.preset.refine if is_multi(method) else planner.preset.adapt
         for seed in seeds:
             inputs[f"history/{key}/{seed}"] = planner.model(key, seed).replace("model.safetensors", "history.csv")
-        # A method with guidance starts from another source model, which no table scores.
+        # What does not start from the single-level source model starts from one that no table scores.
         about = {"key": key, "title": method.title, "look": look(key, planner.parameters.methods)}
-        rows.append(about | {"steps": training.steps, "from_source": not is_multi(method)})
+        from_source = training_section(method) == "adapt"
+        rows.append(about | {"steps": planner.training(method).steps, "from_source": from_source})
     config = planner.about_figure() | {"rows": rows, "seeds": list(seeds)}
     return planner.figure("curves", "curves", inputs, config)
 

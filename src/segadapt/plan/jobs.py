@@ -13,10 +13,19 @@ from segadapt.core.parameters.root import ORACLE
 from segadapt.data.splits import official_counts
 from segadapt.plan.code import ROOT, code_hash
 from segadapt.plan.figures import figures
-from segadapt.plan.rows import SOURCE, SOURCE_MULTI, UNADAPTED, baseline, is_multi, snapshot_files
+from segadapt.plan.rows import (
+    SOURCE,
+    SOURCE_MULTI,
+    UNADAPTED,
+    baseline,
+    is_multi,
+    sees_target,
+    snapshot_files,
+    training_section,
+)
 
-_NOT_A_LOSS = {"composition", "multi_level"}
-"""Files of ``segadapt/methods`` that put losses together and are none."""
+_NOT_A_LOSS = {"composition", "multi_level", "adversarial", "adaptsegnet", "advent"}
+"""Files of ``segadapt/methods`` that put losses together or are games, hence no ``target_loss``."""
 FIGURES = "results/figures"
 DRAWN = {"picture": "png", "vector": "svg", "data": "csv"}
 """The files of a drawn figure: as pixels, as lines, and the points behind it."""
@@ -59,8 +68,8 @@ class Planner:
     def jobs(self) -> list[Job]:
         rows = {row for experiment in self.parameters.experiments.values() for row in experiment.rows}
         methods = {name: entry for name, entry in self.parameters.methods.items() if name in rows}
-        sources = [SOURCE] if rows - {name for name, entry in methods.items() if is_multi(entry)} else []
-        sources += [SOURCE_MULTI] if any(map(is_multi, methods.values())) else []
+        used = {self._source_of(row) for row in rows}
+        sources = [name for name in (SOURCE, SOURCE_MULTI) if name in used]
         sources += [ORACLE] if ORACLE in rows else []
         scored = [SOURCE] * ("source_only" in rows) + [ORACLE] * (ORACLE in rows) + list(methods)
         seeds = self.parameters.seeds
@@ -123,38 +132,56 @@ class Planner:
 
     def pretrain(self, model: str, seed: int) -> Job:
         settings = self.preset.oracle if model == ORACLE else self.preset.pretrain
-        inputs = {"source": self.cache(settings.source)}
-        if self.preset.model.initial_weights is not None:
-            inputs["initial_weights"] = self.preset.model.initial_weights
+        inputs = {"source": self.cache(settings.source)} | self._initial_weights()
         return self._training("pretrain", model, seed, settings, inputs, auxiliary=model == SOURCE_MULTI)
 
     def adapt(self, name: str, method: MethodEntry, seed: int) -> Job:
-        multi = is_multi(method)
-        settings = self.preset.refine if multi else self.preset.adapt
-        inputs = {
-            "model": self.model(SOURCE_MULTI if multi else SOURCE, seed),
-            "source": self.cache(settings.source),
-        }
+        settings = self.training(method)
+        start = self._source_of(name)
+        inputs = self._initial_weights() if start is None else {"model": self.model(start, seed)}
+        inputs["source"] = self.cache(settings.source)
         modules = []
-        if method.target_loss is not None:
+        if sees_target(method):
             inputs["target"] = self.cache(settings.target)
+        if method.target_loss is not None:
             modules.append(f"segadapt.methods.{method.target_loss}")
             _require_module(modules[0], f"methods.{name}.target_loss")
-        if multi:
+        if method.guidance is not None:
             modules.append("segadapt.methods.multi_level")
+        if method.adversarial is not None:
+            modules += ["segadapt.training.adversary", f"segadapt.methods.{method.adversarial.game}"]
+        # What else the entry holds is said by the inputs, the network and the name.
+        parts = {"target_loss", "lambda_target", "image_weight", "guidance", "adversarial", "options"}
         return self._training(
-            "refine" if multi else "adapt", name, seed, settings, inputs, auxiliary=multi,
-            method=method.model_dump(exclude={"title", "origin", "paper_row"}), modules=modules,
+            "refine" if training_section(method) == "refine" else "adapt", name, seed, settings, inputs,
+            auxiliary=is_multi(method), method=method, parts=method.model_dump(include=parts), modules=modules,
         )  # fmt: skip
+
+    def training(self, method: MethodEntry) -> TrainingSettings:
+        """The data and the schedule that a method trains with."""
+        return getattr(self.preset, training_section(method))
+
+    def _source_of(self, row: str) -> str | None:
+        """The source model that a row is or starts from; None for one that starts from the initial weights."""
+        method = self.parameters.methods.get(row)
+        if method is None:
+            return None if row == ORACLE else SOURCE
+        if method.start == "initial":
+            return None
+        return SOURCE_MULTI if is_multi(method) else SOURCE
+
+    def _initial_weights(self) -> dict[str, str]:
+        path = self.preset.model.initial_weights
+        return {} if path is None else {"initial_weights": path}
 
     def evaluate(self, model: str, seed: int) -> Job:
         method = self.parameters.methods.get(model)
         multi = model == SOURCE_MULTI or (method is not None and is_multi(method))
         settings = self.preset.evaluation
-        inputs = {"model": self.model(model, seed), "labelled": self.cache(self._evaluation_cache(multi))}
+        inputs = {"model": self.model(model, seed), "labelled": self.cache(self._evaluation_cache(model))}
         habits = {"flip": settings.flip, "heads": settings.heads and multi}
         config = self.network(auxiliary=multi) | {"habits": habits}
-        training = None if method is None else self.preset.refine if multi else self.preset.adapt
+        training = None if method is None else self.training(method)
         if training is not None and training.snapshots:
             folder = Path(inputs["model"]).parent
             inputs |= {role: str(folder / file) for role, file in snapshot_files(training).items()}
@@ -168,7 +195,7 @@ class Planner:
     def table(self, name: str) -> Job:
         experiment = self.parameters.experiments[name]
         rows = [
-            self.row(row) | {"eval_size": self._evaluation_size(self._is_multi_row(row))} for row in experiment.rows
+            self.row(row) | {"eval_size": self._evaluation_size(row)} for row in experiment.rows
         ]
         inputs = self.row_metrics(experiment.rows)
         if experiment.published is not None:
@@ -193,7 +220,7 @@ class Planner:
         rows = []
         for key in keys:
             row = self.row(key)
-            size = self.preset.caches[self._evaluation_cache(self._is_multi_row(key))].size
+            size = self.preset.caches[self._evaluation_cache(key)].size
             rows.append({"key": key, "title": row["title"], "origin": row["origin"], "network_size": size})
         return self.job(
             "protocols", f"protocols/{name}", "results", {kind: f"{name}_protocols.{kind}" for kind in ("csv", "md")},
@@ -248,9 +275,6 @@ class Planner:
         about = UNADAPTED[key] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
         return {"key": key, **about}
 
-    def _is_multi_row(self, key: str) -> bool:
-        return key in self.parameters.methods and is_multi(self.parameters.methods[key])
-
     def row_metrics(self, keys: Iterable[str]) -> dict[str, str]:
         """Role ``metrics/<row>/<seed>`` to file, of every row and seed."""
         seeds = self.parameters.seeds
@@ -267,7 +291,8 @@ class Planner:
 
     def _training(
         self, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: dict[str, str], *,
-        auxiliary: bool, method: dict[str, Any] | None = None, modules: list[str] | None = None,
+        auxiliary: bool, method: MethodEntry | None = None, parts: dict[str, Any] | None = None,
+        modules: list[str] | None = None,
     ) -> Job:  # fmt: skip
         config = self.network(auxiliary) | {
             "seed": seed,
@@ -276,7 +301,9 @@ class Planner:
         }
         if method is not None:
             switches = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}
-            config |= {"method": method, "protocol": self.parameters.active_protocol.model_dump(include=switches)}
+            config |= {"method": parts, "protocol": self.parameters.active_protocol.model_dump(include=switches)}
+            if method.batch_norm is not None:
+                config["model"]["batch_norm"] = method.batch_norm.model_dump()
         return self.job(
             stage, f"{stage}/{model}/seed{seed}", str(Path(self.model(model, seed)).parent),
             {"model": "model.safetensors", "history": "history.csv"} | snapshot_files(settings),
@@ -302,13 +329,15 @@ class Planner:
     def _metrics(self, model: str, seed: int) -> str:
         return f"{self.work}/metrics/{model}/seed{seed}"
 
-    def _evaluation_cache(self, multi: bool) -> str:
-        return (self.preset.evaluate_refined_on if multi else None) or self.preset.evaluate_on
+    def _evaluation_cache(self, row: str) -> str:
+        method = self.parameters.methods.get(row)
+        refined = method is not None and training_section(method) == "refine"
+        return (self.preset.evaluate_refined_on if refined else None) or self.preset.evaluate_on
 
-    def _evaluation_size(self, multi: bool) -> str:
+    def _evaluation_size(self, row: str) -> str:
         """The label size that the primary number is computed at, as the table prints it."""
         if self.parameters.active_protocol.evaluation_size == "network":
-            return self.preset.caches[self._evaluation_cache(multi)].size
+            return self.preset.caches[self._evaluation_cache(row)].size
         return "native"
 
 

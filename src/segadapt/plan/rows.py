@@ -31,8 +31,21 @@ def look(key: str, methods: Iterable[str]) -> int:
 
 
 def is_multi(method: MethodEntry) -> bool:
-    """Whether a method needs the auxiliary head, hence another source model and the refine stage."""
-    return method.guidance is not None
+    """Whether a method needs the auxiliary head, hence another source model if it starts from one."""
+    game = method.adversarial
+    return method.auxiliary or method.guidance is not None or (game is not None and game.lambda_low > 0)
+
+
+def training_section(method: MethodEntry) -> str:
+    """The section of a preset that holds a method's data, sizes and schedule."""
+    if method.start == "initial":
+        return "joint"
+    return "refine" if is_multi(method) else "adapt"
+
+
+def sees_target(method: MethodEntry) -> bool:
+    """Whether target images are forwarded at all."""
+    return method.target_loss is not None or method.adversarial is not None
 
 
 def snapshot_files(settings: TrainingSettings) -> dict[str, str]:
@@ -48,6 +61,8 @@ def baseline(keys: Sequence[str], methods: Mapping[str, MethodEntry]) -> str:
     """
     for key in keys:
         method = methods.get(key)
-        if method is not None and method.target_loss is not None and method.lambda_target == 0:
+        if method is None or method.adversarial is not None:
+            continue
+        if method.target_loss is not None and method.lambda_target == 0:
             return key
     return keys[0]

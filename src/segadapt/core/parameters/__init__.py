@@ -1,7 +1,14 @@
 """``params.yaml`` as frozen, typed values: one reader, one set of models, one list of refusals."""
 
 from segadapt.core.parameters.loader import load_parameters, parameters_from
-from segadapt.core.parameters.methods import Experiment, GuidanceSettings, ImageWeightSettings, MethodEntry, Protocol
+from segadapt.core.parameters.methods import (
+    AdversarialSettings,
+    Experiment,
+    GuidanceSettings,
+    ImageWeightSettings,
+    MethodEntry,
+    Protocol,
+)
 from segadapt.core.parameters.presets import (
     BatchNormSettings,
     CacheEntry,
@@ -17,6 +24,7 @@ from segadapt.core.parameters.root import Parameters
 from segadapt.core.parameters.sizes import height_width, width_height
 
 __all__ = [
+    "AdversarialSettings",
     "BatchNormSettings",
     "CacheEntry",
     "DatasetEntry",

@@ -149,7 +149,9 @@ class RunSettings(Section):
 
 
 class Preset(Section):
-    """Everything that has a size. ``refine`` serves methods with guidance; ``oracle`` trains on target labels.
+    """Everything that has a size. ``adapt`` serves methods that start from a source model, ``refine`` those of them
+    that need the auxiliary head, ``joint`` those that start from the initial weights; ``oracle`` trains on target
+    labels.
 
     ``methods`` and ``experiments`` hold keys that replace those of the entries of the same name while this preset
     is the active one: another ``lambda_target``, say, or another list of rows.
@@ -165,6 +167,7 @@ class Preset(Section):
     pretrain: TrainingSettings
     adapt: TrainingSettings
     refine: TrainingSettings
+    joint: TrainingSettings | None = None
     oracle: TrainingSettings | None = None
     evaluate_on: Name
     evaluate_refined_on: Name | None = None

@@ -60,6 +60,12 @@ class Parameters(Section):
                 known(row, [*SOURCE_ROWS, *self.methods], f"experiments.{name}.rows[{index}]")
                 if row == ORACLE and self.active_preset.oracle is None:
                     raise ValueError(f"presets.{self.preset}.oracle: is missing, but experiments.{name} has that row")
+                starts_anew = row in self.methods and self.methods[row].start == "initial"
+                if starts_anew and self.active_preset.joint is None:
+                    raise ValueError(
+                        f"presets.{self.preset}.joint: is missing, but {row} in experiments.{name} starts from the "
+                        "initial weights; add it, or give the method start: source"
+                    )
             if len(set(experiment.rows)) != len(experiment.rows):
                 raise ValueError(f"experiments.{name}.rows: a row stands there twice; list each once")
         for name, method in self.methods.items():
@@ -106,6 +112,9 @@ def _check_method(where: str, method: MethodEntry) -> None:
                 raise ValueError(f"{where}.{key}: has no effect without target_loss; name a target_loss or drop it")
     elif method.lambda_target == 0 and method.guidance is not None:
         raise ValueError(f"{where}.guidance: is scaled by lambda_target, which is 0; raise it or drop guidance")
+    game = method.adversarial
+    if game is not None and game.lambda_final == game.lambda_low == 0:
+        raise ValueError(f"{where}.adversarial: has no effect, for both its lambdas are 0; raise one or drop it")
 
 
 def _check_crop(where: str, crop: str | None, size: str) -> None:
@@ -125,7 +134,7 @@ def _check_preset(where: str, preset: Preset) -> None:
             known(cache.split, render.splits, f"{where}.caches.{name}.split")
         if cache.native_labels and not cache.labels:
             raise ValueError(f"{where}.caches.{name}.native_labels: needs labels: true")
-    for stage in ("pretrain", "adapt", "refine", "oracle"):
+    for stage in ("pretrain", "adapt", "refine", "joint", "oracle"):
         settings = getattr(preset, stage)
         if settings is None:
             continue
@@ -136,12 +145,12 @@ def _check_preset(where: str, preset: Preset) -> None:
             known(settings.target, preset.caches, f"{where}.{stage}.target")
         if stage in ("pretrain", "oracle") and settings.target is not None:
             raise ValueError(f"{where}.{stage}.target: this stage trains on source alone; drop this key")
-        if stage in ("adapt", "refine") and settings.target is None:
+        if stage in ("adapt", "refine", "joint") and settings.target is None:
             raise ValueError(f"{where}.{stage}.target: is missing; name the cache of target images")
         for name in filter(None, (settings.source, settings.target)):
             _check_crop(f"{where}.{stage}.crop", settings.crop, preset.caches[name].size)
         if settings.snapshots and stage in ("pretrain", "oracle"):
-            raise ValueError(f"{where}.{stage}.snapshots: only adapt and refine keep snapshots; drop this key")
+            raise ValueError(f"{where}.{stage}.snapshots: only adapt, refine and joint keep them; drop this key")
         if settings.snapshots >= settings.steps:
             raise ValueError(f"{where}.{stage}.snapshots: must be fewer than steps ({settings.steps})")
         if settings.horizon < settings.steps:
