@@ -1,4 +1,4 @@
-"""The game of AdaptSegNet and AdvEnt against naive float64 computations, label conventions, and who learns from what."""
+"""The game of AdaptSegNet and AdvEnt against naive float64 ones, label conventions, and who learns from what."""
 
 import math
 
@@ -75,7 +75,7 @@ def assert_same(ours: torch.Tensor, naive: torch.Tensor, inputs: list[torch.Tens
 @pytest.mark.parametrize("objective", ["vanilla", "least_squares"])
 @pytest.mark.parametrize("name", GAMES)
 def test_what_the_network_minimises(name, objective):
-    """To be taken for source, which is 0, on target images: lambda_final at the final head, lambda_low at the low one."""
+    """To be taken for source, which is 0, on target images, each head by its own lambda."""
     game, (_, target) = game_of(name, objective=objective), predictions()
     naive = 0
     for weight, head, logits in ((0.3, "final", target.logits_final_BCHW), (0.2, "low", target.logits_low_BCHW)):

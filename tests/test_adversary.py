@@ -94,6 +94,25 @@ def test_a_run_equals_the_released_order_of_operations(caches, tmp_path, setting
             torch.testing.assert_close(tensor.double(), naive.state_dict()[name].double(), rtol=2e-3, atol=2e-5)
 
 
+def test_the_discriminators_learn_by_adam():
+    """Thirty updates on changing maps, float64, both levels, against the formula."""
+    adversary = build(MULTI, 3, 7, Compute(torch.device("cpu")))
+    adversary.game.discriminators.double()
+    adversary = Adversary(adversary.game, 1e-3)
+    game = copy.deepcopy(adversary.game)
+    adam, generator = NaiveAdam(game.discriminators.parameters()), torch.Generator().manual_seed(1)
+    for step in range(30):
+        maps = torch.randn(4, 1, 3, 6, 7, generator=generator, dtype=torch.float64)
+        source, target, rate = Prediction(*maps[:2]), Prediction(*maps[2:]), 1e-3 * (1 - step / 40)
+        losses = game.discriminator_losses(source, SIZE, target, (40, 33))
+        sum(losses.values()).backward()
+        adam.step(rate)
+        got = adversary.learn(source, SIZE, target, (40, 33), rate)
+        torch.testing.assert_close(torch.stack(got), torch.stack(list(losses.values())).detach(), rtol=1e-9, atol=0)
+    for ours, naive in zip(adversary.game.discriminators.parameters(), game.discriminators.parameters(), strict=True):
+        torch.testing.assert_close(ours, naive, rtol=1e-7, atol=1e-12)
+
+
 @pytest.mark.parametrize("settings", [SINGLE, MULTI], ids=["single", "multi"])
 def test_resuming_from_any_saved_state_gives_the_same_bits(caches, tmp_path, settings):  # noqa: F811
     whole = adversarial_trainer(caches, tmp_path / "whole", settings, steps=8)

@@ -16,7 +16,7 @@ from segadapt.models import initialise, load_tensors
 from segadapt.models.weights import content_sha256
 from segadapt.plan import Plan, make_plan
 from segadapt.plan.code import _closure
-from segadapt.plan.rows import baseline, training_section
+from segadapt.plan.rows import baseline
 from segadapt.stages.adapt import adapt
 from segadapt.stages.pretrain import pretrain
 from segadapt.training.assembly import network
@@ -31,7 +31,7 @@ def content(preset: str, rows: tuple[str, ...], **methods: dict) -> dict:
     changed = copy.deepcopy(SHIPPED) | {"preset": preset, "seeds": [1]}
     changed["experiments"] = {"table2": {"rows": list(rows), "published": 2}}
     for each in changed["presets"].values():
-        each["methods"], each["experiments"] = {}, {}
+        each["methods"], each["experiments"], each["settings"] = {}, {}, {}
     for name, change in methods.items():
         changed["methods"][name] |= change
     return changed
@@ -42,7 +42,7 @@ def plan_of(preset: str, rows: tuple[str, ...], **methods: dict) -> Plan:
 
 
 def training_job(plan: Plan, name: str) -> Job:
-    (job,) = (job for job in plan.jobs if job.stage in ("adapt", "refine") and job.name.split("/")[1] == name)
+    (job,) = (job for job in plan.jobs if job.stage in ("adapt", "refine", "joint") and job.name.split("/")[1] == name)
     return job
 
 
@@ -68,7 +68,7 @@ def test_the_entries_say_the_originals_numbers():
 def test_a_start_from_initial_weights_needs_no_source_model(name):
     plan = plan_of("paper", (name,))
     job = training_job(plan, name)
-    assert set(job.inputs) == {"initial_weights", "source", "target"} and job.stage == "adapt"
+    assert set(job.inputs) == {"initial_weights", "source", "target"} and job.stage == "joint"
     assert not any(each.stage == "pretrain" for each in plan.jobs)
     assert job.config["auxiliary"] is (name in ("adaptsegnet", "advent", "advent_minent"))
     assert job.config["training"]["steps"] == 150000
@@ -101,7 +101,7 @@ def test_a_game_is_no_control():
     methods = parameters_from(content("streets", ("source_only",)), "params.yaml").methods
     entry = methods["target_forwarded"].model_copy(update={"adversarial": methods["advent"].adversarial})
     assert baseline(("game", "target_forwarded"), methods | {"game": entry}) == "target_forwarded"
-    assert training_section(entry) == "refine"
+    assert baseline(("target_forwarded", "game"), methods | {"game": entry}) == "target_forwarded"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_senseless_entry_is_refused_with_its_path(change, expected):
 def test_a_start_without_the_preset_s_section_is_refused():
     changed = content("streets", ("source_only", "advent"))
     del changed["presets"]["streets"]["joint"]
-    with pytest.raises(UserError, match=r"presets\.streets\.joint: is missing, but advent in experiments\.table2"):
+    with pytest.raises(UserError, match=r"presets\.streets\.joint: is missing, but experiments\.table2\.rows\[1\]"):
         parameters_from(changed, "params.yaml")
     changed["methods"]["advent"]["start"] = "source"
     parameters_from(changed, "params.yaml")

@@ -8,7 +8,7 @@ from test_plan import METHODS, below, plan_of
 from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core.errors import UserError
-from segadapt.plan import code, jobs
+from segadapt.plan import code, planner
 
 
 def forget() -> None:
@@ -23,7 +23,7 @@ def package(tmp_path, monkeypatch):
     copy = tmp_path / "segadapt"
     shutil.copytree(REPOSITORY / "src" / "segadapt", copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "ROOT", copy)
-    monkeypatch.setattr(jobs, "ROOT", copy)
+    monkeypatch.setattr(planner, "ROOT", copy)
     forget()
     yield copy
     forget()

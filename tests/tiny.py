@@ -70,8 +70,9 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
             "accept": ["leftImg8bit/train", "leftImg8bit/val"],
         },
     }
-    for cache in preset["caches"].values():
-        cache["size"] = "64x32"
+    preset["settings"] = {}
+    used = ("source_train", "target_train", "target_train_labelled", "target_val")
+    preset["caches"] = {name: preset["caches"][name] | {"size": "64x32"} for name in used}
     for stage in ("pretrain", "adapt", "refine"):
         preset[stage] |= {"steps": 6, "horizon": 8, "batch_size": 1, "learning_rate": 0.001}
     for stage in ("adapt", "refine"):

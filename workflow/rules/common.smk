@@ -1,6 +1,7 @@
 # Parameters, plan, helpers and targets. The plan (segadapt.plan) knows all jobs; the rules only say
 # how a job is run. Every rule reads a card, a small file whose time tells whether the job is due.
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -38,12 +39,20 @@ HAS_GPU = has_gpu()
 
 def either(names):
     """A wildcard's regular expression for exactly these names."""
-    return "|".join(sorted(names)) or "none"
+    return "|".join(sorted(map(re.escape, names))) or "none"
 
 
 def models_of(*stages):
-    """The models that these stages make."""
-    return {job.name.split("/")[1] for job in plan.jobs if job.stage in stages}
+    """The models that these stages make or score; those of a setting begin with its name and a slash."""
+    names = [job.name for job in plan.jobs if job.stage in stages]
+    return {
+        Path(name).parent.relative_to(Path(name).parts[0]).as_posix() for name in names
+    }
+
+
+def figures_of(stage):
+    """The figures that a stage draws."""
+    return {Path(job.name).name for job in plan.jobs if job.stage == stage}
 
 
 wildcard_constraints:
@@ -52,8 +61,8 @@ wildcard_constraints:
     dataset=either(plan.parameters.active_preset.datasets),
     cache=either(plan.parameters.active_preset.caches),
     table=either(plan.parameters.experiments),
-    figure="qualitative",
-    model=either(models_of("pretrain", "adapt", "refine")),
+    figure=either(figures_of("figure")),
+    model=either(models_of("evaluate")),
 
 
 def inputs_of(name):
@@ -67,5 +76,6 @@ def inputs_of(name):
 
 def snapshots_of(stage):
     """Patterns of the models that a training stage keeps on the way."""
-    files = snapshot_files(getattr(plan.parameters.active_preset, stage)).values()
+    settings = getattr(plan.parameters.active_preset, stage)
+    files = snapshot_files(settings).values() if settings else []
     return [f"work/{{preset}}/models/{{model}}/seed{{seed}}/{file}" for file in files]

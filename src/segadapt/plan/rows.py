@@ -1,51 +1,97 @@
 """Rows of tables and the models behind them: what has no entry of its own under ``methods``."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from segadapt.core.job import snapshot_role
-from segadapt.core.parameters import MethodEntry, TrainingSettings
-from segadapt.core.parameters.root import ORACLE
+from segadapt.core.parameters import MethodEntry, Parameters, TrainingSettings, split_row, sweep_cells
+from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 
 SOURCE, SOURCE_MULTI = "source", "source_multi"
+SOURCES = (SOURCE, SOURCE_MULTI, ORACLE)
+"""Models that are trained on one domain alone."""
+ADAPT, REFINE, JOINT = "adapt", "refine", "joint"
 
 UNADAPTED = {
-    "source_only": {"title": "Source only", "origin": "ours", "paper_row": "Source only"},
+    SOURCE_ONLY: {"title": "Source only", "origin": "ours", "paper_row": "Source only"},
     ORACLE: {"title": "Oracle (target labels)", "origin": "control", "paper_row": None},
 }
+SYMBOLS = {"lambda_target": "λ_T", "image_weight.alpha": "α", "guidance.threshold": "δ"}
+"""The paper's letters for parameters that are swept."""
 
-_LOOKS = {"source_only": 6, ORACLE: 7}
+_LOOKS = {SOURCE_ONLY: 6, ORACLE: 7}
 _COLOURS, _OF_METHODS = 8, 6
 """Colours of the figures, and how many of them are the methods'."""
 
 
-def look(key: str, methods: Iterable[str]) -> int:
+@dataclass(frozen=True)
+class Row:
+    """A row of one table. ``key`` names it everywhere, ``method`` is its part after the setting."""
+
+    key: str
+    title: str
+    origin: str
+    paper_row: str | None
+
+    @property
+    def setting(self) -> str | None:
+        return split_row(self.key)[0]
+
+    @property
+    def method(self) -> str:
+        return split_row(self.key)[1]
+
+    def about(self, *parts: str) -> dict[str, Any]:
+        """What a table says of the row beside its numbers, or some parts of it."""
+        every = {"key": self.key, "title": self.title, "origin": self.origin, "paper_row": self.paper_row}
+        return {part: every[part] for part in parts or every}
+
+
+def table_rows(parameters: Parameters, table: str) -> list[Row]:
+    """The rows of a table in order, the cells of its sweeps last.
+
+    Settings stand before the titles, and before the names of the paper's rows, where a table holds several of them.
+    """
+    experiment = parameters.experiments[table]
+    keys = [*experiment.rows, *(sweep.method for sweep in experiment.sweeps)]
+    several = len({split_row(key)[0] for key in keys}) > 1
+    rows = [_row(parameters, key, several) for key in experiment.rows]
+    for index, sweep in enumerate(experiment.sweeps):
+        scene = parameters.scenes[split_row(sweep.method)[0]]
+        base, symbol = _row(parameters, sweep.method, several), SYMBOLS.get(sweep.parameter, sweep.parameter)
+        for key, (value, _) in sweep_cells(sweep, scene.methods, f"experiments.{table}.sweeps[{index}]").items():
+            ending = f", {symbol} = {value:g}"
+            rows.append(Row(key, base.title + ending, base.origin, base.paper_row and base.paper_row + ending))
+    return rows
+
+
+def _row(parameters: Parameters, key: str, several: bool) -> Row:
+    setting, name = split_row(key)
+    scene = parameters.scenes[setting]
+    method = scene.methods.get(name)
+    about = UNADAPTED[name] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
+    before = f"{scene.title}: " if several and scene.title else ""
+    paper_row = about["paper_row"] and before + about["paper_row"]
+    return Row(key, before + about["title"], about["origin"], paper_row)
+
+
+def all_rows(parameters: Parameters) -> list[Row]:
+    """The rows of all tables, each key once."""
+    rows = {row.key: row for table in parameters.experiments for row in table_rows(parameters, table)}
+    return list(rows.values())
+
+
+def look(method: str, methods: Iterable[str]) -> int:
     """The number of a row's colour in every figure (``reporting.style``).
 
     It follows from the method's place among all ``methods`` of the parameters, not among those of a table: a row that
-    is added to a table repaints no other one.
+    is added to a table repaints no other one. The cells of a sweep have their method's.
     """
-    if key in _LOOKS:
-        return _LOOKS[key]
-    place = list(methods).index(key)
+    if method in _LOOKS:
+        return _LOOKS[method]
+    place = list(methods).index(method.partition("-")[0])
     return place // _OF_METHODS * _COLOURS + place % _OF_METHODS
-
-
-def is_multi(method: MethodEntry) -> bool:
-    """Whether a method needs the auxiliary head, hence another source model if it starts from one."""
-    game = method.adversarial
-    return method.auxiliary or method.guidance is not None or (game is not None and game.lambda_low > 0)
-
-
-def training_section(method: MethodEntry) -> str:
-    """The section of a preset that holds a method's data, sizes and schedule."""
-    if method.start == "initial":
-        return "joint"
-    return "refine" if is_multi(method) else "adapt"
-
-
-def sees_target(method: MethodEntry) -> bool:
-    """Whether target images are forwarded at all."""
-    return method.target_loss is not None or method.adversarial is not None
 
 
 def snapshot_files(settings: TrainingSettings) -> dict[str, str]:
@@ -54,13 +100,13 @@ def snapshot_files(settings: TrainingSettings) -> dict[str, str]:
 
 
 def baseline(keys: Sequence[str], methods: Mapping[str, MethodEntry]) -> str:
-    """The row that the others of a table are compared with.
+    """The row that the others of a table, all in one setting, are compared with.
 
     The first control that forwards target images and learns nothing from them (``lambda_target`` 0): a loss must beat
     that one. A table without it takes its first row.
     """
     for key in keys:
-        method = methods.get(key)
+        method = methods.get(split_row(key)[1])
         if method is None or method.adversarial is not None:
             continue
         if method.target_loss is not None and method.lambda_target == 0:

@@ -5,9 +5,20 @@ from segadapt.plan.jobs import Plan
 PHASES = {
     "data": ("render", "prepare"),
     "pretrain": ("pretrain",),
-    "adapt": ("adapt", "refine"),
+    "adapt": ("adapt", "refine", "joint"),
     "evaluate": ("evaluate",),
-    "table": ("table", "protocols", "statistics", "figure", "curves", "bars", "slopes", "confidence", "frequency"),
+    "table": (
+        "table",
+        "protocols",
+        "statistics",
+        "figure",
+        "curves",
+        "bars",
+        "slopes",
+        "confidence",
+        "frequency",
+        "sensitivity",
+    ),
 }
 """The phases that DVC versions, and the stages of each."""
 

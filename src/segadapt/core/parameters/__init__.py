@@ -8,6 +8,7 @@ from segadapt.core.parameters.methods import (
     ImageWeightSettings,
     MethodEntry,
     Protocol,
+    Sweep,
 )
 from segadapt.core.parameters.presets import (
     BatchNormSettings,
@@ -18,9 +19,11 @@ from segadapt.core.parameters.presets import (
     Precision,
     Preset,
     Rendering,
+    Setting,
     TrainingSettings,
 )
 from segadapt.core.parameters.root import Parameters
+from segadapt.core.parameters.scenes import Scene, split_row, sweep_cells
 from segadapt.core.parameters.sizes import height_width, width_height
 
 __all__ = [
@@ -39,9 +42,14 @@ __all__ = [
     "Preset",
     "Protocol",
     "Rendering",
+    "Scene",
+    "Setting",
+    "Sweep",
     "TrainingSettings",
     "height_width",
     "load_parameters",
     "parameters_from",
+    "split_row",
+    "sweep_cells",
     "width_height",
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from segadapt.core.parameters.presets import BatchNormSettings
-from segadapt.core.parameters.sizes import Count, Name, Section
+from segadapt.core.parameters.sizes import ClassSetName, Count, KeyPath, Name, RowKey, Section
 
 
 class ImageWeightSettings(Section):
@@ -41,27 +41,46 @@ class AdversarialSettings(Section):
 class MethodEntry(Section):
     """One way to adapt a model. A composition: any loss or game, with or without weights and guidance.
 
-    ``target_loss`` names a file of ``segadapt/methods``; with null, and without ``adversarial``, no target image is
-    seen. ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns
-    nothing from them. ``options`` go to the method's file as they are.
-
-    ``start: initial`` trains from the initial weights in the preset's stage ``joint``, without a source model.
-    ``auxiliary: true`` gives the network its auxiliary head where nothing else in the entry asks for it.
-    ``batch_norm`` replaces the preset's.
+    ``target_loss`` names a file of ``segadapt/methods``; null, without ``adversarial`` beside it, means that no target
+    image is seen. ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns
+    nothing from them. ``auxiliary: true`` gives the network its auxiliary head where nothing else in the entry asks
+    for it. ``batch_norm`` replaces the preset's. ``start`` is the model that training goes on from: the source model
+    (stage ``adapt``), or the initial weights (stage ``joint``), as adversarial methods are run. ``ensemble`` names two
+    or more other methods whose models are averaged when scored; nothing is trained then. ``options`` go to the
+    method's file as they are.
     """
 
     title: str
     origin: Literal["ours", "control"] = "ours"
-    target_loss: Name | None
+    target_loss: Name | None = None
     lambda_target: Annotated[float, Field(ge=0)] = 0.0
     image_weight: ImageWeightSettings | None = None
     guidance: GuidanceSettings | None = None
     adversarial: AdversarialSettings | None = None
-    start: Literal["source", "initial"] = "source"
     auxiliary: bool = False
     batch_norm: BatchNormSettings | None = None
+    start: Literal["source", "initial"] = "source"
+    ensemble: tuple[Name, ...] = ()
     paper_row: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def needs_auxiliary_head(self) -> bool:
+        """Whether the low head takes part, so that the source model must have been trained with it."""
+        game = self.adversarial
+        return self.auxiliary or self.guidance is not None or (game is not None and game.lambda_low > 0)
+
+    @property
+    def stage(self) -> str:
+        """The stage that trains it, which is also the name of its schedule in a preset."""
+        if self.start == "initial":
+            return "joint"
+        return "refine" if self.needs_auxiliary_head else "adapt"
+
+    @property
+    def sees_target(self) -> bool:
+        """Whether target images are looked at while training."""
+        return self.target_loss is not None or self.adversarial is not None
 
 
 class Protocol(Section):
@@ -77,9 +96,27 @@ class Protocol(Section):
     evaluation_size: Literal["native", "network"]
 
 
-class Experiment(Section):
-    """A table: its rows in order (``source_only`` or keys of ``methods``) and the table of the paper whose
-    rows stand beside them."""
+class Sweep(Section):
+    """One parameter of a method over a grid: a cell a value.
 
-    rows: Annotated[tuple[Name, ...], Field(min_length=1)]
-    published: Literal[2, 3, 6] | None = None
+    ``parameter`` is a key of the method's entry, with dots: ``image_weight.alpha``. A value that the method has anyway
+    is the method's own cell; adding a value trains that cell alone.
+    """
+
+    method: RowKey
+    parameter: KeyPath
+    values: Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class Experiment(Section):
+    """A table. ``rows`` in order: ``source_only``, ``oracle`` or keys of ``methods``, each perhaps in a setting of the
+    preset (``rome/maxsquare``); then the cells of ``sweeps``.
+
+    ``classes`` scores models of more classes on fewer (a 19-class head on SYNTHIA's 16). ``published`` is the table of
+    the paper whose rows stand beside ours.
+    """
+
+    rows: tuple[RowKey, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    classes: ClassSetName | None = None
+    published: Literal[2, 3, 4, 5, 6] | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from segadapt.core.parameters.sizes import Count, Fraction, Name, Section, Size, Whole
+from segadapt.core.parameters.sizes import ClassSetName, Count, Fraction, Name, Section, Size, Whole
 
 
 class Rendering(Section):
@@ -48,6 +48,7 @@ class DatasetEntry(Section):
 class CacheEntry(Section):
     """One packed split at the network's size. ``native_labels`` keeps full-size labels for evaluation.
 
+    ``classes`` are those of the labels; null for the preset's ``model.classes``.
     ``form``: ``compressed`` holds the same pixels in a third of the space and takes some milliseconds a sample to
     read; ``prepare`` prints the sizes of both before it starts.
     """
@@ -57,6 +58,7 @@ class CacheEntry(Section):
     size: Size
     labels: bool = True
     native_labels: bool = False
+    classes: ClassSetName | None = None
     form: Literal["raw", "compressed"] = "raw"
 
 
@@ -77,7 +79,7 @@ class ModelSettings(Section):
     """
 
     backbone: str
-    classes: Literal["cityscapes19", "synthia16", "nthu13", "camvid11"]
+    classes: ClassSetName
     initial_weights: str | None = None
     initialisation: Literal["released", "kaiming"] = "released"
     input: Literal["caffe", "caffe_vgg", "imagenet"] | None = None
@@ -148,15 +150,41 @@ class RunSettings(Section):
     log_steps: Count = 50
 
 
+class Setting(Section):
+    """Another adaptation within a preset: another source, target or network, or another switch of the protocol.
+
+    Every key but ``title`` replaces the preset's (or, under ``protocol`` and ``methods``, the protocol's and the
+    methods') where it is given, sections key by key. Source models that would be trained alike in several settings
+    are trained once. ``title`` stands before a method's name in tables that hold rows of several settings.
+    """
+
+    title: str | None = None
+    data_note: str | None = None
+    is_paper_data: bool | None = None
+    model: dict[str, Any] = Field(default_factory=dict)
+    pretrain: dict[str, Any] = Field(default_factory=dict)
+    adapt: dict[str, Any] = Field(default_factory=dict)
+    refine: dict[str, Any] = Field(default_factory=dict)
+    joint: dict[str, Any] = Field(default_factory=dict)
+    oracle: dict[str, Any] = Field(default_factory=dict)
+    evaluate_on: Name | None = None
+    evaluate_refined_on: Name | None = None
+    figure_rows: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    protocol: dict[Name, Any] = Field(default_factory=dict)
+    methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+
 class Preset(Section):
-    """Everything that has a size. ``adapt`` serves methods that start from a source model, ``refine`` those of them
-    that need the auxiliary head, ``joint`` those that start from the initial weights; ``oracle`` trains on target
-    labels.
+    """Everything that has a size.
+
+    ``refine`` serves methods that need the auxiliary head, ``joint`` those that start from the initial weights,
+    ``oracle`` trains on target labels. ``settings`` are further adaptations on the same data sets and caches.
 
     ``methods`` and ``experiments`` hold keys that replace those of the entries of the same name while this preset
     is the active one: another ``lambda_target``, say, or another list of rows.
 
-    ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows.
+    ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows, and
+    ``figure_methods`` the methods that it shows; all of ours if there is none.
     """
 
     data_note: str
@@ -172,6 +200,8 @@ class Preset(Section):
     evaluate_on: Name
     evaluate_refined_on: Name | None = None
     figure_rows: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
+    figure_methods: tuple[Name, ...] = ()
+    settings: dict[Name, Setting] = Field(default_factory=dict)
     methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     experiments: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
