@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
 from segadapt.core.variants import LABEL_SIZES, Variant
-from segadapt.evaluation.confusion import iou_from_matrix, miou_from_matrix
+from segadapt.evaluation.iou import iou_from_matrix, miou_from_matrix
 
 _METADATA_KEY = "segadapt.evaluation"
 _PREFIX = "confusion "

@@ -11,7 +11,7 @@ from segadapt.core.parameters.sizes import ClassSetName, Count, Fraction, Name, 
 class Rendering(Section):
     """Built-in data: how many scenes of which domain are drawn, and at which size."""
 
-    domain: Literal["game", "camera", "town"]
+    domain: Literal["game", "camera", "town", "synthia", "rome", "rio", "tokyo", "taipei"]
     size: Size
     splits: Annotated[dict[Name, Count], Field(min_length=1)]
     seed: Annotated[Whole, Field(ge=0)] = 0
