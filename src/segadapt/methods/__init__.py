@@ -6,8 +6,9 @@ a ``Prediction`` on a batch of target images and the size its losses are defined
 that the trainer multiplies by ``lambda_target``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
@@ -21,3 +22,25 @@ class Prediction:
 
 
 Objective = Callable[[Prediction, tuple[int, int]], Tensor]
+
+
+class Adversary(Protocol):
+    """What the trainer knows of a method's adversary; it learns beside the network, by its own optimiser.
+
+    ``columns`` name the losses that ``learn`` returns; ``learning_rate`` is the adversary's at step 0. A size is the
+    (H, W) of the images that a prediction was made for.
+    """
+
+    columns: tuple[str, ...]
+    learning_rate: float
+
+    def generator_loss(self, target: Prediction, size: tuple[int, int]) -> Tensor: ...
+
+    def learn(
+        self, source: Prediction, source_size: tuple[int, int], target: Prediction, target_size: tuple[int, int],
+        learning_rate: float,
+    ) -> tuple[Tensor, ...]: ...  # fmt: skip
+
+    def tensors(self) -> dict[str, Tensor]: ...
+
+    def load(self, stored: Mapping[str, Tensor]) -> None: ...

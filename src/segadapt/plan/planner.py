@@ -14,8 +14,8 @@ from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 from segadapt.plan.code import ROOT, code_hash
 from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES
 
-_NOT_A_LOSS = {"composition", "multi_level"}
-"""Files of ``segadapt/methods`` that put losses together and are none."""
+_NOT_A_LOSS = {"composition", "multi_level", "adversarial", "adaptsegnet", "advent"}
+"""Files of ``segadapt/methods`` that put losses together or are games, hence no ``target_loss``."""
 
 
 class Planner:

@@ -107,6 +107,8 @@ def baseline(keys: Sequence[str], methods: Mapping[str, MethodEntry]) -> str:
     """
     for key in keys:
         method = methods.get(split_row(key)[1])
-        if method is not None and method.target_loss is not None and method.lambda_target == 0:
+        if method is None or method.adversarial is not None:
+            continue
+        if method.target_loss is not None and method.lambda_target == 0:
             return key
     return keys[0]

@@ -1,7 +1,6 @@
 """Jobs that train: source models, and every method from one of them or from the initial weights."""
 
 from pathlib import Path
-from typing import Any
 
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, TrainingSettings
@@ -9,8 +8,8 @@ from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.planner import Planner, require_method_file
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI, snapshot_files
 
-_ABOUT_TABLES = {"title", "origin", "paper_row", "start", "ensemble"}
-"""Keys of a method's entry that its training does not read."""
+_ELSEWHERE = {"title", "origin", "paper_row", "start", "ensemble", "auxiliary", "batch_norm"}
+"""Keys of a method's entry that its training does not read, or finds among its inputs and in its network."""
 _SWITCHES = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}
 """Switches of a protocol that target losses read."""
 
@@ -38,9 +37,10 @@ def adapt(planner: Planner, name: str, method: MethodEntry, seed: int) -> Job:
         modules.append(require_method_file(method.target_loss, f"methods.{name}.target_loss"))
     if method.guidance is not None:
         modules.append("segadapt.methods.multi_level")
+    if method.adversarial is not None:
+        modules += ["segadapt.training.adversary", f"segadapt.methods.{method.adversarial.game}"]
     return _training(
-        planner, stage, name, seed, settings, inputs, auxiliary=auxiliary,
-        method=method.model_dump(exclude=_ABOUT_TABLES), modules=modules,
+        planner, stage, name, seed, settings, inputs, auxiliary=auxiliary, method=method, modules=modules,
     )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def _initial_weights(planner: Planner) -> dict[str, str]:
 
 def _training(
     planner: Planner, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: dict[str, str], *,
-    auxiliary: bool, method: dict[str, Any] | None = None, modules: list[str] | None = None,
+    auxiliary: bool, method: MethodEntry | None = None, modules: list[str] | None = None,
 ) -> Job:  # fmt: skip
     config = planner.network(auxiliary) | {
         "seed": seed,
@@ -59,7 +59,10 @@ def _training(
         "repeated_updates": planner.protocol.repeated_updates,
     }
     if method is not None:
-        config |= {"method": method, "protocol": planner.protocol.model_dump(include=_SWITCHES)}
+        entry, switches = method.model_dump(exclude=_ELSEWHERE), planner.protocol.model_dump(include=_SWITCHES)
+        config |= {"method": entry, "protocol": switches}
+        if method.batch_norm is not None:
+            config["model"]["batch_norm"] = method.batch_norm.model_dump()
     return planner.job(
         stage, f"{stage}/{planner.model_name(model)}/seed{seed}", str(Path(planner.model(model, seed)).parent),
         {"model": "model.safetensors", "history": "history.csv"} | snapshot_files(settings),

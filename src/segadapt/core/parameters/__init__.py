@@ -2,6 +2,7 @@
 
 from segadapt.core.parameters.loader import load_parameters, parameters_from
 from segadapt.core.parameters.methods import (
+    AdversarialSettings,
     Experiment,
     GuidanceSettings,
     ImageWeightSettings,
@@ -26,6 +27,7 @@ from segadapt.core.parameters.scenes import Scene, split_row, sweep_cells
 from segadapt.core.parameters.sizes import height_width, width_height
 
 __all__ = [
+    "AdversarialSettings",
     "BatchNormSettings",
     "CacheEntry",
     "DatasetEntry",

@@ -18,6 +18,9 @@ def known(name: str, names, where: str) -> None:
 
 def check_method(where: str, method: MethodEntry, methods: Mapping[str, MethodEntry]) -> None:
     """ValueError for a method whose parts contradict each other."""
+    game = method.adversarial
+    if game is not None and game.lambda_final == game.lambda_low == 0:
+        raise ValueError(f"{where}.adversarial: has no effect, for both its lambdas are 0; raise one or drop it")
     if method.ensemble:
         _check_ensemble(where, method, methods)
     elif method.target_loss is None:
@@ -29,7 +32,7 @@ def check_method(where: str, method: MethodEntry, methods: Mapping[str, MethodEn
 
 
 def _check_ensemble(where: str, method: MethodEntry, methods: Mapping[str, MethodEntry]) -> None:
-    for key in ("target_loss", "lambda_target", "image_weight", "guidance"):
+    for key in ("target_loss", "lambda_target", "image_weight", "guidance", "adversarial", "auxiliary", "batch_norm"):
         if getattr(method, key):
             raise ValueError(f"{where}.{key}: has no effect, for an ensemble trains nothing; drop it")
     if len(set(method.ensemble)) != len(method.ensemble) or len(method.ensemble) < 2:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from segadapt.core.parameters.sizes import ClassSetName, KeyPath, Name, RowKey, Section
+from segadapt.core.parameters.presets import BatchNormSettings
+from segadapt.core.parameters.sizes import ClassSetName, Count, KeyPath, Name, RowKey, Section
 
 
 class ImageWeightSettings(Section):
@@ -20,14 +21,33 @@ class GuidanceSettings(Section):
     weight: Annotated[float, Field(ge=0)] = 0.1
 
 
-class MethodEntry(Section):
-    """One way to adapt a source model. A composition: any loss with or without weights and guidance.
+class AdversarialSettings(Section):
+    """A game against discriminators that tell the domains' output maps apart (AdaptSegNet, AdvEnt).
 
-    ``target_loss`` names a file of ``segadapt/methods``; null means that no target image is seen.
-    ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns
-    nothing from them. ``start`` is the model that training goes on from: the source model (stage ``adapt``), or the
-    initial weights (stage ``joint``), as adversarial methods are run. ``ensemble`` names two or more other methods
-    whose models are averaged when scored; nothing is trained then. ``options`` go to the method's file as they are.
+    ``game`` names the file of ``segadapt/methods`` that says what the discriminators see. ``lambda_final`` and
+    ``lambda_low`` weigh the heads in what the network minimises; a head of weight 0 has no discriminator.
+    ``learning_rate`` (at step 0, on the stage's schedule) and ``width`` (channels of the first layer) are the
+    discriminators' own.
+    """
+
+    game: Literal["adaptsegnet", "advent"]
+    objective: Literal["vanilla", "least_squares"] = "vanilla"
+    lambda_final: Annotated[float, Field(ge=0)] = 0.001
+    lambda_low: Annotated[float, Field(ge=0)] = 0.0
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    width: Count = 64
+
+
+class MethodEntry(Section):
+    """One way to adapt a model. A composition: any loss or game, with or without weights and guidance.
+
+    ``target_loss`` names a file of ``segadapt/methods``; null, without ``adversarial`` beside it, means that no target
+    image is seen. ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns
+    nothing from them. ``auxiliary: true`` gives the network its auxiliary head where nothing else in the entry asks
+    for it. ``batch_norm`` replaces the preset's. ``start`` is the model that training goes on from: the source model
+    (stage ``adapt``), or the initial weights (stage ``joint``), as adversarial methods are run. ``ensemble`` names two
+    or more other methods whose models are averaged when scored; nothing is trained then. ``options`` go to the
+    method's file as they are.
     """
 
     title: str
@@ -36,6 +56,9 @@ class MethodEntry(Section):
     lambda_target: Annotated[float, Field(ge=0)] = 0.0
     image_weight: ImageWeightSettings | None = None
     guidance: GuidanceSettings | None = None
+    adversarial: AdversarialSettings | None = None
+    auxiliary: bool = False
+    batch_norm: BatchNormSettings | None = None
     start: Literal["source", "initial"] = "source"
     ensemble: tuple[Name, ...] = ()
     paper_row: str | None = None
@@ -44,7 +67,8 @@ class MethodEntry(Section):
     @property
     def needs_auxiliary_head(self) -> bool:
         """Whether the low head takes part, so that the source model must have been trained with it."""
-        return self.guidance is not None
+        game = self.adversarial
+        return self.auxiliary or self.guidance is not None or (game is not None and game.lambda_low > 0)
 
     @property
     def stage(self) -> str:
@@ -56,7 +80,7 @@ class MethodEntry(Section):
     @property
     def sees_target(self) -> bool:
         """Whether target images are looked at while training."""
-        return self.target_loss is not None
+        return self.target_loss is not None or self.adversarial is not None
 
 
 class Protocol(Section):
