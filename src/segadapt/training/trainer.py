@@ -119,7 +119,9 @@ class Trainer:
         with torch.set_grad_enabled(learns):
             prediction = self._forward(batch)
             size = tuple(batch.image_BHWC.shape[1:3])
-            return self.loop.lambda_target * self.objective(prediction, size)
+            # Only self-training's target batches carry labels, made by the model of the round before.
+            labels = [] if batch.label_BHW is None else [batch.label_BHW.to(self.compute.device, non_blocking=True)]
+            return self.loop.lambda_target * self.objective(prediction, size, *labels)
 
     def _forward(self, batch: Batch) -> Prediction:
         image_BCHW = self.compute.layout(to_input(batch.image_BHWC, self.input_convention, self.compute.device))
