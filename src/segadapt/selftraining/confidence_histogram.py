@@ -29,10 +29,13 @@ BINS = 2 * _HALF_LEVEL + 1
 
 def bin_index(confidence: np.ndarray) -> np.ndarray:
     """Bin of every float32 confidence in [SMALLEST, 1]; a larger confidence is never in a lower bin."""
+    low = confidence < 0.5
     # 1 - p is exact in float32 for p of at least one half.
-    magnitude = np.where(confidence < 0.5, confidence, np.float32(1) - confidence).astype(np.float32)
-    level = np.where(magnitude > 0, _leading_bits(magnitude) - _FIRST + 1, 0)
-    return np.where(confidence < 0.5, level, BINS - 1 - level)
+    magnitude = np.where(low, confidence, np.float32(1) - confidence).astype(np.float32)
+    # Down to the first of the leading bits' numbers for p, up to it for 1 - p: either way to the smaller p.
+    bits = magnitude.view(np.int32) + np.where(low, 0, (1 << _SHIFT) - 1).astype(np.int32)
+    level = np.where(magnitude > 0, (bits >> _SHIFT) - _FIRST + 1, 0)
+    return np.where(low, level, BINS - 1 - level)
 
 
 def smallest_in_bin(index: int) -> float:
@@ -40,12 +43,9 @@ def smallest_in_bin(index: int) -> float:
     assert 1 <= index < BINS
     if index < _HALF_LEVEL:
         return _first_of(index)
+    # Above one half, float32 numbers are multiples of SMALLEST.
     level = BINS - 1 - index
-    if level == 0:
-        return 1.0
-    # Above one half, float32 numbers are multiples of SMALLEST; the bin's 1 - p end below the next bin's first.
-    largest = (math.ceil(_first_of(level + 1) / SMALLEST) - 1) * SMALLEST
-    return max(1 - largest, 0.5)
+    return 1.0 if level == 0 else 1 - math.floor(_first_of(level) / SMALLEST) * SMALLEST
 
 
 def _first_of(level: int) -> float:
@@ -70,7 +70,8 @@ class ConfidenceHistogram:
             self.predicted_C[train_id] += confidence_N.size
             kept_N = confidence_N[:: self.stride]
             kept_N = kept_N[kept_N >= SMALLEST]
-            self._counts_CB[train_id] += np.bincount(bin_index(kept_N), minlength=BINS)
+            # Not a bincount, which would cost as much as the bins are many for each class of a small image.
+            np.add.at(self._counts_CB[train_id], bin_index(kept_N), 1)
 
     def class_thresholds(self, portion: float) -> np.ndarray:
         """k_c, float32 (C,): the floor(portion * count)-th largest confidence of the class; 1 if that is none."""
