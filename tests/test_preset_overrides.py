@@ -21,7 +21,7 @@ def content_with(preset: str, **parts) -> dict:
 def test_an_override_counts_while_its_preset_is_active():
     content = content_with("streets", methods={"maxsquare": {"lambda_target": 0.7}})
     active = parameters_from(content, "params.yaml")
-    plain = parameters_from(CONTENT, "params.yaml")
+    plain = parameters_from(content_with("streets", methods={}), "params.yaml")
     assert active.methods["maxsquare"].lambda_target == 0.7
     assert active.methods["maxsquare"].title == plain.methods["maxsquare"].title
     assert {key: each for key, each in active.methods.items() if key != "maxsquare"} == {

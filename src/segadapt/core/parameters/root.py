@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from segadapt.core.parameters.checks import check_labels, check_method, check_preset, known
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
+from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.presets import Preset, Setting
 from segadapt.core.parameters.scenes import Scene, changed, preset_in_setting, split_row, sweep_cells, with_sweeps
 from segadapt.core.parameters.sizes import Name, Section, Whole
@@ -76,7 +77,8 @@ class Parameters(Section):
         preset = presets.get(content["preset"]) if named else None
         if not isinstance(preset, dict):
             return content
-        return content | {part: _merged(content, preset, part) for part in ("methods", "experiments") if part in preset}
+        parts = [part for part in ("methods", "experiments") if part in preset and part in content]
+        return content | {part: _merged(content, preset, part) for part in parts}
 
     @model_validator(mode="after")
     def _combinations(self) -> "Parameters":
@@ -165,7 +167,7 @@ class Parameters(Section):
         entry = scene.methods.get(method)
         if entry is not None and entry.start == "initial" and scene.preset.joint is None:
             raise ValueError(f"{at}.joint: is missing, but {where} trains from the initial weights")
-        stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.stage]
+        stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.schedule]
         check_labels(at, scene.preset, stages, self.active_preset.model.classes)
 
 
@@ -175,7 +177,7 @@ def _merged(content: dict[str, Any], preset: dict[str, Any], part: str) -> Any:
     if not (isinstance(entries, dict) and isinstance(changes, dict)):
         return entries
     return entries | {
-        name: entries[name] | change
+        name: overlaid(entries[name], change)
         for name, change in changes.items()
         if isinstance(change, dict) and isinstance(entries.get(name), dict)
     }

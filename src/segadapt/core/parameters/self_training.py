@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from segadapt.core.parameters.sizes import Count, Fraction, Section
 
@@ -42,6 +42,14 @@ class SelfTrainingSettings(Section):
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     learning_rate_divisor: Annotated[float, Field(ge=1)] = 2**0.5
     frozen_batch_norm: bool = True
+
+    @model_validator(mode="after")
+    def _limits(self) -> "SelfTrainingSettings":
+        for key in ("portion", "source_share"):
+            first, limit = getattr(self, key), getattr(self, f"{key}_limit")
+            if limit < first:
+                raise ValueError(f"{key}_limit: {limit:g} is below {key}, {first:g}, with which the rounds begin")
+        return self
 
     def portion_of(self, number: int) -> float:
         """The portion of round ``number``, from 1."""
