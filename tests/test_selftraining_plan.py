@@ -189,8 +189,7 @@ def test_combinations_that_make_no_sense_are_refused(changes, words):
         parameters_from(found, "params.yaml")
 
 
-def test_an_adversary_of_the_file_system_finds_no_round_to_overwrite():
-    """No method can be named like a round."""
+def test_no_method_can_be_named_like_a_round():
     found = tiny_parameters()
     found["methods"]["cbst-round1"] = found["methods"]["cbst"]
     with pytest.raises(UserError, match="cbst-round1"):
