@@ -11,7 +11,9 @@ SOURCE = tiny.REPOSITORY / "src" / "segadapt"
 MODULES = sorted(SOURCE.rglob("*.py"))
 # Upper floors may import lower ones. ``plan`` stands beside ``stages``: it reads parameters and knows all jobs.
 FLOORS = ["core", "data", "models", "losses", "methods", "training", "reporting", "plan", "stages", "commands"]
-FLOOR = {name: level for level, name in enumerate(FLOORS)} | {"evaluation": FLOORS.index("training")}
+FLOOR = {name: level for level, name in enumerate(FLOORS)} | dict.fromkeys(
+    ("evaluation", "selftraining"), FLOORS.index("training")
+)
 
 
 def package_of(path: Path) -> str:

@@ -50,6 +50,12 @@ def models_of(*stages):
     }
 
 
+def priors():
+    """The methods that have a spatial prior, the same for every seed."""
+    names = [job.name for job in plan.jobs if job.stage == "prior"]
+    return [name.removeprefix("prior/") for name in names]
+
+
 def figures_of(stage):
     """The figures that a stage draws."""
     return {Path(job.name).name for job in plan.jobs if job.stage == stage}

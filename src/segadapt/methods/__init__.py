@@ -3,7 +3,7 @@
 A method's file defines ``build(method, protocol) -> Objective``. ``method`` is the entry of
 ``params.yaml`` (with the file's own ``options``), ``protocol`` the active switches. The objective gets
 a ``Prediction`` on a batch of target images and the size its losses are defined at, and returns a scalar
-that the trainer multiplies by ``lambda_target``.
+that the trainer multiplies by ``lambda_target``. Where target images carry pseudo-labels, these are a third argument.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ class Prediction:
     logits_low_BCHW: Tensor | None
 
 
-Objective = Callable[[Prediction, tuple[int, int]], Tensor]
+Objective = Callable[..., Tensor]
 
 
 class Adversary(Protocol):

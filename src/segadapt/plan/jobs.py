@@ -12,6 +12,7 @@ from segadapt.plan.planner import Planner
 from segadapt.plan.report_jobs import Reporter
 from segadapt.plan.rows import SOURCE, SOURCE_MULTI, all_rows
 from segadapt.plan.scoring_jobs import evaluate
+from segadapt.plan.selftraining_jobs import self_training
 from segadapt.plan.training_jobs import adapt, pretrain
 
 
@@ -63,7 +64,11 @@ def _models(planner: Planner, rows: list[str]) -> tuple[list[Job], list[Job]]:
     scored = [SOURCE] * (SOURCE_ONLY in rows) + [ORACLE] * (ORACLE in rows)
     scored += [name for name in methods if name in rows]
     training = [pretrain(planner, name, seed) for seed in seeds for name in sources]
-    training += [adapt(planner, name, planner.methods[name], seed) for seed in seeds for name in trained]
+    for seed in seeds:
+        for name in trained:
+            method = planner.methods[name]
+            rounds = method.self_training is not None
+            training += self_training(planner, name, seed) if rounds else [adapt(planner, name, method, seed)]
     return training, [evaluate(planner, name, seed) for seed in seeds for name in scored]
 
 

@@ -12,7 +12,7 @@ from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, TrainingSettings
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 from segadapt.plan.code import ROOT, code_hash
-from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES
+from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, round_name, round_training
 
 _NOT_A_LOSS = {"composition", "multi_level", "adversarial", "adaptsegnet", "advent"}
 """Files of ``segadapt/methods`` that put losses together or are games, hence no ``target_loss``."""
@@ -47,7 +47,12 @@ class Planner:
         return f"{self.work}/cache/{name}/manifest.json"
 
     def model_name(self, name: str) -> str:
-        """What a model is called: ``rome/maxsquare``, or the name of the source model that settings share."""
+        """What a model is called: ``rome/maxsquare``, or the name of the source model that settings share.
+
+        A self-trained method's model is that of its last round, so that another round leaves the others as they are.
+        """
+        rounds = self.methods[name].self_training if name in self.methods else None
+        name = name if rounds is None else round_name(name, rounds.rounds)
         return f"{self._source_prefixes[name]}{name}" if name in SOURCES else f"{self.prefix}{name}"
 
     def model(self, name: str, seed: int) -> str:
@@ -63,9 +68,10 @@ class Planner:
         """Where the evaluation behind a row lies."""
         return self.metrics_folder(SOURCE if method == SOURCE_ONLY else method, seed)
 
-    def training(self, method: MethodEntry) -> TrainingSettings:
-        """The schedule of a method."""
-        return getattr(self.preset, method.stage)
+    def training(self, method: MethodEntry, number: int = 1) -> TrainingSettings:
+        """The schedule of a method; in self-training, that of its round ``number``."""
+        settings = getattr(self.preset, method.schedule)
+        return settings if method.self_training is None else round_training(settings, method.self_training, number)
 
     def evaluation_cache(self, refined: bool) -> str:
         """The name of the cache that a model is scored on."""

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from segadapt.core.job import snapshot_role
-from segadapt.core.parameters import MethodEntry, Parameters, TrainingSettings, split_row, sweep_cells
+from segadapt.core.parameters import (
+    MethodEntry,
+    Parameters,
+    SelfTrainingSettings,
+    TrainingSettings,
+    split_row,
+    sweep_cells,
+)
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 
 SOURCE, SOURCE_MULTI = "source", "source_multi"
@@ -97,6 +104,19 @@ def look(method: str, methods: Iterable[str]) -> int:
 def snapshot_files(settings: TrainingSettings) -> dict[str, str]:
     """Role to file name of the models that a training job keeps on the way."""
     return {snapshot_role(step): f"snapshot{step:06d}.safetensors" for step in settings.snapshot_steps}
+
+
+def round_name(method: str, number: int) -> str:
+    """The name of the model that a round of self-training gives."""
+    return f"{method}-round{number}"
+
+
+def round_training(settings: TrainingSettings, rounds: SelfTrainingSettings, number: int) -> TrainingSettings:
+    """The schedule of a round, a constant learning rate, made from that of an adaptation."""
+    steps, first_rate = rounds.steps or settings.steps, rounds.learning_rate or settings.learning_rate
+    rate = first_rate / rounds.learning_rate_divisor ** (number - 1)
+    changes = {"steps": steps, "horizon": steps, "learning_rate": rate, "power": 0.0, "snapshots": 0}
+    return settings.model_copy(update=changes)
 
 
 def baseline(keys: Sequence[str], methods: Mapping[str, MethodEntry]) -> str:

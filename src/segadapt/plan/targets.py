@@ -5,7 +5,7 @@ from segadapt.plan.jobs import Plan
 PHASES = {
     "data": ("render", "prepare"),
     "pretrain": ("pretrain",),
-    "adapt": ("adapt", "refine", "joint"),
+    "adapt": ("adapt", "refine", "joint", "prior", "pseudo_label", "self_train"),
     "evaluate": ("evaluate",),
     "table": (
         "table",

@@ -107,7 +107,7 @@ class Trainer:
             # If nothing learns from them, only the batch-norm statistics move: no graph, and the result is the same.
             with torch.set_grad_enabled(self.loop.lambda_target > 0 or self.adversary is not None):
                 prediction_target = self._forward(target)
-                loss_target = self._target_loss(prediction_target, target.size)
+                loss_target = self._target_loss(prediction_target, target)
             if loss_target.requires_grad:
                 loss_target.backward()
             losses = (loss_source, loss_target)
@@ -128,12 +128,14 @@ class Trainer:
             loss = loss + self.loop.auxiliary_weight * cross_entropy(prediction.logits_low_BCHW, label_BHW, batch.size)
         return loss
 
-    def _target_loss(self, prediction: Prediction, size: tuple[int, int]) -> Tensor:
+    def _target_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
         parts = []
         if self.objective is not None:
-            parts.append(self.loop.lambda_target * self.objective(prediction, size))
+            # Only self-training's target batches carry labels, made by the model of the round before.
+            labels = [] if batch.label_BHW is None else [batch.label_BHW.to(self.compute.device, non_blocking=True)]
+            parts.append(self.loop.lambda_target * self.objective(prediction, batch.size, *labels))
         if self.adversary is not None:
-            parts.append(self.adversary.generator_loss(prediction, size))
+            parts.append(self.adversary.generator_loss(prediction, batch.size))
         return sum(parts[1:], parts[0])
 
     def _forward(self, batch: Batch) -> Prediction:

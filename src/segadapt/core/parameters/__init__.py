@@ -24,6 +24,7 @@ from segadapt.core.parameters.presets import (
 )
 from segadapt.core.parameters.root import Parameters
 from segadapt.core.parameters.scenes import Scene, split_row, sweep_cells
+from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.sizes import height_width, width_height
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Protocol",
     "Rendering",
     "Scene",
+    "SelfTrainingSettings",
     "Setting",
     "Sweep",
     "TrainingSettings",

@@ -6,8 +6,12 @@ from segadapt.core.parameters.methods import MethodEntry
 from segadapt.core.parameters.presets import CacheEntry, Preset, TrainingSettings
 from segadapt.core.parameters.sizes import width_height
 
+SELF_TRAINING = "self_training"
+"""The target loss that goes with a method's section of the same name."""
 ONLY_SOURCE = ("pretrain", "oracle")
 STAGES = ("pretrain", "adapt", "refine", "joint", "oracle")
+_OF_ENSEMBLES = {"title", "origin", "ensemble", "paper_row"}
+"""The keys of a method's entry that mean something for an ensemble."""
 
 
 def known(name: str, names, where: str) -> None:
@@ -24,16 +28,18 @@ def check_method(where: str, method: MethodEntry, methods: Mapping[str, MethodEn
     if method.ensemble:
         _check_ensemble(where, method, methods)
     elif method.target_loss is None:
-        for key in ("lambda_target", "image_weight", "guidance"):
+        for key in ("lambda_target", "image_weight", "guidance", "self_training"):
             if getattr(method, key):
                 raise ValueError(f"{where}.{key}: has no effect without target_loss; name a target_loss or drop it")
+    elif method.self_training is not None or method.target_loss == SELF_TRAINING:
+        _check_self_training(where, method)
     elif method.lambda_target == 0 and method.guidance is not None:
         raise ValueError(f"{where}.guidance: is scaled by lambda_target, which is 0; raise it or drop guidance")
 
 
 def _check_ensemble(where: str, method: MethodEntry, methods: Mapping[str, MethodEntry]) -> None:
-    for key in ("target_loss", "lambda_target", "image_weight", "guidance", "adversarial", "auxiliary", "batch_norm"):
-        if getattr(method, key):
+    for key, field in MethodEntry.model_fields.items():
+        if key not in _OF_ENSEMBLES and getattr(method, key) != field.get_default(call_default_factory=True):
             raise ValueError(f"{where}.{key}: has no effect, for an ensemble trains nothing; drop it")
     if len(set(method.ensemble)) != len(method.ensemble) or len(method.ensemble) < 2:
         raise ValueError(f"{where}.ensemble: needs at least two different methods")
@@ -41,6 +47,22 @@ def _check_ensemble(where: str, method: MethodEntry, methods: Mapping[str, Metho
         known(member, methods, f"{where}.ensemble[{index}]")
         if methods[member].ensemble:
             raise ValueError(f"{where}.ensemble[{index}]: '{member}' is an ensemble itself; name its members")
+
+
+def _check_self_training(where: str, method: MethodEntry) -> None:
+    if method.self_training is None:
+        raise ValueError(
+            f"{where}.self_training: is missing; say how pseudo-labels are chosen, {{}} for CBST's numbers"
+        )
+    if method.target_loss != SELF_TRAINING:
+        raise ValueError(f"{where}.self_training: has no effect on {method.target_loss}; name that loss or drop this")
+    if method.lambda_target == 0:
+        raise ValueError(f"{where}.lambda_target: is 0, so that pseudo-labels teach nothing; 1 weighs them like labels")
+    for key in ("image_weight", "guidance"):
+        if getattr(method, key):
+            raise ValueError(f"{where}.{key}: has no effect in self-training; drop it")
+    if method.start == "initial":
+        raise ValueError(f"{where}.start: self-training needs the labels of a source model; drop this key")
 
 
 def check_preset(where: str, preset: Preset) -> None:

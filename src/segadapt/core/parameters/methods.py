@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from segadapt.core.parameters.presets import BatchNormSettings
+from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.sizes import ClassSetName, Count, KeyPath, Name, RowKey, Section
 
 
@@ -46,8 +47,9 @@ class MethodEntry(Section):
     nothing from them. ``auxiliary: true`` gives the network its auxiliary head where nothing else in the entry asks
     for it. ``batch_norm`` replaces the preset's. ``start`` is the model that training goes on from: the source model
     (stage ``adapt``), or the initial weights (stage ``joint``), as adversarial methods are run. ``ensemble`` names two
-    or more other methods whose models are averaged when scored; nothing is trained then. ``options`` go to the
-    method's file as they are.
+    or more other methods whose models are averaged when scored; nothing is trained then. ``self_training`` goes with
+    the target loss of that name, which learns from pseudo-labels in rounds. ``options`` go to the method's file as
+    they are.
     """
 
     title: str
@@ -59,6 +61,7 @@ class MethodEntry(Section):
     adversarial: AdversarialSettings | None = None
     auxiliary: bool = False
     batch_norm: BatchNormSettings | None = None
+    self_training: SelfTrainingSettings | None = None
     start: Literal["source", "initial"] = "source"
     ensemble: tuple[Name, ...] = ()
     paper_row: str | None = None
@@ -72,7 +75,12 @@ class MethodEntry(Section):
 
     @property
     def stage(self) -> str:
-        """The stage that trains it, which is also the name of its schedule in a preset."""
+        """The stage that trains it."""
+        return self.schedule if self.self_training is None else "self_train"
+
+    @property
+    def schedule(self) -> str:
+        """The preset's section that says for how long it is trained, and on what."""
         if self.start == "initial":
             return "joint"
         return "refine" if self.needs_auxiliary_head else "adapt"

@@ -167,7 +167,7 @@ class Parameters(Section):
         entry = scene.methods.get(method)
         if entry is not None and entry.start == "initial" and scene.preset.joint is None:
             raise ValueError(f"{at}.joint: is missing, but {where} trains from the initial weights")
-        stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.stage]
+        stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.schedule]
         check_labels(at, scene.preset, stages, self.active_preset.model.classes)
 
 
