@@ -72,3 +72,12 @@ def test_an_override_of_a_section_leaves_its_other_keys():
     active = parameters_from(content_with("streets", methods={"advent": {"adversarial": section}}), "params.yaml")
     game = active.methods["advent"].adversarial
     assert (game.lambda_final, game.game, game.lambda_low) == (0.5, "advent", 0.0002)
+
+
+def test_a_preset_may_leave_a_table_out():
+    content = content_with("streets", experiments={"table5": None})
+    assert "table5" not in parameters_from(content, "params.yaml").tables
+    content["preset"] = "paper"
+    assert "table5" in parameters_from(content, "params.yaml").tables
+    with pytest.raises(UserError, match=r"presets\.streets\.experiments: 'table9'"):
+        parameters_from(content_with("streets", experiments={"table9": None}), "params.yaml")

@@ -66,7 +66,7 @@ wildcard_constraints:
     seed="[0-9]+",
     dataset=either(plan.parameters.active_preset.datasets),
     cache=either(plan.parameters.active_preset.caches),
-    table=either(plan.parameters.experiments),
+    table=either(plan.parameters.tables),
     figure=either(figures_of("figure")),
     model=either(models_of("evaluate")),
 

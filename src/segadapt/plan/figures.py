@@ -13,8 +13,8 @@ def figures(reporter: Reporter) -> list[Job]:
     """Every figure of the tables: of the paper, of each table, of each setting that shows other images."""
     parameters, base = reporter.parameters, reporter.base
     jobs = [figure1(base)]
-    jobs += [classes_of(reporter, name) for name, each in parameters.experiments.items() if not each.sweeps]
-    jobs += [sensitivity(reporter, name) for name, each in parameters.experiments.items() if each.sweeps]
+    jobs += [classes_of(reporter, name) for name, each in parameters.tables.items() if not each.sweeps]
+    jobs += [sensitivity(reporter, name) for name, each in parameters.tables.items() if each.sweeps]
     for setting, planner in reporter.planners.items():
         rows = _plain_rows(reporter, setting)
         methods = _shown(planner, rows)
@@ -30,8 +30,8 @@ def figures(reporter: Reporter) -> list[Job]:
 def _plain_rows(reporter: Reporter, setting: str | None) -> list[Row]:
     """The rows of all tables in one setting, each once, without the cells of sweeps."""
     parameters = reporter.parameters
-    every = [row for name in parameters.experiments for row in table_rows(parameters, name)]
-    listed = {key for experiment in parameters.experiments.values() for key in experiment.rows}
+    every = [row for name in parameters.tables for row in table_rows(parameters, name)]
+    listed = {key for experiment in parameters.tables.values() for key in experiment.rows}
     found = {row.key: row for row in every if row.setting == setting and row.key in listed}
     return list(found.values())
 
@@ -87,7 +87,7 @@ def classes_of(reporter: Reporter, table: str) -> Job:
     """IoU of every class, for the rows of one table."""
     parameters, keys = reporter.parameters, _listed(reporter, table)
     rows = [row.about("key", "title", "origin") | {"look": look(row.method, parameters.methods)} for row in keys]
-    experiment, first = parameters.experiments[table], reporter.planners[keys[0].setting]
+    experiment, first = parameters.tables[table], reporter.planners[keys[0].setting]
     config = about_figure(first) | {
         "rows": rows,
         "seeds": list(parameters.seeds),
@@ -98,13 +98,13 @@ def classes_of(reporter: Reporter, table: str) -> Job:
 
 def _listed(reporter: Reporter, table: str) -> list[Row]:
     """The rows that a table lists by name, without the cells of its sweeps."""
-    listed = reporter.parameters.experiments[table].rows
+    listed = reporter.parameters.tables[table].rows
     return [row for row in table_rows(reporter.parameters, table) if row.key in listed]
 
 
 def sensitivity(reporter: Reporter, table: str) -> Job:
     """mIoU over each parameter that a table sweeps, the paper's points beside ours on the paper's data."""
-    parameters, experiment = reporter.parameters, reporter.parameters.experiments[table]
+    parameters, experiment = reporter.parameters, reporter.parameters.tables[table]
     cells = table_rows(parameters, table)[len(experiment.rows) :]
     inputs, panels = reporter.metrics(cells), []
     for sweep in experiment.sweeps:

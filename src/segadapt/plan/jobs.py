@@ -45,7 +45,7 @@ def make_plan(parameters: Parameters) -> Plan:
         trained += training
         scored += scoring
     reporter = Reporter(parameters, planners)
-    reports = [job for name in parameters.experiments for job in reporter.tables(name)]
+    reports = [job for name in parameters.tables for job in reporter.tables(name)]
     reports += figures(reporter)
     # Settings share source models, and tables share rows.
     jobs = {job.name: job for job in [*trained, *scored, *reports]}

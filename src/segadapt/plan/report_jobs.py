@@ -20,13 +20,13 @@ class Reporter:
 
     def tables(self, name: str) -> list[Job]:
         """A table and what goes with it. What is scored on fewer classes than the model's has no companions."""
-        if self.parameters.experiments[name].classes is not None:
+        if self.parameters.tables[name].classes is not None:
             return [self.table(name)]
         return [self.table(name), self.protocols(name), self.statistics(name), self.measures(name)]
 
     def table(self, name: str) -> Job:
         """``results/<name>`` in all its forms."""
-        experiment = self.parameters.experiments[name]
+        experiment = self.parameters.tables[name]
         rows = table_rows(self.parameters, name)
         inputs = self.metrics(rows)
         if experiment.published is not None:

@@ -60,7 +60,7 @@ def table_rows(parameters: Parameters, table: str) -> list[Row]:
 
     Settings stand before the titles, and before the names of the paper's rows, where a table holds several of them.
     """
-    experiment = parameters.experiments[table]
+    experiment = parameters.tables[table]
     keys = [*experiment.rows, *(sweep.method for sweep in experiment.sweeps)]
     several = len({split_row(key)[0] for key in keys}) > 1
     rows = [_row(parameters, key, several) for key in experiment.rows]
@@ -85,7 +85,7 @@ def _row(parameters: Parameters, key: str, several: bool) -> Row:
 
 def all_rows(parameters: Parameters) -> list[Row]:
     """The rows of all tables, each key once."""
-    rows = {row.key: row for table in parameters.experiments for row in table_rows(parameters, table)}
+    rows = {row.key: row for table in parameters.tables for row in table_rows(parameters, table)}
     return list(rows.values())
 
 

@@ -181,7 +181,8 @@ class Preset(Section):
     ``oracle`` trains on target labels. ``settings`` are further adaptations on the same data sets and caches.
 
     ``methods`` and ``experiments`` hold keys that replace those of the entries of the same name while this preset
-    is the active one: another ``lambda_target``, say, or another list of rows.
+    is the active one: another ``lambda_target``, say, or another list of rows. An experiment that is null here is not
+    made.
 
     ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows, and
     ``figure_methods`` the methods that it shows; all of ours if there is none.
@@ -203,7 +204,7 @@ class Preset(Section):
     figure_methods: tuple[Name, ...] = ()
     settings: dict[Name, Setting] = Field(default_factory=dict)
     methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
-    experiments: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    experiments: dict[Name, dict[str, Any] | None] = Field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
     precision: Precision = Precision()
     run: RunSettings = RunSettings()

@@ -42,6 +42,12 @@ class Parameters(Section):
     def active_protocol(self) -> Protocol:
         return self.protocols[self.protocol]
 
+    @property
+    def tables(self) -> dict[str, Experiment]:
+        """The experiments that the active preset makes."""
+        left_out = {name for name, change in self.active_preset.experiments.items() if change is None}
+        return {name: each for name, each in self.experiments.items() if name not in left_out}
+
     @cached_property
     def scenes(self) -> dict[str | None, Scene]:
         """The active preset as it stands (None) and in each of its settings, in the file's order."""
@@ -53,7 +59,7 @@ class Parameters(Section):
         setting = Setting() if name is None else preset.settings[name]
         sweeps = [
             (f"experiments.{table}.sweeps[{index}]", sweep)
-            for table, experiment in self.experiments.items()
+            for table, experiment in self.tables.items()
             for index, sweep in enumerate(experiment.sweeps)
         ]
         where = f"presets.{self.preset}.settings.{name}"
@@ -93,10 +99,10 @@ class Parameters(Section):
             check_method(f"methods.{name}", method, self.methods)
         for name, preset in self.presets.items():
             self._check_preset(f"presets.{name}", preset)
-        for name, experiment in self.experiments.items():
+        for name, experiment in self.tables.items():
             for index, sweep in enumerate(experiment.sweeps):
                 known(split_row(sweep.method)[1], self.methods, f"experiments.{name}.sweeps[{index}].method")
-        for name, experiment in self.experiments.items():
+        for name, experiment in self.tables.items():
             self._check_experiment(f"experiments.{name}", name, experiment)
         return self
 
@@ -105,7 +111,8 @@ class Parameters(Section):
         for part, entries in (("methods", self.methods), ("experiments", self.experiments)):
             for entry, change in getattr(preset, part).items():
                 known(entry, entries, f"{where}.{part}")
-                changed(entries[entry], change, f"{where}.{part}.{entry}")
+                if change is not None:
+                    changed(entries[entry], change, f"{where}.{part}.{entry}")
         for name, setting in preset.settings.items():
             self._check_setting(f"{where}.settings.{name}", preset, setting)
 
