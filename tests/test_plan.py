@@ -11,7 +11,7 @@ from segadapt.core.job import snapshot_paths
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.plan import Plan, make_plan, phase_targets, statuses
 from segadapt.plan.rows import look
-from segadapt.plan.targets import PHASES
+from segadapt.plan.targets import PHASES, jobs_behind
 
 ROWS = (
     "source_only",
@@ -165,6 +165,19 @@ def test_only_what_shows_a_row_depends_on_it():
     assert below(plan, "adapt/maxsquare/seed1") == {"evaluate/maxsquare/seed1", *FIGURES, *OF_MAXSQUARE, *TABLES}
     assert plan.by_name["figure/figure1"].inputs == {}
     assert list(plan.by_name["figure/figure2"].config["models"]) == ["source_only", "maxsquare"]
+
+
+def test_only_what_a_target_needs_is_asked_of_the_user():
+    plan = plan_of()
+    minent = jobs_behind(plan, ["work/tiny/metrics/minent/seed1/metrics.json"])
+    assert minent == {
+        "evaluate/minent/seed1",
+        "adapt/minent/seed1",
+        "pretrain/source/seed1",
+        *(f"prepare/{name}" for name in ("source_train", "target_train", "target_val")),
+    }
+    everything = {job.name for job in plan.jobs}
+    assert jobs_behind(plan, []) == jobs_behind(plan, ["phase_data"]) == everything
 
 
 def test_a_new_row_repaints_no_other():

@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.cli import get_argument_parser
 from snakemake.utils import validate
 
 from segadapt.core.errors import UserError
@@ -28,7 +29,11 @@ config.update(plan.parameters.model_dump(mode="json"))
 validate(config, "../schemas/params.schema.json", set_default=False)
 
 # Child processes of Snakemake parse this file too; only the main one may move file times.
-session = politely(begin_session, plan) if workflow.is_main_process else None
+session = None
+if workflow.is_main_process:
+    # The workflow learns its targets only after this file, so they are read from the command line.
+    targets = get_argument_parser().parse_known_args()[0].targets or []
+    session = politely(begin_session, plan, targets)
 
 # Jobs run with the Python that runs Snakemake, also where its environment is not activated.
 shell.prefix(
