@@ -10,7 +10,6 @@ from tiny import REPOSITORY, tiny_parameters
 from segadapt.core.errors import UserError
 from segadapt.plan import code, planner
 
-
 REMEMBERED: dict[tuple, object] = {}
 
 
