@@ -91,7 +91,17 @@ def test_titles_name_the_setting_where_a_table_holds_several():
     titles = [row.title for row in table_rows(parameters("rome/maxsquare", "rio/source_only", **both), "table2")]
     assert titles == ["Rome: MaxSquare", "Rio: Source only"]
     assert [row.title for row in table_rows(parameters("rome/maxsquare", **both), "table2")] == ["MaxSquare"]
-    assert table_rows(parameters("rome/maxsquare", "rio/maxsquare", **both), "table2")[1].paper_row == "Rio: MaxSquare"
+    of_cities = content(("rome/maxsquare", "rio/maxsquare"), **both)
+    assert table_rows(parameters_from(of_cities, "tiny"), "table2")[1].paper_row == "MaxSquare"
+    of_cities["experiments"]["table2"]["published"] = 6  # where the paper's rows are of cities
+    assert table_rows(parameters_from(of_cities, "tiny"), "table2")[1].paper_row == "Rio: MaxSquare"
+
+
+def test_the_unadapted_model_of_a_setting_has_a_row_of_the_paper():
+    rows = table_rows(
+        parameters("source_only", "wide/source_only", wide={"source_paper_row": "Source only [36]"}), "table2"
+    )
+    assert [row.paper_row for row in rows] == ["Source only", "Source only [36]"]
 
 
 def test_the_control_of_a_row_is_that_of_its_setting():
