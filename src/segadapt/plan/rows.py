@@ -60,8 +60,8 @@ class Row:
 def table_rows(parameters: Parameters, table: str) -> list[Row]:
     """The rows of a table in order, the cells of its sweeps last.
 
-    Settings stand before the titles where a table holds several of them. They stand before the names of the paper's rows
-    where the paper's own table holds several.
+    Settings stand before the titles where a table holds several of them, and before the names of the paper's rows where
+    the paper's own table holds several.
     """
     experiment = parameters.tables[table]
     keys = [*experiment.rows, *(sweep.method for sweep in experiment.sweeps)]
