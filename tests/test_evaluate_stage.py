@@ -76,7 +76,7 @@ def test_an_ensemble_is_the_mean_of_its_members_maps(folder):
     for index in range(len(cache)):
         logits = [logits_of(folder / file, cache.image(index)) for file in (FIRST, SECOND)]
         naive.update(cache.label(index), sum(probabilities(each, SIZE[::-1]) for each in logits)[0].argmax(0))
-        means.append((sum(each.softmax(1) for each in logits) / 2).log())
+        means.append((sum(each.double().softmax(1) for each in logits) / 2).clamp_min(1e-300).log())
     numpy.testing.assert_array_equal(found.matrix("network"), naive.matrix)
     assert len(numpy.flatnonzero(naive.matrix.sum(0))) > 2, "a test of one class would show little"
     waiting = iter(means[::2])

@@ -47,7 +47,7 @@ for stage in ("table", "protocols"):
     without(stage, "torch", "scipy", "matplotlib")
 quietly(main, ["show", sys.argv[1]])
 without("segadapt show", "torch", "scipy", "matplotlib")
-for stage in ("statistics", "bars", "curves", "frequency", "sensitivity"):
+for stage in ("statistics", "measures", "bars", "curves", "frequency", "sensitivity"):
     importlib.import_module(f"segadapt.stages.{stage}")
     without(stage, "torch")
 for stage in ("pretrain", "adapt", "evaluate"):

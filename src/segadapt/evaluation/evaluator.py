@@ -62,8 +62,9 @@ def evaluate(
                     variant = Variant(size, view.head, view.flip)
                     matrices.setdefault(variant, []).append(matrix_CC)
                     if measures and variant == _MEASURED:
-                        probability_1CHW = view.probabilities(tuple(prediction_HW.shape))
-                        measured.append(Measures.of_image(probability_1CHW, prediction_HW, sample.label_network_HW))
+                        confidence_HW = view.probabilities(tuple(prediction_HW.shape)).amax(dim=1)[0]
+                        maps = confidence_HW.cpu().numpy(), prediction_HW.cpu().numpy(), sample.label_network_HW
+                        measured.append(Measures.of_image(*maps, num_classes))
         except UserError as error:
             raise UserError(f"image {sample.name}: {error}") from error
         names.append(sample.name)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy
-import torch
 
 from segadapt.evaluation.boundary import BoundaryOverlap, boundary_miou, boundary_overlap
 from segadapt.evaluation.calibration import BINS, CalibrationBins, calibration_bins, expected_calibration_error
@@ -20,12 +19,11 @@ class Measures:
 
     @classmethod
     def of_image(
-        cls, probability_1CHW: torch.Tensor, prediction_HW: torch.Tensor, label_HW: numpy.ndarray
+        cls, confidence_HW: numpy.ndarray, prediction_HW: numpy.ndarray, label_HW: numpy.ndarray, num_classes: int
     ) -> "Measures":
-        """Of one image: class probabilities at the label's size, and the predicted train ids, uint8."""
-        confidence_HW, guess_HW = probability_1CHW.amax(dim=1)[0].cpu().numpy(), prediction_HW.cpu().numpy()
-        overlap = boundary_overlap(guess_HW, label_HW, probability_1CHW.shape[1])
-        return cls(calibration_bins(confidence_HW, guess_HW, label_HW), overlap)
+        """Of one image, all at the label's size: the largest probabilities, and predicted and labelled train ids."""
+        overlap = boundary_overlap(prediction_HW, label_HW, num_classes)
+        return cls(calibration_bins(confidence_HW, prediction_HW, label_HW), overlap)
 
     @classmethod
     def stacked(cls, images: Sequence["Measures"]) -> "Measures":
