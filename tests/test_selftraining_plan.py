@@ -6,9 +6,8 @@ import pytest
 from tiny import tiny_parameters
 
 from segadapt.core.errors import UserError
-from segadapt.core.parameters import SelfTrainingSettings, load_parameters, parameters_from
+from segadapt.core.parameters import SelfTrainingSettings, parameters_from
 from segadapt.plan import Plan, make_plan, phase_targets
-from segadapt.plan.selftraining_jobs import _FROZEN
 
 OWN_STAGES = ("prior", "pseudo_label", "self_train")
 
@@ -108,20 +107,20 @@ def test_a_number_remakes_the_rounds_that_depend_on_it():
     assert changed(portion_limit=0.24) == labels[2:] and changed(portion_limit=0.25) == []
     assert changed(portion=0.16) == changed(stride=2) == changed(selection="global") == changed(flip=False) == labels
     assert changed(learning_rate_divisor=2) == trainings[1:]
-    assert changed(mining=0.5) == changed(frozen_batch_norm=False) == trainings
+    assert changed(mining=0.5) == trainings
     assert changed(spatial_prior=True) == ["prior/cbst", *labels]
     assert changed(prior_blur=0.5) == []  # without a prior
 
 
-def test_frozen_batch_norm_is_the_models_policy():
+def test_batch_norm_is_frozen_as_in_the_original():
     from segadapt.models.batchnorm import CBST
 
-    assert vars(CBST).items() >= _FROZEN.items()
-    frozen, free = (
-        plan_of(frozen_batch_norm=each).by_name["self_train/cbst-round1/seed1"].config["model"]["batch_norm"]
-        for each in (True, False)
-    )
-    assert frozen == _FROZEN and free["batch_statistics"] and free["train_affine"]
+    for method in ("cbst", "cbst_sp", "self_training"):
+        model = plan_of(method).by_name[f"self_train/{method}-round1/seed1"].config["model"]
+        assert model["batch_norm"] == vars(CBST)
+        # Predicting knows no such switch.
+        plain = plan_of(method).by_name[f"pseudo_label/{method}-round1/seed1"].config["model"]
+        assert plain["batch_norm"] == plan_of(method).by_name["evaluate/source/seed1"].config["model"]["batch_norm"]
 
 
 def test_phases_curves_settings_and_sweeps_know_the_rounds():
@@ -144,7 +143,7 @@ def test_phases_curves_settings_and_sweeps_know_the_rounds():
 
 def test_the_shipped_presets_self_train_as_a_table_asks():
     for preset in ("streets", "paper"):
-        parameters = load_parameters("params.yaml", {"preset": preset, "seeds": [1]})
+        parameters = parameters_from(tiny_parameters(("cbst",)) | {"preset": preset}, preset)
         for method in ("cbst", "cbst_sp", "self_training"):
             entry = parameters.methods[method]
             assert entry.target_loss == "self_training" and entry.lambda_target == 1
@@ -168,8 +167,10 @@ def test_a_presets_number_leaves_the_others_as_the_method_has_them():
         ({"lambda_target": 0}, r"methods\.cbst\.lambda_target: is 0"),
         ({"guidance": {}}, r"methods\.cbst\.guidance: has no effect in self-training"),
         ({"image_weight": {}}, r"methods\.cbst\.image_weight: has no effect in self-training"),
+        ({"auxiliary": True}, r"methods\.cbst\.auxiliary: has no effect in self-training"),
+        ({"adversarial": {"game": "advent"}}, r"methods\.cbst\.adversarial: has no effect in self-training"),
         ({"start": "initial"}, r"methods\.cbst\.start: self-training needs the labels of a source model"),
-        ({"ensemble": ["minent", "maxsquare"], "target_loss": None, "lambda_target": 0},
+        ({"ensemble": ["minent", "maxsquare"], "target_loss": None, "lambda_target": 0, "batch_norm": None},
          r"methods\.cbst\.self_training: has no effect, for an ensemble"),
         ({"self_training": {"portion": 0}}, r"methods\.cbst\.self_training\.portion: Input should be greater than 0"),
         ({"self_training": {"portion": 0.6}}, r"cbst\.self_training: portion_limit: 0\.5 is below portion, 0\.6"),

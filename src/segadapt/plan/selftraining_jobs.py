@@ -8,9 +8,6 @@ from segadapt.plan.planner import Planner, require_method_file
 from segadapt.plan.rows import SOURCE, round_name
 from segadapt.plan.training_jobs import training
 
-_FROZEN = {"batch_statistics": False, "update_running": False, "train_affine": False, "train_stem_affine": False}
-"""The batch-norm policy ``cbst`` of ``segadapt.models.batchnorm``, which imports torch."""
-
 
 def self_training(planner: Planner, name: str, seed: int) -> list[Job]:
     """All rounds of a method, upstream first; the prior, if there is one, is the same job for every seed.
@@ -70,8 +67,6 @@ def _self_train(planner: Planner, name: str, number: int, seed: int, before: str
         "selection": f"{labels}/selection.json",
     }
     more = {"round": {"number": number, "source_share": settings.source_share_of(number), "mining": settings.mining}}
-    if settings.frozen_batch_norm:
-        more["model"] = planner.network(auxiliary=False)["model"] | {"batch_norm": _FROZEN}
     return training(
         planner, "self_train", round_name(name, number), seed, schedule, inputs,
         auxiliary=False, method=method, more=more,

@@ -58,7 +58,7 @@ def _check_self_training(where: str, method: MethodEntry) -> None:
         raise ValueError(f"{where}.self_training: has no effect on {method.target_loss}; name that loss or drop this")
     if method.lambda_target == 0:
         raise ValueError(f"{where}.lambda_target: is 0, so that pseudo-labels teach nothing; 1 weighs them like labels")
-    for key in ("image_weight", "guidance", "adversarial", "auxiliary", "batch_norm"):
+    for key in ("image_weight", "guidance", "adversarial", "auxiliary"):
         if getattr(method, key):
             raise ValueError(f"{where}.{key}: has no effect in self-training; drop it")
     if method.start == "initial":

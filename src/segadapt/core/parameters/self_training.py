@@ -21,8 +21,8 @@ class SelfTrainingSettings(Section):
     A round sees a random ``source_share`` of the source images. Portion and share grow by their ``_step`` a round up
     to their ``_limit``. ``steps`` and ``learning_rate`` of a round are those of the preset's ``adapt`` if null; the
     rate is constant within a round and divided by ``learning_rate_divisor`` from one to the next. Where ``adapt`` has
-    a ``crop``, it is centred on a rare class with the chance ``mining``. ``frozen_batch_norm`` normalises by the
-    running statistics and trains no affine part.
+    a ``crop``, it is centred on a rare class with the chance ``mining``. The original normalises
+    by the running statistics and trains no affine part: that is the method's ``batch_norm``.
     """
 
     selection: Literal["class_balanced", "global"] = "class_balanced"
@@ -41,7 +41,6 @@ class SelfTrainingSettings(Section):
     steps: Count | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     learning_rate_divisor: Annotated[float, Field(ge=1)] = 2**0.5
-    frozen_batch_norm: bool = True
 
     @model_validator(mode="after")
     def _limits(self) -> "SelfTrainingSettings":
