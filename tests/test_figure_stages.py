@@ -11,6 +11,7 @@ from tiny import tiny_parameters
 
 from segadapt.core import provenance
 from segadapt.core.artifacts import write_json
+from segadapt.core.metering import Cost
 from segadapt.core.parameters import parameters_from
 from segadapt.core.variants import Variant
 from segadapt.evaluation import Evaluation, metrics, miou_from_matrix
@@ -57,7 +58,7 @@ def plan(tmp_path, monkeypatch):
             found.save(Path(job.outputs["confusion"]))
             write_json(Path(job.outputs["metrics"]), metrics(found, CITYSCAPES19, {"commit": "toy", "machine": "m"}))
         hashes = job.input_hashes()
-        provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0)
+        provenance.write_provenance(job, job.fingerprint(hashes), hashes, Cost(1.0))
     return plan
 
 
@@ -66,7 +67,7 @@ def run(plan, stage, name: str) -> dict[str, Path]:
     job = plan.by_name[name]
     more = getattr(stage, "draw", None) or stage.assemble
     hashes = job.input_hashes()
-    provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0, more(job, Path("scratch")))
+    provenance.write_provenance(job, job.fingerprint(hashes), hashes, Cost(1.0), more(job, Path("scratch")))
     outputs = {role: Path(path) for role, path in job.outputs.items()}
     assert outputs["picture"].read_bytes().startswith(b"\x89PNG") if "picture" in outputs else True
     assert b"<svg" in outputs["vector"].read_bytes() if "vector" in outputs else True
@@ -90,7 +91,7 @@ def test_statistics_compare_every_row_with_the_control(plan):
     assert found.values == pytest.approx(numpy.subtract(miou["maxsquare"], miou["target_forwarded"]))
     stages = [job["identity"]["name"] for job in found.jobs]
     assert {"adapt/maxsquare/seed2", "adapt/target_forwarded/seed1"} <= set(stages)
-    assert found.training["identity"]["name"] == "adapt/maxsquare/seed1"
+    assert [job["identity"]["name"] for job in found.trainings] == ["adapt/maxsquare/seed1"]
 
 
 def test_a_row_without_a_trace_is_left_out_and_all_are_without_the_control(plan, capsys):

@@ -8,6 +8,7 @@ from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core import provenance
 from segadapt.core.job import snapshot_paths
+from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.plan import Plan, make_plan, phase_targets, statuses
 from segadapt.plan.rows import look
@@ -200,7 +201,7 @@ def finished(tmp_path, monkeypatch):
             benchmark.parent.mkdir(parents=True, exist_ok=True)
             benchmark.write_text("s\n1.0\n")
         hashes = job.input_hashes()
-        provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0)
+        provenance.write_provenance(job, job.fingerprint(hashes), hashes, Cost(1.0))
     return plan
 
 
@@ -264,7 +265,7 @@ def test_an_input_that_was_remade_otherwise_is_seen(finished):
     upstream, job = finished.by_name["pretrain/source/seed1"], finished.by_name["adapt/minent/seed1"]
     Path(upstream.outputs["model"]).write_text("retrained\n")
     hashes = upstream.input_hashes()
-    provenance.write_provenance(upstream, upstream.fingerprint(hashes), hashes, 1.0, 0.0)
+    provenance.write_provenance(upstream, upstream.fingerprint(hashes), hashes, Cost(1.0))
     assert states(finished)[job.name] == f"input differs ({upstream.outputs['model']})"
     assert upstream.name not in states(finished)
 

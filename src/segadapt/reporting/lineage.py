@@ -104,7 +104,10 @@ def chain(jobs: dict[str, Record], ends: Iterable[str]) -> list[str]:
 
 
 def row_inputs(inputs: dict[str, str], key: str, seed: int) -> dict[str, str]:
-    """Those of a table's inputs that belong to one row and seed: the roles ``<what>/<key>/<seed>``."""
+    """Those of a table's inputs that belong to one row and seed: the roles ``<what>/<key>/<seed>``.
+
+    A key may hold slashes: ``rome/maxsquare``.
+    """
     return {role: path for role, path in inputs.items() if role.partition("/")[2] == f"{key}/{seed}"}
 
 
