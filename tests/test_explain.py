@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+import yaml
 
 from segadapt.cli import main
 from segadapt.core.artifacts import sha256_file
@@ -188,3 +189,27 @@ def test_a_row_that_cannot_be_traced_is_left_out(finished, tmp_path):
     assert list(frame[frame.origin != "published"]["method"]) == ["Source only"]
     assert "row MaxSquare is left out" in result.stderr and "provenance.json" in result.stderr
     assert "MaxSquare" in (copy / "results/table2.md").read_text()
+
+
+def test_a_row_whose_job_fails_is_missing_with_its_log_until_the_next_run(finished, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy, symlinks=True)
+    parameters = yaml.safe_load((copy / "params.yaml").read_text())
+    parameters["experiments"]["table2"]["rows"] = ["source_only", "minent", "maxsquare"]
+    tiny.write_parameters(copy, parameters)
+    loss = copy / "src/segadapt/methods/entropy.py"
+    sound = loss.read_text()
+    loss.write_text(sound + "\nraise RuntimeError('a slip in this method')\n")
+    result = tiny.snakemake(copy, "results/table2.csv", "--keep-going", check=False)
+    assert result.returncode != 0
+    frame = read_table(copy / "results/table2.csv").query("origin != 'published'").set_index("method")
+    assert frame["seeds"].to_dict() == {"Source only": 1, "MinEnt": 0, "MaxSquare": 1}
+    log = "work/tiny/logs/adapt/minent/seed1.log"
+    assert f"adapt/minent/seed1 failed, see {log}" in (copy / "results/table2.md").read_text().replace("\\", "")
+    assert "a slip in this method" in (copy / log).read_text()
+    loss.write_text(sound)
+    assert tiny.jobs_to_run(copy, "results/table2.csv") == [
+        "adapt/minent/seed1",
+        "evaluate/minent/seed1",
+        "table/table2",
+    ]

@@ -71,6 +71,21 @@ rule statistics:
         "python -m segadapt.stages.statistics {input.card} 2>&1 | tee {log}"
 
 
+# A row whose job failed is missing in the tables that were asked for; the others are there.
+onerror:
+    failed = [
+        job
+        for each in workflow.scheduler.failed
+        for job in (each if each.is_group() else [each])
+    ]
+    tables = {
+        job.wildcards.table for job in workflow.dag.jobs if job.rule.name == "table"
+    }
+    logs = {str(path) for job in failed for path in job.log}
+    for card in politely(partial_cards, plan, tables, logs):
+        shell(f"python -m segadapt.stages.table {shlex.quote(card)}")
+
+
 # DVC's phases: each asks for all jobs of its stages.
 rule phase_data:
     input:

@@ -6,7 +6,7 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
-from segadapt.reporting.lineage import Record, chain, is_made
+from segadapt.reporting.lineage import Record, chain, is_made, missing_rows
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,16 @@ def explain(table: Path, method: str, column: str | None = None) -> Explanation:
     """
     record = read_lineage(table)
     lineage = record["lineage"]
-    rows = {name.casefold(): row for row in lineage["rows"] for name in (row["title"], row["key"])}
-    row = rows.get(method.casefold())
+    row = _by_name(lineage["rows"]).get(method.casefold())
+    missing = missing_rows(record["identity"]["config"])
+    asked = _by_name(record["identity"]["config"]["rows"]).get(method.casefold(), {"key": None})
+    if asked["key"] in missing:
+        raise UserError(f"{table} is partial and lacks the row '{method}': {missing[asked['key']]}")
     if row is None:
         known = ", ".join(each["key"] for each in lineage["rows"])
         raise UserError(f"{table} has no traced row '{method}'; it has {known}; published rows come from the paper")
+    if not row["values"]:
+        raise UserError(f"{table} holds no scores; explain a row of the table that it goes with")
     columns = {name.casefold(): name for name in row["values"]}
     name = columns.get((column or "mIoU").casefold())
     if name is None:
@@ -105,3 +110,8 @@ def explain(table: Path, method: str, column: str | None = None) -> Explanation:
     ends = tuple(dict.fromkeys(fingerprint for seed in row["made_by"] for fingerprint in seed))
     jobs = [lineage["jobs"][each] for each in chain(lineage["jobs"], ends)]
     return Explanation(record, row["key"], row["title"], name, row["values"][name], jobs, ends)
+
+
+def _by_name(rows: list[Record]) -> dict[str, Record]:
+    """Rows by title and by key, in lower case."""
+    return {name.casefold(): row for row in rows for name in (row["title"], row["key"])}

@@ -7,6 +7,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.metering import Cost
 from segadapt.reporting.differences import differences, resolved
 from segadapt.reporting.explain import Explanation
+from segadapt.reporting.lineage import missing_note
 
 
 def as_text(found: Explanation, parameters: Path) -> str:
@@ -22,10 +23,10 @@ def as_text(found: Explanation, parameters: Path) -> str:
 
 def _value(found: Explanation) -> str:
     known = [100 * value for value in found.values if value is not None]
-    lines = [f"{found.title}, {found.column}"]
+    lines = [*filter(None, [missing_note(found.config)]), f"{found.title}, {found.column}"]
     if known:
         spread = f" ± {statistics.stdev(known):.1f}" if len(known) > 1 else ""
-        lines[0] += f": {statistics.mean(known):.1f}{spread} %"
+        lines[-1] += f": {statistics.mean(known):.1f}{spread} %"
     for seed, value in zip(found.seeds, found.values, strict=True):
         lines.append(f"  seed {seed}: " + ("class absent" if value is None else f"{100 * value:.2f} %"))
     return "\n".join(lines)
