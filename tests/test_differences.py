@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import tiny
 import yaml
+from scored import MADE
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
@@ -46,7 +47,7 @@ def explanation(method: str, edit=lambda content: None, key: str | None = None) 
     plan = make_plan(parameters_from(content, "edited"))
     records = [record_of(job) for job in plan.jobs]
     by_name = {record["fingerprint"]: record for record in records}
-    jobs = [record for record in records if record["identity"]["stage"] not in ("table", "statistics", "protocols")]
+    jobs = [record for record in records if record["identity"]["stage"] in MADE]
     jobs = [record for record in jobs if not record["fingerprint"].startswith("figure")]
     name = "source" if method == "source_only" else method
     end = f"evaluate/{name}/seed7"

@@ -71,6 +71,30 @@ rule statistics:
         "python -m segadapt.stages.statistics {input.card} 2>&1 | tee {log}"
 
 
+rule costs:
+    input:
+        card=f"work/{plan.parameters.preset}/cards/costs/{{table}}.json",
+        upstream=inputs_of("costs/{table}"),
+    output:
+        csv=report(
+            "results/{table}_costs.csv",
+            caption="../report/costs.rst",
+            category="Tables",
+        ),
+        md="results/{table}_costs.md",
+        provenance="results/{table}_costs.provenance.json",
+    log:
+        f"work/{plan.parameters.preset}/logs/costs/{{table}}.log",
+    conda:
+        "../envs/segadapt.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    shell:
+        "python -m segadapt.stages.costs {input.card} 2>&1 | tee {log}"
+
+
 # A row whose job failed is missing in the tables that were asked for; the others are there.
 onerror:
     failed = [

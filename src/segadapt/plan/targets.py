@@ -11,6 +11,7 @@ PHASES = {
         "table",
         "protocols",
         "statistics",
+        "costs",
         "figure",
         "curves",
         "bars",

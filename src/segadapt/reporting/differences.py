@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from segadapt.core.parameters import MethodEntry, ModelSettings, Precision, Protocol, TrainingSettings
 from segadapt.core.parameters.loader import read_mapping
+from segadapt.core.parameters.root import ORACLE
 from segadapt.core.parameters.sizes import Section
 from segadapt.reporting.explain import Explanation
 from segadapt.reporting.lineage import Record
@@ -72,7 +73,8 @@ def _expected(content: Mapping[str, Any], table: Mapping[str, Any], key: str, jo
         _add(expected, section, _defaults(model), "default")
     if "/" in key:
         preset = f"presets.{table['preset']}"
-        for section, name in (("training", job["stage"]), ("model", "model")):
+        stage = ORACLE if key.endswith(f"/{ORACLE}") else job["stage"]
+        for section, name in (("training", stage), ("model", "model")):
             _add(expected, section, _at(content, f"{preset}.{name}"), f"{preset}.{name}")
     bundle = f"protocols.{table['protocol']}"
     _add(expected, "protocol", _at(content, bundle), bundle)
