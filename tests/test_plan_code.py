@@ -13,7 +13,7 @@ from segadapt.plan import code, planner
 
 def forget() -> None:
     """Empties the caches of the code hash, as a new process would."""
-    for cached in (code._tree, code._imports, code._module_hash):
+    for cached in (code._tree, code._imports, code._module_hash, code._code_hash):
         cached.cache_clear()
 
 

@@ -88,7 +88,7 @@ class Meter:
     def _write(self) -> None:
         # A full disk stops the job where it writes its outputs, with a sentence about them.
         with contextlib.suppress(UserError):
-            write_json(self._path, self.total().as_record())
+            write_json(self._path, self.total().as_record(), lasting=False)
 
 
 def cpu_seconds() -> float:
