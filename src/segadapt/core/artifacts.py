@@ -44,8 +44,9 @@ def atomic_path(path: Path, lasting: bool = True) -> Iterator[Path]:
     """Yields a temporary path in the same folder that becomes ``path`` if the block succeeds.
 
     The content is flushed to the disk before the rename, so that a file under its final name is
-    complete even after a power cut; not so if ``lasting`` is false. On any error the temporary file is removed and whatever stood
-    under ``path`` stays. An OSError (a full disk, say) becomes a UserError that names the file.
+    complete even after a power cut; not so if ``lasting`` is false. On any error the temporary file
+    is removed and whatever stood under ``path`` stays. An OSError (a full disk, say) becomes a
+    UserError that names the file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
