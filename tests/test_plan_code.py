@@ -15,7 +15,8 @@ REMEMBERED: dict[tuple, object] = {}
 
 def forget() -> None:
     """Empties the caches of the code hash, as a new process would."""
-    code._imports.cache_clear()
+    for cached in (code._imports, code._code_hash):
+        cached.cache_clear()
 
 
 def by_content(function):
