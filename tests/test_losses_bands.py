@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from segadapt.losses import (
     ImageWeight,
@@ -150,12 +150,12 @@ def test_runs_are_equal_bit_for_bit_and_without_a_gradient_the_value_is_the_same
         assert torch.equal(objective(logits, (33, 65)), value)
 
 
-class LargestTensor(TorchDispatchMode):
-    """The most elements of any floating-point tensor that an operation returned."""
+class LargestTensor(TorchFunctionMode):
+    """The most elements of any floating-point tensor that a call of torch, forward or backward, returned."""
 
     elements = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         made = result if isinstance(result, tuple | list) else [result]
         sizes = [each.numel() for each in made if isinstance(each, torch.Tensor) and each.is_floating_point()]
