@@ -113,7 +113,7 @@ DEPENDANTS = [
     ("evaluation/iou.py", SCORED | {"statistics/table2", "figure/figure2", "figure/figure4"}),
     ("evaluation/predict.py", SCORED | {"figure/qualitative"}),
     ("reporting/picture.py", {"figure/qualitative"}),
-    ("reporting/twins.py", {"table/table2", "protocols/table2", "statistics/table2"}),
+    ("reporting/twins.py", {"table/table2", "protocols/table2", "statistics/table2", "measures/table2"}),
     ("evaluation/__init__.py", set()),
     ("reporting/__init__.py", set()),
     ("core/lazy.py", set()),

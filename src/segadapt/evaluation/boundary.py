@@ -18,7 +18,6 @@ import math
 from typing import NamedTuple
 
 import numpy
-from scipy.ndimage import maximum_filter, minimum_filter
 
 from segadapt.labels import IGNORE_INDEX
 
@@ -70,6 +69,8 @@ def _boundary(classes_HW: numpy.ndarray, distance: int) -> numpy.ndarray:
 
     One window serves all classes: a pixel's surroundings are of its own class if their least and greatest id are it.
     """
+    from scipy.ndimage import maximum_filter, minimum_filter  # here, for whoever only reads the counts
+
     window = {"size": 2 * distance + 1, "mode": "constant", "cval": IGNORE_INDEX}
     least_HW, greatest_HW = minimum_filter(classes_HW, **window), maximum_filter(classes_HW, **window)
     return (least_HW != greatest_HW) & (classes_HW != IGNORE_INDEX)

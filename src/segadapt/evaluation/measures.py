@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy
-import torch
 
 from segadapt.evaluation.boundary import BoundaryOverlap, boundary_miou, boundary_overlap
 from segadapt.evaluation.calibration import BINS, CalibrationBins, calibration_bins, expected_calibration_error
+
+if TYPE_CHECKING:  # tables read measures without torch
+    import torch
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Measures:
 
     @classmethod
     def of_image(
-        cls, probability_1CHW: torch.Tensor, prediction_HW: torch.Tensor, label_HW: numpy.ndarray
+        cls, probability_1CHW: "torch.Tensor", prediction_HW: "torch.Tensor", label_HW: numpy.ndarray
     ) -> "Measures":
         """Of one image: class probabilities at the label's size, and the predicted train ids, uint8."""
         confidence_HW, guess_HW = probability_1CHW.amax(dim=1)[0].cpu().numpy(), prediction_HW.cpu().numpy()
