@@ -7,18 +7,10 @@ import numpy
 import pandas
 import pytest
 import torch
-from tiny import tiny_parameters
+from scored import matrices, record, scored_plan
 
-from segadapt.core import provenance
-from segadapt.core.artifacts import write_json
-from segadapt.core.parameters import parameters_from
-from segadapt.core.variants import Variant
-from segadapt.evaluation import Evaluation, LabelFreeScore, metrics, miou_from_matrix
-from segadapt.evaluation.boundary import BoundaryOverlap
-from segadapt.evaluation.calibration import CalibrationBins
-from segadapt.evaluation.measures import Measures
+from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.labels import CITYSCAPES19
-from segadapt.plan import make_plan
 from segadapt.reporting.explain import explain
 from segadapt.stages import bars, confidence, frequency, measures, slopes, statistics
 
@@ -27,62 +19,17 @@ SEEDS = (1, 2)
 C = len(CITYSCAPES19)
 
 
-def matrices(model: str, seed: int, images: int = 5) -> numpy.ndarray:
-    """Counts (N, C, C); every model sees the same labels, and the last class is in none."""
-    labels = numpy.random.default_rng(0).integers(50, 90, (images, C))
-    labels[:, -1] = 0
-    right = numpy.random.default_rng([len(model), seed]).integers(10, 50, (images, C))
-    found = numpy.zeros((images, C, C), int)
-    places = numpy.arange(C)
-    found[:, places, places] = numpy.minimum(right, labels)
-    found[:, places, 0] += labels - found[:, places, places]
-    found[:, 0, 0] = labels[:, 0]
-    return found
-
-
-def measured(images: int) -> Measures:
-    """A hundred pixels an image, 70 % sure and 60 % right, and a third of every boundary but the last class's."""
-    pixels, right, confidence = (numpy.zeros((images, 15), kind) for kind in (int, int, float))
-    pixels[:, 10], right[:, 10], confidence[:, 10] = 100, 60, 70.0
-    union = numpy.full((images, C), 30)
-    union[:, -1] = 0
-    return Measures(CalibrationBins(pixels, right, confidence), BoundaryOverlap(union // 3, union))
-
-
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
-    """A folder in which every evaluation is real and all before it is there by the look of it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(provenance, "commit", lambda: "toy")
-    plan = make_plan(parameters_from(tiny_parameters(ROWS) | {"seeds": list(SEEDS)}, "tiny"))
-    for job in plan.jobs:
-        if job.stage not in ("prepare", "pretrain", "adapt", "evaluate"):
-            continue
-        for role, path in job.outputs.items():
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(f"{job.name} {role}\n")
-        if job.stage == "evaluate":
-            _, model, seed = job.name.split("/")
-            matrix_NCC = matrices(model, int(seed.removeprefix("seed")))
-            names = tuple(f"image{index}" for index in range(len(matrix_NCC)))
-            variants = {Variant("network"): matrix_NCC, Variant("native"): matrix_NCC * 4 + 1}
-            found = Evaluation(names, variants, measured(len(names)))
-            found.save(Path(job.outputs["confusion"]))
-            # The longer its name, the more a model "knows": the one that the ranking must choose.
-            scores = {None: LabelFreeScore(len(model), 0.5, 0.25, 3.0)}
-            made_by = {"commit": "toy", "machine": "m"}
-            write_json(Path(job.outputs["metrics"]), metrics(found, CITYSCAPES19, made_by, scores, 6))
-        hashes = job.input_hashes()
-        provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0)
-    return plan
+    return scored_plan(ROWS, SEEDS)
 
 
 def run(plan, stage, name: str) -> dict[str, Path]:
     """Runs a job's stage as its script does; returns its outputs, all of which must be there."""
     job = plan.by_name[name]
     more = getattr(stage, "draw", None) or stage.assemble
-    hashes = job.input_hashes()
-    provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0, more(job, Path("scratch")))
+    record(job, more=more(job, Path("scratch")))
     outputs = {role: Path(path) for role, path in job.outputs.items()}
     assert outputs["picture"].read_bytes().startswith(b"\x89PNG") if "picture" in outputs else True
     assert b"<svg" in outputs["vector"].read_bytes() if "vector" in outputs else True
@@ -106,7 +53,7 @@ def test_statistics_compare_every_row_with_the_control(plan):
     assert found.values == pytest.approx(numpy.subtract(miou["maxsquare"], miou["target_forwarded"]))
     stages = [job["identity"]["name"] for job in found.jobs]
     assert {"adapt/maxsquare/seed2", "adapt/target_forwarded/seed1"} <= set(stages)
-    assert found.training["identity"]["name"] == "adapt/maxsquare/seed1"
+    assert [job["identity"]["name"] for job in found.trainings] == ["adapt/maxsquare/seed1"]
 
 
 def test_measures_stand_beside_miou_and_scores_are_ranked(plan):

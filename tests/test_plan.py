@@ -8,6 +8,7 @@ from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core import provenance
 from segadapt.core.job import snapshot_paths
+from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.plan import Plan, make_plan, phase_targets, statuses
 from segadapt.plan.rows import look
@@ -26,7 +27,7 @@ METHODS = ROWS[1:]
 # What shows every row, and what shows the unadapted model and MaxSquare alone.
 FIGURES = ["figure/curves", "figure/qualitative", "figure/table2_classes"]
 OF_MAXSQUARE = ["figure/figure2", "figure/figure4"]
-TABLES = ["measures/table2", "protocols/table2", "statistics/table2", "table/table2"]
+TABLES = ["costs/table2", "measures/table2", "protocols/table2", "statistics/table2", "table/table2"]
 
 
 def plan_of(**changes) -> Plan:
@@ -86,7 +87,7 @@ def test_one_lambda_changes_one_card(method):
 
 def test_edits_change_the_cards_they_must():
     tiny = lambda each: each["presets"]["tiny"]  # noqa: E731
-    assert altered(lambda each: each["methods"]["minent"].update(title="Entropy")) == [*FIGURES, *TABLES]
+    assert altered(lambda each: each["methods"]["minent"].update(title="Entropy")) == sorted([*FIGURES, *TABLES])
     assert altered(lambda each: tiny(each)["run"].update(save_steps=5, loader_threads=3)) == []
     # The tables print the size that a number was measured at.
     assert altered(lambda each: tiny(each)["caches"]["target_val"].update(size="96x48")) == [
@@ -105,12 +106,8 @@ def test_edits_change_the_cards_they_must():
         "pretrain/source_multi/seed1",
     ]
     new = altered(lambda each: each.update(seeds=[1, 2]))
-    assert [name for name in new if not name.endswith("seed2")] == [
-        "figure/curves",
-        "figure/figure4",
-        "figure/table2_classes",
-        *TABLES,
-    ]
+    figures = ["figure/curves", "figure/figure4", "figure/table2_classes"]
+    assert [name for name in new if not name.endswith("seed2")] == sorted([*figures, *TABLES])
 
 
 def test_switches_of_the_evaluation_change_the_evaluations_that_they_concern():
@@ -234,7 +231,7 @@ def finished(tmp_path, monkeypatch):
             benchmark.parent.mkdir(parents=True, exist_ok=True)
             benchmark.write_text("s\n1.0\n")
         hashes = job.input_hashes()
-        provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0)
+        provenance.write_provenance(job, job.fingerprint(hashes), hashes, Cost(1.0))
     return plan
 
 
@@ -298,7 +295,7 @@ def test_an_input_that_was_remade_otherwise_is_seen(finished):
     upstream, job = finished.by_name["pretrain/source/seed1"], finished.by_name["adapt/minent/seed1"]
     Path(upstream.outputs["model"]).write_text("retrained\n")
     hashes = upstream.input_hashes()
-    provenance.write_provenance(upstream, upstream.fingerprint(hashes), hashes, 1.0, 0.0)
+    provenance.write_provenance(upstream, upstream.fingerprint(hashes), hashes, Cost(1.0))
     assert states(finished)[job.name] == f"input differs ({upstream.outputs['model']})"
     assert upstream.name not in states(finished)
 

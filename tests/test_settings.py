@@ -91,7 +91,17 @@ def test_titles_name_the_setting_where_a_table_holds_several():
     titles = [row.title for row in table_rows(parameters("rome/maxsquare", "rio/source_only", **both), "table2")]
     assert titles == ["Rome: MaxSquare", "Rio: Source only"]
     assert [row.title for row in table_rows(parameters("rome/maxsquare", **both), "table2")] == ["MaxSquare"]
-    assert table_rows(parameters("rome/maxsquare", "rio/maxsquare", **both), "table2")[1].paper_row == "Rio: MaxSquare"
+    of_cities = content(("rome/maxsquare", "rio/maxsquare"), **both)
+    assert table_rows(parameters_from(of_cities, "tiny"), "table2")[1].paper_row == "MaxSquare"
+    of_cities["experiments"]["table2"]["published"] = 6  # where the paper's rows are of cities
+    assert table_rows(parameters_from(of_cities, "tiny"), "table2")[1].paper_row == "Rio: MaxSquare"
+
+
+def test_the_unadapted_model_of_a_setting_has_a_row_of_the_paper():
+    rows = table_rows(
+        parameters("source_only", "wide/source_only", wide={"source_paper_row": "Source only [36]"}), "table2"
+    )
+    assert [row.paper_row for row in rows] == ["Source only", "Source only [36]"]
 
 
 def test_the_control_of_a_row_is_that_of_its_setting():
@@ -187,7 +197,13 @@ def test_a_value_more_is_one_cell_more():
     fresh = {job.name for job in after.jobs} - {job.name for job in before.jobs}
     assert fresh == {"adapt/maxsquare-lambda_target-0.3/seed1", "evaluate/maxsquare-lambda_target-0.3/seed1"}
     altered = {job.name for job in before.jobs if job.identity() != after.by_name[job.name].identity()}
-    assert altered == {"table/table2", "protocols/table2", "statistics/table2", "figure/table2_sensitivity"}
+    assert altered == {
+        "table/table2",
+        "protocols/table2",
+        "statistics/table2",
+        "costs/table2",
+        "figure/table2_sensitivity",
+    }
 
 
 def test_a_sweep_in_a_setting_is_of_the_setting():

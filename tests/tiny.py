@@ -90,6 +90,8 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
     for each in parameters["presets"].values():
         each.pop("experiments", None)
     parameters["experiments"] = {"table2": {"rows": list(rows), "published": 2}}
+    for other in parameters["presets"].values():
+        other["experiments"] = {name: each for name, each in other.get("experiments", {}).items() if name == "table2"}
     return parameters
 
 

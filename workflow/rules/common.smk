@@ -12,6 +12,7 @@ from snakemake.utils import validate
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan, phase_targets, result_files, snapshot_files
+from segadapt.plan.partial import partial_cards
 from segadapt.plan.session import begin_session, has_gpu
 
 

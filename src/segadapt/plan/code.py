@@ -25,8 +25,13 @@ NEUTRAL = {
 
 def code_hash(modules: Iterable[str]) -> str:
     """Hex digest over the import closure of fully named modules."""
+    return _code_hash(tuple(modules))
+
+
+@cache
+def _code_hash(modules: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for module in sorted(_closure(tuple(modules))):
+    for module in sorted(_closure(modules)):
         digest.update(f"{module}\n{_module_hash(module)}\n".encode())
     return digest.hexdigest()[:20]
 

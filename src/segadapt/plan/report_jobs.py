@@ -22,7 +22,8 @@ class Reporter:
         """A table and what goes with it. What is scored on fewer classes than the model's has no companions."""
         if self.parameters.tables[name].classes is not None:
             return [self.table(name)]
-        return [self.table(name), self.protocols(name), self.statistics(name), self.measures(name)]
+        tables = (self.table, self.protocols, self.statistics, self.measures, self.costs)
+        return [make(name) for make in tables]
 
     def table(self, name: str) -> Job:
         """``results/<name>`` in all its forms."""
@@ -68,6 +69,12 @@ class Reporter:
                 "rows": [row.about("key", "title", "origin") | {"baseline": self._baseline(row, rows)} for row in rows]
             },
         )  # fmt: skip
+
+    def costs(self, name: str) -> Job:
+        """What each row took, from the records of the jobs behind it."""
+        rows = table_rows(self.parameters, name)
+        config = {"rows": [row.about("key", "title", "origin") for row in rows]}
+        return self.companion("costs", name, self.metrics(rows), config)
 
     def companion(self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any], **more: str) -> Job:
         """A job of ``results/<name>_<stage>.csv`` and its Markdown twin, and of ``more`` files by role."""

@@ -26,6 +26,8 @@ UNADAPTED = {
 }
 SYMBOLS = {"lambda_target": "λ_T", "image_weight.alpha": "α", "guidance.threshold": "δ"}
 """The paper's letters for parameters that are swept."""
+BY_SETTING = (6,)
+"""Tables of the paper with rows of several settings, whose names the published rows begin with."""
 
 _LOOKS = {SOURCE_ONLY: 6, ORACLE: 7}
 _COLOURS, _OF_METHODS = 8, 6
@@ -58,28 +60,34 @@ class Row:
 def table_rows(parameters: Parameters, table: str) -> list[Row]:
     """The rows of a table in order, the cells of its sweeps last.
 
-    Settings stand before the titles, and before the names of the paper's rows, where a table holds several of them.
+    Settings stand before the titles where a table holds several of them, and before the names of the paper's rows where
+    the paper's own table holds several.
     """
     experiment = parameters.tables[table]
     keys = [*experiment.rows, *(sweep.method for sweep in experiment.sweeps)]
     several = len({split_row(key)[0] for key in keys}) > 1
-    rows = [_row(parameters, key, several) for key in experiment.rows]
+    published = experiment.published
+    rows = [_row(parameters, key, several, published) for key in experiment.rows]
     for index, sweep in enumerate(experiment.sweeps):
         scene = parameters.scenes[split_row(sweep.method)[0]]
-        base, symbol = _row(parameters, sweep.method, several), SYMBOLS.get(sweep.parameter, sweep.parameter)
+        base, symbol = _row(parameters, sweep.method, several, published), SYMBOLS.get(sweep.parameter, sweep.parameter)
         for key, (value, _) in sweep_cells(sweep, scene.methods, f"experiments.{table}.sweeps[{index}]").items():
             ending = f", {symbol} = {value:g}"
             rows.append(Row(key, base.title + ending, base.origin, base.paper_row and base.paper_row + ending))
     return rows
 
 
-def _row(parameters: Parameters, key: str, several: bool) -> Row:
+def _row(parameters: Parameters, key: str, several: bool, published: int | None) -> Row:
     setting, name = split_row(key)
     scene = parameters.scenes[setting]
     method = scene.methods.get(name)
     about = UNADAPTED[name] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
     before = f"{scene.title}: " if several and scene.title else ""
-    paper_row = about["paper_row"] and before + about["paper_row"]
+    paper_row = about["paper_row"]
+    if name == SOURCE_ONLY and scene.source_paper_row is not None:
+        paper_row = scene.source_paper_row
+    if paper_row is not None and published in BY_SETTING:
+        paper_row = f"{scene.title}: {paper_row}"
     return Row(key, before + about["title"], about["origin"], paper_row)
 
 

@@ -14,6 +14,7 @@ PHASES = {
         "protocols",
         "statistics",
         "measures",
+        "costs",
         "figure",
         "curves",
         "bars",

@@ -48,6 +48,12 @@ def _over(scores: dict[str, Any], classes: ClassSet) -> dict[str, Any]:
     return {"IoU": iou, "mIoU": sum(present) / len(present) if present else math.nan}
 
 
+def missing_row(row: dict[str, Any], config: dict[str, Any]) -> TableRow:
+    """The row of a method whose job failed: no numbers, not even of the seeds that there are."""
+    about = {"method": row["title"], "backbone": row["backbone"], "origin": row["origin"], "protocol": row["protocol"]}
+    return TableRow(**about, iou_per_seed=[], miou_per_seed=[], preset=config["preset"])
+
+
 def row_values(row: TableRow, classes: ClassSet) -> dict[str, list[float | None]]:
     """IoU of every class and mIoU, each a list of fractions in [0, 1], one a seed; None for an absent class."""
     columns = zip(*(iou_C.tolist() for iou_C in row.iou_per_seed), strict=True)

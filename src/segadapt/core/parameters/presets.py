@@ -153,12 +153,14 @@ class RunSettings(Section):
 class Setting(Section):
     """Another adaptation within a preset: another source, target or network, or another switch of the protocol.
 
-    Every key but ``title`` replaces the preset's (or, under ``protocol`` and ``methods``, the protocol's and the
+    Every key but the titles replaces the preset's (or, under ``protocol`` and ``methods``, the protocol's and the
     methods') where it is given, sections key by key. Source models that would be trained alike in several settings
-    are trained once. ``title`` stands before a method's name in tables that hold rows of several settings.
+    are trained once. ``title`` stands before a method's name in tables that hold rows of several settings, and
+    ``source_paper_row`` is the paper's row of the unadapted model.
     """
 
     title: str | None = None
+    source_paper_row: str | None = None
     data_note: str | None = None
     is_paper_data: bool | None = None
     model: dict[str, Any] = Field(default_factory=dict)

@@ -69,6 +69,7 @@ class Parameters(Section):
         return Scene(
             name=name,
             title=setting.title,
+            source_paper_row=setting.source_paper_row,
             preset=preset if name is None else preset_in_setting(preset, setting),
             protocol=changed(protocol, setting.protocol, f"{where}.protocol"),
             switches=setting.protocol,

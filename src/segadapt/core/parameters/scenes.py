@@ -11,7 +11,7 @@ from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.presets import Preset, Setting
 from segadapt.core.parameters.sizes import Section
 
-_NOT_OVERLAID = {"title", "protocol", "methods"}
+_NOT_OVERLAID = {"title", "source_paper_row", "protocol", "methods"}
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Scene:
 
     name: str | None
     title: str | None
+    source_paper_row: str | None
     preset: Preset
     protocol: Protocol
     switches: dict[str, Any]
