@@ -117,3 +117,44 @@ def test_colour_spares_the_label_and_stays_in_bounds(pair):
     assert all(label is label_HW for _, label in images)
     means = [image.mean() for image, _ in images]
     assert min(means) < 0.8 * image_HWC.mean() and max(means) > 1.1 * image_HWC.mean()
+
+
+@given(st.data(), SHAPES, st.integers(0, 2**32), st.sampled_from([0.0, 0.5, 1.0]))
+def test_mining_centres_the_window_on_a_rare_pixel(data, shape, seed, mining):
+    """Without mining's chance, or a rare class, the window is the one that it would be anyway."""
+    label_HW = data.draw(arrays.arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 2, 3, 255])))
+    rows_HW, columns_HW = np.indices(shape)
+    image_HWC = np.stack([rows_HW, columns_HW, label_HW], axis=-1).astype(np.uint8)
+    height, width = data.draw(st.integers(1, shape[0])), data.draw(st.integers(1, shape[1]))
+    rare = ((3, 2), (1,))
+    how = dict(crop=(width, height))
+    plain = drawn(seed, image_HWC, label_HW, 0, 0, **how)
+    got_image, got_label = drawn(seed, image_HWC, label_HW, 0, 0, **how, mining=mining, rare=rare)
+    assert got_label.shape == (height, width) and (got_image[..., 2] == got_label).all()
+    random = np.random.default_rng(seed)
+    random.random(6), random.uniform(-1, 1, 4), random.random(2)
+    mined = random.random() < mining
+    wanted = next((group for group in rare if np.isin(label_HW, group).any()), ())
+    top, left = got_image[0, 0, :2].astype(int)
+    if not (mined and wanted):
+        assert (got_image == plain[0]).all()
+        return
+    windows = {
+        (min(max(y - height // 2, 0), shape[0] - height), min(max(x - width // 2, 0), shape[1] - width))
+        for y, x in np.argwhere(np.isin(label_HW, wanted))
+    }
+    assert (top, left) in windows and np.isin(got_label, wanted).any()
+
+
+def test_mining_takes_every_class_of_its_group_alike():
+    """However rare, and only where the first group has none, the second."""
+    label_HW = np.zeros((20, 20), np.uint8)
+    label_HW[2, 2], label_HW[12:, 12:] = 5, 7
+    image_HWC = np.zeros((20, 20, 3), np.uint8)
+
+    def share_of_five(rare) -> float:
+        how = dict(crop=(3, 3), mining=1.0, rare=rare)
+        return np.mean([(drawn(seed, image_HWC, label_HW, 0, 0, **how)[1] == 5).any() for seed in range(200)])
+
+    assert 0.35 < share_of_five(((5, 7), (0,))) < 0.65
+    assert share_of_five(((9,), (5,))) == 1 and share_of_five(((7,), (5,))) == 0

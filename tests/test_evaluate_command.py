@@ -108,6 +108,9 @@ def test_all_habits_in_one_pass_equal_those_asked_for_one_by_one(folder, tmp_pat
         for flip in ("", "--flip")
         for size in ("network", "native")
     }
+    measures = [found[habit]["measures"] for habit in found]
+    assert measures[0] == measures[2] != measures[1] and set(measures[1]) == {"ECE", "boundary_mIoU"}
+    assert f"{100 * measures[0]['ECE']:.1f}" in next(line for line in printed.splitlines() if line.startswith("ECE"))
     assert "final head, no flip" in printed and f"{100 * found['--flip']['native']['mIoU']:.1f}" in printed
     with pytest.raises(SystemExit):
         main([*command, str(tmp_path / "found.json"), "--flip", "--protocols"])

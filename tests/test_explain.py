@@ -1,12 +1,16 @@
 """Every cell is traced to its files, a flipped byte is named, and a row without a trace is not printed."""
 
 import json
+import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 import tiny
+import yaml
 
 from segadapt.cli import main
+from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
 from segadapt.models import deeplabv2, initialise, save_model
 from segadapt.reporting import read_table
@@ -24,7 +28,7 @@ def finished(tmp_path_factory):
     parameters["presets"]["tiny"]["model"]["initial_weights"] = "toy/weights.safetensors"
     tiny.make_project(folder, parameters)
     write_weights(folder / "toy" / "weights.safetensors")
-    tiny.snakemake(folder, "results/table2.csv", "results/table2_protocols.csv")
+    tiny.make_here(folder, "results/table2.csv", "results/table2_protocols.csv")
     return folder
 
 
@@ -43,7 +47,8 @@ def test_a_cell_names_its_whole_chain(finished):
     stages = [job["identity"]["stage"] for job in found.jobs]
     assert stages.count("pretrain") == stages.count("adapt") == stages.count("evaluate") == 1
     assert stages.index("prepare") < stages.index("pretrain") < stages.index("adapt") < stages.index("evaluate")
-    assert found.training["identity"]["config"]["method"]["lambda_target"] == 0.1
+    (training,) = found.trainings
+    assert training["identity"]["config"]["method"]["lambda_target"] == 0.1
     assert "toy/weights.safetensors" in found.outside_files()
     metrics = json.loads((finished / found.metrics[0]).read_text())
     assert found.values == [metrics["network"]["IoU"]["road"]]
@@ -59,10 +64,14 @@ def test_the_row_and_the_table_agree(finished):
 def test_the_command_prints_it_and_the_remake_line_has_nothing_to_do(finished, capsys):
     assert main(["explain", str(finished / "results/table2.csv"), "maxsquare"]) == 0
     shown = capsys.readouterr().out
-    for wanted in ("seed 1:", "adapt/maxsquare/seed1", "method.lambda_target: 0.1", "CPU-hours", "toy/weights"):
+    for wanted in ("seed 1:", "adapt/maxsquare/seed1", "method.lambda_target: 0.1", "CPU-hours", "protocol released"):
         assert wanted in shown
-    remake = shown.split("--cores 2 ")[-1].split()
-    assert remake[-2:] == ["--config", "preset=tiny"]
+    inputs = shown.split("Inputs (SHA-256)\n")[1].split("\n\n")[0]
+    manifests = [f"work/tiny/cache/{name}/manifest.json" for name in ("source_train", "target_train", "target_val")]
+    for path in ("toy/weights.safetensors", *manifests):
+        assert f"{sha256_file(finished / path)}  {path}" in inputs
+    remake = shlex.split(shown.split("--cores 2 ")[-1])
+    assert remake[-4:] == ["--config", "preset=tiny", "protocol=released", "seeds=[1]"]
     assert tiny.jobs_to_run(finished, *remake) == []
 
 
@@ -104,21 +113,53 @@ def test_an_untouched_project_verifies(finished):
     "path",
     [
         "work/tiny/cache/source_train/pack.bin",
+        "work/tiny/cache/source_train/manifest.json",
         "toy/weights.safetensors",
         "work/tiny/models/maxsquare/seed1/model.safetensors",
         "work/tiny/models/maxsquare/seed1/snapshot000003.safetensors",
+        "work/tiny/models/maxsquare/seed1/history.csv",
+        "work/tiny/models/maxsquare/seed1/provenance.json",
         "work/tiny/metrics/maxsquare/seed1/metrics.json",
+        "work/tiny/metrics/maxsquare/seed1/confusion.safetensors",
         "results/table2.csv",
+        "results/table2.md",
+        "results/table2.tex",
+        "results/table2.html",
+        "results/table2.json",
     ],
 )
-def test_a_flipped_byte_is_named(finished, tmp_path, path):
-    copy = tmp_path / "copy"
-    shutil.copytree(finished, copy, symlinks=True)
-    flip(copy / path)
-    differs, absent, _ = verify(copy / "results/table2.csv", copy)
-    assert [each.path for each in differs] == [copy / path] and not absent
+def test_a_flipped_byte_is_named(finished, monkeypatch, capsys, path):
+    monkeypatch.chdir(finished)
+    flip(finished / path)
+    try:
+        differs, absent, _ = verify(Path("results/table2.csv"))
+        status = main(["explain", "results/table2.csv", "maxsquare", "--verify"])
+        assert f"{path}: {sha256_file(Path(path))[:16]} instead of" in capsys.readouterr().out
+    finally:
+        flip(finished / path)
+    assert status == 1 and [each.path for each in differs] == [Path(path)] and not absent
     assert "MaxSquare" in differs[0].rows
     assert ("Source only" in differs[0].rows) == ("maxsquare" not in path)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda record: record["lineage"]["rows"][1]["values"]["mIoU"].__setitem__(0, 0.99),
+        lambda record: record["identity"]["config"]["seeds"].append(2),
+        lambda record: record.update(commit="another"),
+        lambda record: next(iter(record["lineage"]["jobs"].values())).update(cpu_seconds=0.0),
+    ],
+)
+def test_an_edited_record_of_the_table_is_named(finished, tmp_path, edit):
+    for path in (finished / "results").glob("table2.*"):
+        shutil.copy(path, tmp_path)
+    path = tmp_path / "table2.provenance.json"
+    record = json.loads(path.read_text())
+    assert verify(tmp_path / "table2.csv", finished)[0] == []
+    edit(record)
+    path.write_text(json.dumps(record))
+    assert [each.path for each in verify(tmp_path / "table2.csv", finished)[0]] == [path]
 
 
 def test_the_table_of_protocols_is_traced_too(finished, tmp_path):
@@ -148,3 +189,27 @@ def test_a_row_that_cannot_be_traced_is_left_out(finished, tmp_path):
     assert list(frame[frame.origin != "published"]["method"]) == ["Source only"]
     assert "row MaxSquare is left out" in result.stderr and "provenance.json" in result.stderr
     assert "MaxSquare" in (copy / "results/table2.md").read_text()
+
+
+def test_a_row_whose_job_fails_is_missing_with_its_log_until_the_next_run(finished, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy, symlinks=True)
+    parameters = yaml.safe_load((copy / "params.yaml").read_text())
+    parameters["experiments"]["table2"]["rows"] = ["source_only", "minent", "maxsquare"]
+    tiny.write_parameters(copy, parameters)
+    loss = copy / "src/segadapt/methods/entropy.py"
+    sound = loss.read_text()
+    loss.write_text(sound + "\nraise RuntimeError('a slip in this method')\n")
+    result = tiny.snakemake(copy, "results/table2.csv", "--keep-going", check=False)
+    assert result.returncode != 0
+    frame = read_table(copy / "results/table2.csv").query("origin != 'published'").set_index("method")
+    assert frame["seeds"].to_dict() == {"Source only": 1, "MinEnt": 0, "MaxSquare": 1}
+    log = "work/tiny/logs/adapt/minent/seed1.log"
+    assert f"adapt/minent/seed1 failed, see {log}" in (copy / "results/table2.md").read_text().replace("\\", "")
+    assert "a slip in this method" in (copy / log).read_text()
+    loss.write_text(sound)
+    assert tiny.jobs_to_run(copy, "results/table2.csv") == [
+        "adapt/minent/seed1",
+        "evaluate/minent/seed1",
+        "table/table2",
+    ]

@@ -15,7 +15,7 @@ def test_a_new_method_is_one_file_and_an_entry(tmp_path):
     file = re.search(r"`(src/segadapt/methods/\w+\.py)`", text).group(1)
     assert len(code.splitlines()) <= 20
     project = tiny.make_project(tmp_path / "project", tiny.tiny_parameters(("source_only", "maxsquare")))
-    tiny.snakemake(project, "results/table2.csv")
+    tiny.make_here(project, "results/table2.csv")
     (project / file).write_text(code)
     parameters = tiny.tiny_parameters()
     addition = yaml.safe_load(entry)

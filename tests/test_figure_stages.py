@@ -7,66 +7,29 @@ import numpy
 import pandas
 import pytest
 import torch
-from tiny import tiny_parameters
+from scored import matrices, record, scored_plan
 
-from segadapt.core import provenance
-from segadapt.core.artifacts import write_json
-from segadapt.core.parameters import parameters_from
-from segadapt.core.variants import Variant
-from segadapt.evaluation import Evaluation, metrics, miou_from_matrix
+from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.labels import CITYSCAPES19
-from segadapt.plan import make_plan
 from segadapt.reporting.explain import explain
-from segadapt.stages import bars, confidence, frequency, slopes, statistics
+from segadapt.stages import bars, confidence, frequency, measures, slopes, statistics
 
 ROWS = ("source_only", "target_forwarded", "maxsquare", "minent")
 SEEDS = (1, 2)
 C = len(CITYSCAPES19)
 
 
-def matrices(model: str, seed: int, images: int = 5) -> numpy.ndarray:
-    """Counts (N, C, C); every model sees the same labels, and the last class is in none."""
-    labels = numpy.random.default_rng(0).integers(50, 90, (images, C))
-    labels[:, -1] = 0
-    right = numpy.random.default_rng([len(model), seed]).integers(10, 50, (images, C))
-    found = numpy.zeros((images, C, C), int)
-    places = numpy.arange(C)
-    found[:, places, places] = numpy.minimum(right, labels)
-    found[:, places, 0] += labels - found[:, places, places]
-    found[:, 0, 0] = labels[:, 0]
-    return found
-
-
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
-    """A folder in which every evaluation is real and all before it is there by the look of it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(provenance, "commit", lambda: "toy")
-    plan = make_plan(parameters_from(tiny_parameters(ROWS) | {"seeds": list(SEEDS)}, "tiny"))
-    for job in plan.jobs:
-        if job.stage not in ("prepare", "pretrain", "adapt", "evaluate"):
-            continue
-        for role, path in job.outputs.items():
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(f"{job.name} {role}\n")
-        if job.stage == "evaluate":
-            _, model, seed = job.name.split("/")
-            matrix_NCC = matrices(model, int(seed.removeprefix("seed")))
-            names = tuple(f"image{index}" for index in range(len(matrix_NCC)))
-            found = Evaluation(names, {Variant("network"): matrix_NCC, Variant("native"): matrix_NCC * 4 + 1})
-            found.save(Path(job.outputs["confusion"]))
-            write_json(Path(job.outputs["metrics"]), metrics(found, CITYSCAPES19, {"commit": "toy", "machine": "m"}))
-        hashes = job.input_hashes()
-        provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0)
-    return plan
+    return scored_plan(ROWS, SEEDS)
 
 
 def run(plan, stage, name: str) -> dict[str, Path]:
     """Runs a job's stage as its script does; returns its outputs, all of which must be there."""
     job = plan.by_name[name]
     more = getattr(stage, "draw", None) or stage.assemble
-    hashes = job.input_hashes()
-    provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0, more(job, Path("scratch")))
+    record(job, more=more(job, Path("scratch")))
     outputs = {role: Path(path) for role, path in job.outputs.items()}
     assert outputs["picture"].read_bytes().startswith(b"\x89PNG") if "picture" in outputs else True
     assert b"<svg" in outputs["vector"].read_bytes() if "vector" in outputs else True
@@ -90,7 +53,35 @@ def test_statistics_compare_every_row_with_the_control(plan):
     assert found.values == pytest.approx(numpy.subtract(miou["maxsquare"], miou["target_forwarded"]))
     stages = [job["identity"]["name"] for job in found.jobs]
     assert {"adapt/maxsquare/seed2", "adapt/target_forwarded/seed1"} <= set(stages)
-    assert found.training["identity"]["name"] == "adapt/maxsquare/seed1"
+    assert [job["identity"]["name"] for job in found.trainings] == ["adapt/maxsquare/seed1"]
+
+
+def test_measures_stand_beside_miou_and_scores_are_ranked(plan):
+    outputs = run(plan, measures, "measures/table2")
+    before = {role: path.read_bytes() for role, path in outputs.items()}
+    frame = pandas.read_csv(outputs["csv"], keep_default_na=False).set_index("method")
+    assert frame.index.tolist() == ["Source only", "target forwarded, λ=0", "MaxSquare", "MinEnt"]
+    names = {"source_only": "source"}
+    miou = {
+        key: [100 * miou_from_matrix(matrices(names.get(key, key), seed).sum(axis=0)) for seed in SEEDS] for key in ROWS
+    }
+    row = frame.loc["MaxSquare"]
+    assert row["mIoU"] == pytest.approx(numpy.mean(miou["maxsquare"]), abs=0.051)
+    assert (row["ECE"], row["ECE_sd"], row["boundary_mIoU"]) == (10.0, 0.0, 33.3)
+    assert (row["mutual_information"], row["network_size"], row["seeds"]) == (9.0, "64x32", 2)
+    ranking = pandas.read_csv(outputs["ranking"], keep_default_na=False).set_index("score")
+    assert set(ranking["models"]) == {8} and ranking.loc["max_square", "note"] == "all models score the same"
+    information = ranking.loc["mutual_information"]
+    assert information["chosen"] == "2 alike"  # target_forwarded has the longest name, in both seeds
+    regret = max(map(max, miou.values())) - numpy.mean(miou["target_forwarded"])
+    assert float(information["regret"]) == pytest.approx(regret, abs=0.0051)
+    assert explain(outputs["csv"], "maxsquare", "ECE").values == pytest.approx([0.1, 0.1])
+    again = run(plan, measures, "measures/table2")
+    assert {role: path.read_bytes() for role, path in again.items()} == before
+    Path(plan.by_name["adapt/minent/seed2"].provenance).unlink()
+    outputs = run(plan, measures, "measures/table2")
+    assert "MinEnt" not in pandas.read_csv(outputs["csv"])["method"].tolist()
+    assert set(pandas.read_csv(outputs["ranking"])["models"]) == {6} and "Left out" in outputs["md"].read_text()
 
 
 def test_a_row_without_a_trace_is_left_out_and_all_are_without_the_control(plan, capsys):

@@ -249,6 +249,8 @@ COMBINATIONS = [
     ("experiments.table2.rows", ["minent", "minents"], "experiments.table2.rows[1]: 'minents' is not defined"),
     ("experiments.table2.rows", ["minent", "minent"], "experiments.table2.rows: a row stands there twice"),
     ("experiments.table2_protocols", {"rows": ["minent"]}, "experiments.table2_protocols: this ending is taken"),
+    ("experiments.table2_ranking", {"rows": ["minent"]}, "experiments.table2_ranking: this ending is taken"),
+    ("experiments.table2_measures", {"rows": ["minent"]}, "experiments.table2_measures: this ending is taken"),
     ("experiments.table2_statistics", {"rows": ["minent"]}, "experiments.table2_statistics: this ending is taken"),
     ("presets.streets.evaluation.flip", "often", "presets.streets.evaluation.flip"),
     ("presets.streets.evaluation.label_free_images", 0, "presets.streets.evaluation.label_free_images"),

@@ -8,10 +8,11 @@ from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core import provenance
 from segadapt.core.job import snapshot_paths
+from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.plan import Plan, make_plan, phase_targets, statuses
 from segadapt.plan.rows import look
-from segadapt.plan.targets import PHASES
+from segadapt.plan.targets import PHASES, jobs_behind
 
 ROWS = (
     "source_only",
@@ -26,7 +27,7 @@ METHODS = ROWS[1:]
 # What shows every row, and what shows the unadapted model and MaxSquare alone.
 FIGURES = ["figure/curves", "figure/qualitative", "figure/table2_classes"]
 OF_MAXSQUARE = ["figure/figure2", "figure/figure4"]
-TABLES = ["protocols/table2", "statistics/table2", "table/table2"]
+TABLES = ["costs/table2", "measures/table2", "protocols/table2", "statistics/table2", "table/table2"]
 
 
 def plan_of(**changes) -> Plan:
@@ -86,10 +87,11 @@ def test_one_lambda_changes_one_card(method):
 
 def test_edits_change_the_cards_they_must():
     tiny = lambda each: each["presets"]["tiny"]  # noqa: E731
-    assert altered(lambda each: each["methods"]["minent"].update(title="Entropy")) == [*FIGURES, *TABLES]
+    assert altered(lambda each: each["methods"]["minent"].update(title="Entropy")) == sorted([*FIGURES, *TABLES])
     assert altered(lambda each: tiny(each)["run"].update(save_steps=5, loader_threads=3)) == []
     # The tables print the size that a number was measured at.
     assert altered(lambda each: tiny(each)["caches"]["target_val"].update(size="96x48")) == [
+        "measures/table2",
         "prepare/target_val",
         "protocols/table2",
         "table/table2",
@@ -104,23 +106,18 @@ def test_edits_change_the_cards_they_must():
         "pretrain/source_multi/seed1",
     ]
     new = altered(lambda each: each.update(seeds=[1, 2]))
-    assert [name for name in new if not name.endswith("seed2")] == [
-        "figure/curves",
-        "figure/figure4",
-        "figure/table2_classes",
-        *TABLES,
-    ]
+    figures = ["figure/curves", "figure/figure4", "figure/table2_classes"]
+    assert [name for name in new if not name.endswith("seed2")] == sorted([*figures, *TABLES])
 
 
 def test_switches_of_the_evaluation_change_the_evaluations_that_they_concern():
     def evaluations(*models):
         return sorted(f"evaluate/{model}/seed1" for model in models)
 
-    switch = lambda **changes: altered(lambda each: each["presets"]["tiny"].update(evaluation=changes))  # noqa: E731
-    assert switch() == []
+    switch = lambda **changes: altered(lambda each: each["presets"]["tiny"]["evaluation"].update(changes))  # noqa: E731
     assert switch(flip=False) == evaluations("source", *METHODS)
     assert switch(heads=False) == evaluations("maxsquare_iw_multi")
-    assert switch(label_free_images=7) == evaluations(*METHODS)  # those that have snapshots to choose among
+    assert switch(label_free_images=7) == evaluations("source", *METHODS)
 
 
 def test_snapshots_go_from_training_to_evaluation_with_target_images():
@@ -133,9 +130,30 @@ def test_snapshots_go_from_training_to_evaluation_with_target_images():
         expected = {2: Path(f"{folder}/snapshot000002.safetensors"), 4: Path(f"{folder}/snapshot000004.safetensors")}
         assert snapshot_paths(job.inputs) == snapshot_paths(plan.by_name[f"adapt/{name}/seed1"].outputs) == expected
         assert job.inputs["target"] == "work/tiny/cache/target_train/manifest.json" and job.config["last_step"] == 6
+    # Without snapshots the last step's model is looked at alone, and the source model for comparison.
     for model in ("source", "maxsquare_iw_multi"):
         job = plan.by_name[f"evaluate/{model}/seed1"]
-        assert set(job.inputs) == {"model", "labelled"} and "last_step" not in job.config
+        assert set(job.inputs) == {"model", "labelled", "target"} and job.config["last_step"] == 6
+
+
+def test_an_ensemble_scores_its_members_models_and_trains_none():
+    parameters = tiny_parameters(("source_only", "both"))
+    parameters["methods"]["both"] = {"title": "both", "ensemble": ["minent", "maxsquare_iw_multi"]}
+    plan = make_plan(parameters_from(parameters, "tiny"))
+    job = plan.by_name["evaluate/both/seed1"]
+    members = [f"work/tiny/models/{name}/seed1/model.safetensors" for name in ("minent", "maxsquare_iw_multi")]
+    assert [job.inputs[f"model/{index}"] for index in (0, 1)] == members and "model" not in job.inputs
+    assert not snapshot_paths(job.inputs) and "target" in job.inputs
+    assert job.config["auxiliary_of_members"] == [False, True] and not job.config["habits"]["heads"]
+    trained = {each.name for each in plan.jobs if each.stage in ("adapt", "refine", "joint")}
+    assert trained == {"adapt/minent/seed1", "refine/maxsquare_iw_multi/seed1"}
+    assert "evaluate/minent/seed1" not in plan.by_name, "no table has that row"
+
+
+def test_the_oracle_is_no_candidate_of_a_choice_without_labels():
+    parameters = tiny_parameters(("source_only", "oracle"))
+    job = make_plan(parameters_from(parameters, "tiny")).by_name["evaluate/oracle/seed1"]
+    assert set(job.inputs) == {"model", "labelled"} and "label_free_images" not in job.config
 
 
 def test_only_what_shows_a_row_depends_on_it():
@@ -144,6 +162,19 @@ def test_only_what_shows_a_row_depends_on_it():
     assert below(plan, "adapt/maxsquare/seed1") == {"evaluate/maxsquare/seed1", *FIGURES, *OF_MAXSQUARE, *TABLES}
     assert plan.by_name["figure/figure1"].inputs == {}
     assert list(plan.by_name["figure/figure2"].config["models"]) == ["source_only", "maxsquare"]
+
+
+def test_only_what_a_target_needs_is_asked_of_the_user():
+    plan = plan_of()
+    minent = jobs_behind(plan, ["work/tiny/metrics/minent/seed1/metrics.json"])
+    assert minent == {
+        "evaluate/minent/seed1",
+        "adapt/minent/seed1",
+        "pretrain/source/seed1",
+        *(f"prepare/{name}" for name in ("source_train", "target_train", "target_val")),
+    }
+    everything = {job.name for job in plan.jobs}
+    assert jobs_behind(plan, []) == jobs_behind(plan, ["phase_data"]) == everything
 
 
 def test_a_new_row_repaints_no_other():
@@ -158,11 +189,12 @@ def test_a_new_row_repaints_no_other():
 
 
 def test_the_baseline_is_the_control_that_forwards_target_images():
-    def baseline_of(*rows):
-        return make_plan(parameters_from(tiny_parameters(rows), "tiny")).by_name["statistics/table2"].config["baseline"]
+    def baselines_of(*rows):
+        job = make_plan(parameters_from(tiny_parameters(rows), "tiny")).by_name["statistics/table2"]
+        return {row["baseline"] for row in job.config["rows"]}
 
-    assert baseline_of(*ROWS) == "target_forwarded"
-    assert baseline_of("source_only", "source_continued", "minent") == "source_only"
+    assert baselines_of(*ROWS) == {"target_forwarded"}
+    assert baselines_of("source_only", "source_continued", "minent") == {"source_only"}
 
 
 def test_a_table_of_unadapted_models_has_no_figure_of_adaptation():
@@ -199,7 +231,7 @@ def finished(tmp_path, monkeypatch):
             benchmark.parent.mkdir(parents=True, exist_ok=True)
             benchmark.write_text("s\n1.0\n")
         hashes = job.input_hashes()
-        provenance.write_provenance(job, job.fingerprint(hashes), hashes, 1.0, 0.0)
+        provenance.write_provenance(job, job.fingerprint(hashes), hashes, Cost(1.0))
     return plan
 
 
@@ -263,7 +295,7 @@ def test_an_input_that_was_remade_otherwise_is_seen(finished):
     upstream, job = finished.by_name["pretrain/source/seed1"], finished.by_name["adapt/minent/seed1"]
     Path(upstream.outputs["model"]).write_text("retrained\n")
     hashes = upstream.input_hashes()
-    provenance.write_provenance(upstream, upstream.fingerprint(hashes), hashes, 1.0, 0.0)
+    provenance.write_provenance(upstream, upstream.fingerprint(hashes), hashes, Cost(1.0))
     assert states(finished)[job.name] == f"input differs ({upstream.outputs['model']})"
     assert upstream.name not in states(finished)
 

@@ -8,13 +8,27 @@ from test_plan import METHODS, below, plan_of
 from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core.errors import UserError
-from segadapt.plan import code, jobs
+from segadapt.plan import code, planner
+
+REMEMBERED: dict[tuple, object] = {}
 
 
 def forget() -> None:
     """Empties the caches of the code hash, as a new process would."""
-    for cached in (code._tree, code._imports, code._module_hash):
+    for cached in (code._imports, code._code_hash):
         cached.cache_clear()
+
+
+def by_content(function):
+    """The function of a module's name, computed once for a text and for every copy of it."""
+
+    def found(module):
+        key = (function, module, code._path(module).read_bytes())
+        if key not in REMEMBERED:
+            REMEMBERED[key] = function.__wrapped__(module)
+        return REMEMBERED[key]
+
+    return found
 
 
 @pytest.fixture
@@ -23,7 +37,9 @@ def package(tmp_path, monkeypatch):
     copy = tmp_path / "segadapt"
     shutil.copytree(REPOSITORY / "src" / "segadapt", copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "ROOT", copy)
-    monkeypatch.setattr(jobs, "ROOT", copy)
+    monkeypatch.setattr(planner, "ROOT", copy)
+    for name in ("_tree", "_module_hash"):
+        monkeypatch.setattr(code, name, by_content(getattr(code, name)))
     forget()
     yield copy
     forget()
@@ -92,7 +108,16 @@ TRAINING = {"pretrain/source", "pretrain/source_multi", "refine/maxsquare_iw_mul
     f"adapt/{name}" for name in METHODS if name != "maxsquare_iw_multi"
 }
 MAX_SQUARES = {"adapt/target_forwarded", "adapt/maxsquare", "adapt/maxsquare_iw", "refine/maxsquare_iw_multi"}
+SCORED = {f"evaluate/{name}" for name in ("source", *METHODS)}
 DEPENDANTS = [
+    # Names that a package imports on demand are followed as well: see segadapt/core/lazy.py.
+    ("evaluation/iou.py", SCORED | {"statistics/table2", "figure/figure2", "figure/figure4"}),
+    ("evaluation/predict.py", SCORED | {"figure/qualitative"}),
+    ("reporting/picture.py", {"figure/qualitative"}),
+    ("reporting/twins.py", {"table/table2", "measures/table2", "protocols/table2", "statistics/table2"}),
+    ("evaluation/__init__.py", set()),
+    ("reporting/__init__.py", set()),
+    ("core/lazy.py", set()),
     ("losses/entropy.py", {"adapt/minent", "figure/figure1"}),
     ("methods/entropy.py", {"adapt/minent"}),
     ("losses/max_squares.py", MAX_SQUARES | {"figure/figure1"}),
@@ -137,6 +162,25 @@ def test_a_new_loss_that_its_package_exports_touches_no_other_job(package):
     (package / "losses" / "brand_new.py").write_text("def brand_new(x):\n    return x + 1\n")
     forget()
     assert code.code_hash(["segadapt.methods.brand_new"]) != used
+
+
+def test_a_new_name_that_its_package_imports_on_demand_is_followed_to_its_module(package):
+    before = codes()
+    (package / "evaluation" / "brand_new.py").write_text("def newest(x):\n    return x\n")
+    init = package / "evaluation" / "__init__.py"
+    line = "    from segadapt.evaluation.evaluation import Evaluation\n"
+    assert line in init.read_text()
+    init.write_text(init.read_text().replace(line, line + "    from segadapt.evaluation.brand_new import newest\n"))
+    (package / "stages" / "brand_new.py").write_text("from segadapt.evaluation import newest\n")
+    assert changed(before) == set()
+    assert code._closure(("segadapt.stages.brand_new",)) == {
+        "segadapt.stages.brand_new",
+        "segadapt.evaluation.brand_new",
+    }
+    used = code.code_hash(["segadapt.stages.brand_new"])
+    (package / "evaluation" / "brand_new.py").write_text("def newest(x):\n    return x + 1\n")
+    forget()
+    assert code.code_hash(["segadapt.stages.brand_new"]) != used
 
 
 def test_no_module_imports_in_a_way_that_the_hash_would_not_see():

@@ -21,13 +21,14 @@ def content_with(preset: str, **parts) -> dict:
 def test_an_override_counts_while_its_preset_is_active():
     content = content_with("streets", methods={"maxsquare": {"lambda_target": 0.7}})
     active = parameters_from(content, "params.yaml")
-    plain = parameters_from(CONTENT, "params.yaml")
+    plain = parameters_from(content_with("streets", methods={}), "params.yaml")
     assert active.methods["maxsquare"].lambda_target == 0.7
     assert active.methods["maxsquare"].title == plain.methods["maxsquare"].title
     assert {key: each for key, each in active.methods.items() if key != "maxsquare"} == {
         key: each for key, each in plain.methods.items() if key != "maxsquare"
     }
     content["preset"] = "paper"
+    content["presets"]["paper"]["methods"] = {}
     assert parameters_from(content, "params.yaml").methods == plain.methods
 
 
@@ -64,3 +65,19 @@ def test_a_senseless_override_is_refused_with_its_path(parts, expected):
 def test_a_preset_that_is_not_active_is_checked_too(change, expected):
     with pytest.raises(UserError, match=expected):
         parameters_from(content_with("paper", **change), "params.yaml")
+
+
+def test_an_override_of_a_section_leaves_its_other_keys():
+    section = {"lambda_final": 0.5}
+    active = parameters_from(content_with("streets", methods={"advent": {"adversarial": section}}), "params.yaml")
+    game = active.methods["advent"].adversarial
+    assert (game.lambda_final, game.game, game.lambda_low) == (0.5, "advent", 0.0002)
+
+
+def test_a_preset_may_leave_a_table_out():
+    content = content_with("streets", experiments={"table5": None})
+    assert "table5" not in parameters_from(content, "params.yaml").tables
+    content["preset"] = "paper"
+    assert "table5" in parameters_from(content, "params.yaml").tables
+    with pytest.raises(UserError, match=r"presets\.streets\.experiments: 'table9'"):
+        parameters_from(content_with("streets", experiments={"table9": None}), "params.yaml")

@@ -40,7 +40,7 @@ def game(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("domain", ["game", "camera", "town"])
 def test_a_scene_depends_on_its_arguments_alone(domain):
     first = [render_scene(domain, 1, index, SMALL) for index in (0, 1, 2)]
     render_scene(domain, 9, 9, SIZE)
@@ -72,7 +72,7 @@ def test_another_process_draws_the_same_scene():
     assert len(results) == 1 and len(results.pop().strip()) == 64
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("domain", ["game", "camera", "town"])
 def test_every_class_of_cityscapes_appears(domain):
     # British towns of our days have no trams; one scene in fifty shows one.
     wanted = set(CITYSCAPES19.label_ids) - ({TRAIN} if domain == "town" else set())

@@ -60,7 +60,7 @@ def in_this_process(monkeypatch):
     return submitted
 
 
-@pytest.mark.parametrize("domain", sorted(DOMAINS))
+@pytest.mark.parametrize("domain", ["game", "camera", "town"])
 def test_a_scene_depends_on_its_arguments_alone(domain):
     first = [render_scene(domain, 5, index, SIZE) for index in (0, 1, 2)]
     render_scene(domain, 5, 9, (64, 32))
@@ -74,7 +74,7 @@ def test_a_scene_depends_on_its_arguments_alone(domain):
     assert not np.array_equal(first[0][1], first[1][1])
 
 
-@pytest.mark.parametrize("domain", sorted(DOMAINS))
+@pytest.mark.parametrize("domain", ["game", "camera", "town"])
 def test_all_classes_occur_and_nothing_else(domain):
     seen, images_with = set(), dict.fromkeys(CITYSCAPES19.label_ids, 0)
     count = 40
@@ -96,7 +96,7 @@ def test_all_classes_occur_and_nothing_else(domain):
 def test_the_domains_differ_in_looks_and_layout():
     mean = {
         domain: np.mean([render_scene(domain, 1, index, SIZE)[0].std(axis=2).mean() for index in range(6)])
-        for domain in DOMAINS
+        for domain in ("game", "camera")
     }
     assert mean["game"] > 1.3 * mean["camera"]
     labels = [render_scene(domain, 1, 0, SIZE)[1] for domain in ("game", "camera")]

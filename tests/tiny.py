@@ -2,14 +2,20 @@
 
 import copy
 import os
+import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 from PIL import Image
+
+from segadapt.core.parameters import load_parameters
+from segadapt.plan import make_plan, order_times
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -70,8 +76,9 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
             "accept": ["leftImg8bit/train", "leftImg8bit/val"],
         },
     }
-    for cache in preset["caches"].values():
-        cache["size"] = "64x32"
+    preset["settings"] = {}
+    used = ("source_train", "target_train", "target_train_labelled", "target_val")
+    preset["caches"] = {name: preset["caches"][name] | {"size": "64x32"} for name in used}
     for stage in ("pretrain", "adapt", "refine"):
         preset[stage] |= {"steps": 6, "horizon": 8, "batch_size": 1, "learning_rate": 0.001}
     for stage in ("adapt", "refine"):
@@ -80,7 +87,11 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
     parameters["presets"]["tiny"] = preset
     parameters["preset"] = "tiny"
     parameters["seeds"] = [1]
+    for each in parameters["presets"].values():
+        each.pop("experiments", None)
     parameters["experiments"] = {"table2": {"rows": list(rows), "published": 2}}
+    for other in parameters["presets"].values():
+        other["experiments"] = {name: each for name, each in other.get("experiments", {}).items() if name == "table2"}
     return parameters
 
 
@@ -127,6 +138,32 @@ def call(folder: Path, *command: str, check: bool = True, timeout: float = 600) 
 def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Runs Snakemake on two cores in the project."""
     return call(folder, sys.executable, "-m", "snakemake", "--cores", "2", *arguments, check=check)
+
+
+def make_here(folder: Path, *targets: str) -> None:
+    """Makes files of a project, and what they need, in this very process: where no engine is what is tested.
+
+    Each job saves the start of a Python with torch. What a job sets for its process is put back.
+    """
+    was = (Path.cwd(), sys.argv, signal.getsignal(signal.SIGTERM), torch.get_num_threads())
+    debug_mode = torch.get_deterministic_debug_mode()
+    try:
+        os.chdir(folder)
+        plan = make_plan(load_parameters("params.yaml"))
+        order_times(plan)
+        needed = set(targets)
+        for job in reversed(plan.jobs):
+            needed |= set(job.inputs.values()) if needed & set(job.outputs.values()) else set()
+        for job in plan.jobs:
+            if needed & set(job.outputs.values()):
+                sys.argv = ["a stage", job.card, "1"]
+                runpy.run_module(f"segadapt.stages.{job.stage}", run_name="__main__")
+    finally:
+        os.chdir(was[0])
+        sys.argv = was[1]
+        signal.signal(signal.SIGTERM, was[2])
+        torch.set_num_threads(was[3])
+        torch.set_deterministic_debug_mode(debug_mode)
 
 
 def jobs_to_run(folder: Path, *arguments: str) -> list[str]:

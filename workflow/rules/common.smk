@@ -1,15 +1,18 @@
 # Parameters, plan, helpers and targets. The plan (segadapt.plan) knows all jobs; the rules only say
 # how a job is run. Every rule reads a card, a small file whose time tells whether the job is due.
 
+import re
 import shlex
 import sys
 from pathlib import Path
 
+from snakemake.cli import get_argument_parser
 from snakemake.utils import validate
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan, phase_targets, result_files, snapshot_files
+from segadapt.plan.partial import partial_cards
 from segadapt.plan.session import begin_session, has_gpu
 
 
@@ -27,7 +30,11 @@ config.update(plan.parameters.model_dump(mode="json"))
 validate(config, "../schemas/params.schema.json", set_default=False)
 
 # Child processes of Snakemake parse this file too; only the main one may move file times.
-session = politely(begin_session, plan) if workflow.is_main_process else None
+session = None
+if workflow.is_main_process:
+    # The workflow learns its targets only after this file, so they are read from the command line.
+    targets = get_argument_parser().parse_known_args()[0].targets or []
+    session = politely(begin_session, plan, targets)
 
 # Jobs run with the Python that runs Snakemake, also where its environment is not activated.
 shell.prefix(
@@ -38,12 +45,26 @@ HAS_GPU = has_gpu()
 
 def either(names):
     """A wildcard's regular expression for exactly these names."""
-    return "|".join(sorted(names)) or "none"
+    return "|".join(sorted(map(re.escape, names))) or "none"
 
 
 def models_of(*stages):
-    """The models that these stages make."""
-    return {job.name.split("/")[1] for job in plan.jobs if job.stage in stages}
+    """The models that these stages make or score; those of a setting begin with its name and a slash."""
+    names = [job.name for job in plan.jobs if job.stage in stages]
+    return {
+        Path(name).parent.relative_to(Path(name).parts[0]).as_posix() for name in names
+    }
+
+
+def priors():
+    """The methods that have a spatial prior, the same for every seed."""
+    names = [job.name for job in plan.jobs if job.stage == "prior"]
+    return [name.removeprefix("prior/") for name in names]
+
+
+def figures_of(stage):
+    """The figures that a stage draws."""
+    return {Path(job.name).name for job in plan.jobs if job.stage == stage}
 
 
 wildcard_constraints:
@@ -51,9 +72,9 @@ wildcard_constraints:
     seed="[0-9]+",
     dataset=either(plan.parameters.active_preset.datasets),
     cache=either(plan.parameters.active_preset.caches),
-    table=either(plan.parameters.experiments),
-    figure="qualitative",
-    model=either(models_of("pretrain", "adapt", "refine")),
+    table=either(plan.parameters.tables),
+    figure=either(figures_of("figure")),
+    model=either(models_of("evaluate")),
 
 
 def inputs_of(name):
@@ -67,5 +88,6 @@ def inputs_of(name):
 
 def snapshots_of(stage):
     """Patterns of the models that a training stage keeps on the way."""
-    files = snapshot_files(getattr(plan.parameters.active_preset, stage)).values()
+    settings = getattr(plan.parameters.active_preset, stage)
+    files = snapshot_files(settings).values() if settings else []
     return [f"work/{{preset}}/models/{{model}}/seed{{seed}}/{file}" for file in files]

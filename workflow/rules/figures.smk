@@ -145,3 +145,28 @@ rule frequency:
         runtime=10,
     shell:
         "python -m segadapt.stages.frequency {input.card} 2>&1 | tee {log}"
+
+
+rule sensitivity:
+    input:
+        card=f"work/{plan.parameters.preset}/cards/figure/{{table}}_sensitivity.json",
+        upstream=inputs_of("figure/{table}_sensitivity"),
+    output:
+        picture=report(
+            "results/figures/{table}_sensitivity.png",
+            caption="../report/sensitivity.rst",
+            category="Figures",
+        ),
+        vector="results/figures/{table}_sensitivity.svg",
+        data="results/figures/{table}_sensitivity.csv",
+        provenance="results/figures/{table}_sensitivity.provenance.json",
+    log:
+        f"work/{plan.parameters.preset}/logs/figure/{{table}}_sensitivity.log",
+    conda:
+        "../envs/segadapt.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    shell:
+        "python -m segadapt.stages.sensitivity {input.card} 2>&1 | tee {log}"

@@ -71,6 +71,74 @@ rule statistics:
         "python -m segadapt.stages.statistics {input.card} 2>&1 | tee {log}"
 
 
+rule measures:
+    input:
+        card=f"work/{plan.parameters.preset}/cards/measures/{{table}}.json",
+        upstream=inputs_of("measures/{table}"),
+    output:
+        csv=report(
+            "results/{table}_measures.csv",
+            caption="../report/measures.rst",
+            category="Tables",
+        ),
+        ranking=report(
+            "results/{table}_ranking.csv",
+            caption="../report/ranking.rst",
+            category="Tables",
+        ),
+        md="results/{table}_measures.md",
+        provenance="results/{table}_measures.provenance.json",
+    log:
+        f"work/{plan.parameters.preset}/logs/measures/{{table}}.log",
+    conda:
+        "../envs/segadapt.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    shell:
+        "python -m segadapt.stages.measures {input.card} 2>&1 | tee {log}"
+
+
+rule costs:
+    input:
+        card=f"work/{plan.parameters.preset}/cards/costs/{{table}}.json",
+        upstream=inputs_of("costs/{table}"),
+    output:
+        csv=report(
+            "results/{table}_costs.csv",
+            caption="../report/costs.rst",
+            category="Tables",
+        ),
+        md="results/{table}_costs.md",
+        provenance="results/{table}_costs.provenance.json",
+    log:
+        f"work/{plan.parameters.preset}/logs/costs/{{table}}.log",
+    conda:
+        "../envs/segadapt.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    shell:
+        "python -m segadapt.stages.costs {input.card} 2>&1 | tee {log}"
+
+
+# A row whose job failed is missing in the tables that were asked for; the others are there.
+onerror:
+    failed = [
+        job
+        for each in workflow.scheduler.failed
+        for job in (each if each.is_group() else [each])
+    ]
+    tables = {
+        job.wildcards.table for job in workflow.dag.jobs if job.rule.name == "table"
+    }
+    logs = {str(path) for job in failed for path in job.log}
+    for card in politely(partial_cards, plan, tables, logs):
+        shell(f"python -m segadapt.stages.table {shlex.quote(card)}")
+
+
 # DVC's phases: each asks for all jobs of its stages.
 rule phase_data:
     input:

@@ -73,3 +73,29 @@ rule refine:
         gpu=int(HAS_GPU),
     shell:
         "python -m segadapt.stages.refine {input.card} 2>&1 | tee {log}"
+
+
+rule joint:
+    input:
+        card="work/{preset}/cards/joint/{model}/seed{seed}.json",
+        upstream=inputs_of("joint/{model}/seed{seed}"),
+    output:
+        model="work/{preset}/models/{model}/seed{seed}/model.safetensors",
+        history="work/{preset}/models/{model}/seed{seed}/history.csv",
+        provenance="work/{preset}/models/{model}/seed{seed}/provenance.json",
+        snapshots=snapshots_of("joint"),
+    log:
+        "work/{preset}/logs/joint/{model}/seed{seed}.log",
+    benchmark:
+        "work/{preset}/logs/joint/{model}/seed{seed}.benchmark.tsv"
+    wildcard_constraints:
+        model=either(models_of("joint")),
+    conda:
+        "../envs/segadapt.yaml"
+    threads: plan.parameters.active_preset.run.cpu_threads
+    resources:
+        mem_mb=1500,
+        runtime=2880,
+        gpu=int(HAS_GPU),
+    shell:
+        "python -m segadapt.stages.joint {input.card} 2>&1 | tee {log}"

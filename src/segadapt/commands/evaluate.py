@@ -52,6 +52,8 @@ def run(given: argparse.Namespace) -> None:
     _print(evaluation, weights.class_set, means, record)
     found = metrics(evaluation, weights.class_set, {})
     variants, _ = found.pop("variants"), found.pop("steps")
+    for name, value in found["measures"].items():
+        print(f"{name.replace('_', ' '):24s} {_percent(value):>8s}")
     if given.protocols:
         record["variants"] = variants
         _print_variants(variants)

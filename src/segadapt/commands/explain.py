@@ -14,10 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from segadapt.reporting.explain import as_text, explain
+    from segadapt.reporting.explain import explain
+    from segadapt.reporting.explain_text import as_text
     from segadapt.reporting.verify import verify
 
-    print(as_text(explain(given.table, given.method, given.class_name)))
+    print(as_text(explain(given.table, given.method, given.class_name), Path("params.yaml")))
     if not given.verify:
         return 0
     differs, absent, agree = verify(given.table)

@@ -13,8 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> None:
     from segadapt.reporting import print_table
 
-    twin = given.table.with_suffix(".md")
-    if given.table.stem.endswith(("_protocols", "_statistics")) and twin.is_file():
+    # The ranking of models stands on the page of measures.
+    stem = given.table.stem.removesuffix("_ranking") + "_measures" * given.table.stem.endswith("_ranking")
+    twin = given.table.with_name(f"{stem}.md")
+    if stem.endswith(("_protocols", "_statistics", "_measures")) and twin.is_file():
         print(twin.read_text(encoding="utf-8"))
     else:
         print_table(given.table)

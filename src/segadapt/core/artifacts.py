@@ -40,22 +40,25 @@ def write_failure(path: Path, error: OSError) -> UserError:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, lasting: bool = True) -> Iterator[Path]:
     """Yields a temporary path in the same folder that becomes ``path`` if the block succeeds.
 
     The content is flushed to the disk before the rename, so that a file under its final name is
-    complete even after a power cut. On any error the temporary file is removed and whatever stood
-    under ``path`` stays. An OSError (a full disk, say) becomes a UserError that names the file.
+    complete even after a power cut; not so if ``lasting`` is false. On any error the temporary file
+    is removed and whatever stood under ``path`` stays. An OSError (a full disk, say) becomes a
+    UserError that names the file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        if lasting:
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        if lasting:
+            _sync_folder(path.parent)
     except OSError as error:
         raise write_failure(path, error) from error
     finally:
@@ -72,15 +75,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a whole file atomically."""
-    with atomic_path(path) as temporary:
+def write_bytes(path: Path, content: bytes, lasting: bool = True) -> None:
+    """Writes a whole file atomically; ``lasting`` as of ``atomic_path``."""
+    with atomic_path(path, lasting) as temporary:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON atomically, one key a line, keys in the order given."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+def write_json(path: Path, value: Any, lasting: bool = True) -> None:
+    """Writes JSON atomically, one key a line, keys in the order given; ``lasting`` as of ``atomic_path``."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), lasting)
 
 
 def read_json(path: Path) -> Any:

@@ -1,8 +1,8 @@
 """The record beside every output: from what, by which code, on which machine, at what cost."""
 
+import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 from functools import lru_cache
@@ -13,6 +13,7 @@ from typing import Any
 from segadapt.core.artifacts import read_json, sha256_file, sha256_json, write_json
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
+from segadapt.core.metering import Cost
 
 RECORD_KEYS = {"identity", "fingerprint", "input_sha256", "outputs"}
 """What a record cannot do without; one that lacks any of them counts as none."""
@@ -65,23 +66,15 @@ def packages() -> dict[str, str]:
     return found
 
 
-def cpu_seconds() -> float:
-    """Processor time of this process and of its children that have ended, in seconds over all cores."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
-
-
 def write_provenance(
     job: Job,
     fingerprint: str,
     input_hashes: dict[str, str],
-    seconds: float,
-    gpu_seconds: float,
+    cost: Cost,
     more: dict[str, Any] | None = None,
 ) -> None:
     """Hashes the outputs and writes the record, last of all; UserError if an output is missing.
 
-    Times are those of the process that ended the job, without what an earlier, killed one has spent.
     ``more`` is what a stage adds of its own: a table its lineage.
     """
     outputs = {}
@@ -95,17 +88,22 @@ def write_provenance(
         "commit": commit(),
         "machine": machine(),
         "packages": packages(),
-        "seconds": round(seconds, 2),
-        "gpu_seconds": round(gpu_seconds, 2),
-        "cpu_seconds": round(cpu_seconds(), 2),
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        **cost.as_record(),
         **(more or {}),
     }
-    write_json(Path(job.provenance), record)
+    # The checksum is that of what a reader finds: numbers among a mapping's keys are text by then.
+    record = json.loads(json.dumps(record))
+    write_json(Path(job.provenance), record | {"checksum": sha256_json(record)})
 
 
 def record_is_genuine(record: dict[str, Any]) -> bool:
-    """Whether a record's fingerprint is that of its identity and inputs: an edited parameter shows here."""
+    """Whether a record is what was written: it fits its checksum, and its fingerprint its identity and inputs.
+
+    Records of an earlier segadapt have no checksum; there an edited parameter shows, an edited cost does not.
+    """
+    content = {key: value for key, value in record.items() if key != "checksum"}
+    if "checksum" in record and record["checksum"] != sha256_json(content):
+        return False
     return sha256_json([record["identity"], record["input_sha256"]])[:20] == record["fingerprint"]
 
 

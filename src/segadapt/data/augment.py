@@ -15,6 +15,9 @@ class Augmentation:
     [1/(1 + colour), 1 + colour], even in the logarithm. ``zoom`` of at least 1 is the largest factor by which
     a random part of the picture is magnified to full size. ``crop`` = (width, height) is the size of a random
     window that is cut out in the end; None keeps the whole picture.
+
+    ``mining`` is the chance that the window is centred, as far as the picture's edges allow, on a random pixel of a
+    rare class, where the label has one: of a random class among the first group of ``rare`` that has any there.
     """
 
     mirror: float
@@ -22,6 +25,8 @@ class Augmentation:
     colour: float = 0.0
     zoom: float = 1.0
     crop: tuple[int, int] | None = None
+    mining: float = 0.0
+    rare: tuple[tuple[int, ...], ...] = ()
 
 
 def augment(
@@ -37,12 +42,13 @@ def augment(
     draw_zoom, draw_left, draw_top = random.random(3)
     draw_colour = random.uniform(-1, 1, 4)
     draw_corner = random.random(2)
+    draw_mining = random.random(3)
     if draw_mirror < how.mirror:
         image_HWC = image_HWC[:, ::-1]
         label_HW = None if label_HW is None else label_HW[:, ::-1]
     blurs = draw_blur < how.blur
     if not (blurs or how.zoom > 1 or how.colour > 0):
-        return _cropped(image_HWC, label_HW, how.crop, draw_corner)
+        return _cropped(image_HWC, label_HW, how, draw_corner, draw_mining)
     image = Image.fromarray(np.ascontiguousarray(image_HWC))
     if how.zoom > 1:
         box = _window(image.size, 1 + draw_zoom * (how.zoom - 1), draw_left, draw_top)
@@ -54,19 +60,38 @@ def augment(
         image = _recolour(image, (1 + how.colour) ** draw_colour)
     if blurs:
         image = image.filter(ImageFilter.GaussianBlur(float(radius)))
-    return _cropped(np.asarray(image), label_HW, how.crop, draw_corner)
+    return _cropped(np.asarray(image), label_HW, how, draw_corner, draw_mining)
 
 
 def _cropped(
-    image_HWC: np.ndarray, label_HW: np.ndarray | None, size: tuple[int, int] | None, corner: np.ndarray
+    image_HWC: np.ndarray, label_HW: np.ndarray | None, how: Augmentation, corner: np.ndarray, mining: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The window of ``size`` = (width, height) whose place ``corner`` in [0, 1)² chooses among all there are."""
-    if size is None:
+    """The window whose place ``corner`` in [0, 1)² chooses among all there are, or ``mining`` among rare pixels."""
+    if how.crop is None:
         return image_HWC, label_HW
     height, width = image_HWC.shape[:2]
-    left, top = (corner * (width - size[0] + 1, height - size[1] + 1)).astype(int)
-    window = np.s_[top : top + size[1], left : left + size[0]]
+    free = np.array([width - how.crop[0], height - how.crop[1]])
+    left, top = (corner * (free + 1)).astype(int)
+    if label_HW is not None and mining[0] < how.mining:
+        pixel = _rare_pixel(label_HW, how.rare, *mining[1:])
+        if pixel is not None:
+            left, top = np.clip(np.array(pixel) - np.array(how.crop) // 2, 0, free)
+    window = np.s_[top : top + how.crop[1], left : left + how.crop[0]]
     return image_HWC[window], None if label_HW is None else label_HW[window]
+
+
+def _rare_pixel(
+    label_HW: np.ndarray, rare: tuple[tuple[int, ...], ...], draw_class: float, draw_pixel: float
+) -> tuple[int, int] | None:
+    """(x, y) of a pixel of the first group of classes that the label has any of; None if it has none of them."""
+    there = np.bincount(label_HW.ravel(), minlength=256)
+    for group in rare:
+        present = [train_id for train_id in group if there[train_id]]
+        if present:
+            rows, columns = np.nonzero(label_HW == present[int(draw_class * len(present))])
+            pixel = int(draw_pixel * rows.size)
+            return int(columns[pixel]), int(rows[pixel])
+    return None
 
 
 def _window(size: tuple[int, int], zoom: float, left: float, top: float) -> tuple[float, float, float, float]:

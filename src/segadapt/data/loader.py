@@ -25,6 +25,12 @@ class Batch:
     image_BHWC: Tensor
     label_BHW: Tensor | None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the images, the size that losses are defined at."""
+        height, width = self.image_BHWC.shape[1:3]
+        return height, width
+
 
 @dataclass(frozen=True)
 class BatchSource:

@@ -1,12 +1,19 @@
 """From logits to numbers: predicted labels, confusion matrices, IoU and mIoU, and scores that need no label."""
 
-from segadapt.evaluation.confusion import ConfusionMatrix, iou_from_matrix, miou_from_matrix
-from segadapt.evaluation.evaluation import Evaluation
-from segadapt.evaluation.evaluator import Sample, evaluate
-from segadapt.evaluation.label_free import LabelFreeScore, evenly_spaced, label_free_score
-from segadapt.evaluation.predict import predict_labels
-from segadapt.evaluation.summary import metrics
-from segadapt.evaluation.views import View, all_views, heads_predictor
+from typing import TYPE_CHECKING
+
+from segadapt.core.lazy import exports
+
+if TYPE_CHECKING:
+    from segadapt.evaluation.confusion import ConfusionMatrix
+    from segadapt.evaluation.evaluation import Evaluation
+    from segadapt.evaluation.evaluator import Sample, evaluate
+    from segadapt.evaluation.iou import iou_from_matrix, miou_from_matrix
+    from segadapt.evaluation.label_free import LabelFreeScore, label_free_score
+    from segadapt.evaluation.neighbourhood import evenly_spaced
+    from segadapt.evaluation.predict import predict_labels
+    from segadapt.evaluation.summary import metrics
+    from segadapt.evaluation.views import View, all_views, heads_predictor
 
 __all__ = [
     "ConfusionMatrix",
@@ -24,3 +31,5 @@ __all__ = [
     "miou_from_matrix",
     "predict_labels",
 ]
+
+__getattr__ = exports(__name__, __file__)

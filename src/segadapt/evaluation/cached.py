@@ -1,13 +1,15 @@
 """Scores a file of weights on packed caches: a labelled one, and the target's training images without labels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from segadapt.data.cache import PackedCache
+from segadapt.evaluation.ensembles import averaged_views, final_logits
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
-from segadapt.evaluation.label_free import LabelFreeScore, evenly_spaced, label_free_score
+from segadapt.evaluation.label_free import LabelFreeScore, label_free_score
+from segadapt.evaluation.neighbourhood import evenly_spaced
 from segadapt.evaluation.views import all_views, heads_predictor
 from segadapt.labels import CLASS_SETS
 from segadapt.training.assembly import trained_network
@@ -21,28 +23,35 @@ def samples(cache: PackedCache) -> Iterator[Sample]:
 
 
 def score_weights(
-    weights: Path,
+    weights: Sequence[Path],
     config: dict[str, Any],
     compute: Compute,
     caches: dict[str, PackedCache],
     habits: dict[str, bool],
     progress: Callable[[int], object] | None = None,
+    measures: bool = True,
 ) -> tuple[Evaluation, LabelFreeScore | None]:
-    """The matrices of one model, and its label-free score if there are target images. The model is freed on return.
+    """The matrices of one model, and its label-free scores if there are target images. The model is freed on return.
 
     Args:
-        weights: One of our files; UserError if ``config`` says otherwise than the file.
-        config: Of the evaluation's job.
+        weights: One of our files, or those of an ensemble; UserError if ``config`` says otherwise than a file.
+        config: Of the evaluation's job; ``auxiliary_of_members`` says which members of an ensemble have a low head.
         compute: Where and in which precision.
         caches: ``labelled``, and perhaps ``target``.
         habits: The arguments ``flip`` and ``heads`` of ``all_views``.
         progress: Called with 1 after every labelled image.
+        measures: Whether calibration and boundaries are measured too.
     """
-    predict = heads_predictor(trained_network(weights, config), compute)
+    heads = config.get("auxiliary_of_members") or [config["auxiliary"]] * len(weights)
+    wanted = [config | {"auxiliary": each} for each in heads]
+    networks = [trained_network(path, each) for path, each in zip(weights, wanted, strict=True)]
+    members = [heads_predictor(network, compute) for network in networks]
+    views = [all_views(member, **habits) for member in members]
     classes = len(CLASS_SETS[config["model"]["classes"]])
-    evaluation = evaluate(all_views(predict, **habits), samples(caches["labelled"]), classes, progress)
+    predict = views[0] if len(views) == 1 else averaged_views(views)
+    evaluation = evaluate(predict, samples(caches["labelled"]), classes, progress, measures)
     target = caches.get("target")
     if target is None:
         return evaluation, None
     indices = evenly_spaced(len(target), config["label_free_images"])
-    return evaluation, label_free_score(lambda image_HWC: predict(image_HWC)[0], map(target.image, indices))
+    return evaluation, label_free_score(final_logits(members), map(target.image, indices))

@@ -1,8 +1,11 @@
 """Scores a file of weights on a data set as its authors ship it: no parameters, no cache, no pipeline."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy
+import torch
 
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
@@ -12,7 +15,7 @@ from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
 from segadapt.evaluation.mirror import mirror_averaged
 from segadapt.evaluation.opened import EXACT, OpenedWeights
-from segadapt.evaluation.views import all_views, heads_predictor
+from segadapt.evaluation.views import View, all_views, heads_predictor
 from segadapt.labels import CLASS_SETS, ClassSet
 from segadapt.training.assembly import image_predictor
 from segadapt.training.compute import set_up_compute
@@ -68,10 +71,15 @@ def score(weights: OpenedWeights, request: Request) -> tuple[Evaluation, tuple[i
         predict = all_views(heads_predictor(weights.model, compute))
     else:
         predict = image_predictor(weights.model, compute)
-        predict = mirror_averaged(predict) if request.mirror else predict
+        predict = _as_view(mirror_averaged(predict)) if request.mirror else predict
     samples = _samples(files, request, size, weights.class_set)
     with progress_bar(f"evaluate {request.dataset}/{request.split}", len(files), unit="image") as bar:
         return evaluate(predict, samples, len(weights.class_set), bar.update), size
+
+
+def _as_view(averaged: Callable[[numpy.ndarray], torch.Tensor]) -> Callable[[numpy.ndarray], list[View]]:
+    """The averaged probabilities in the place of the primary number."""
+    return lambda image_HWC: [View(averaged(image_HWC), are_probabilities=True)]
 
 
 def _samples(

@@ -13,10 +13,12 @@ from safetensors.numpy import load, save
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
 from segadapt.core.variants import LABEL_SIZES, Variant
-from segadapt.evaluation.confusion import iou_from_matrix, miou_from_matrix
+from segadapt.evaluation.iou import iou_from_matrix, miou_from_matrix
+from segadapt.evaluation.measures import Measures
 
 _METADATA_KEY = "segadapt.evaluation"
 _PREFIX = "confusion "
+_MEASURE = "measure "
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class Evaluation:
     """Confusion matrices (int64, (N, C, C), rows are labels) of N images by variant, both label sizes among them.
 
     The sum over images is the matrix of the whole set, so any statistic of the set or of a part of
-    it (a city, a bootstrap sample) follows without running the model again.
+    it (a city, a bootstrap sample) follows without running the model again. So it does from the
+    ``measures``, which are of the last step's final head without flip at network label size.
     """
 
     image_names: tuple[str, ...]
     confusion_NCC: Mapping[Variant, numpy.ndarray]
+    measures: Measures | None = None
 
     def matrix(self, size: str = "native", **which: Any) -> numpy.ndarray:
         """Counts of all images, int64 (C, C), at ``"network"`` or ``"native"`` label size.
@@ -55,11 +59,13 @@ class Evaluation:
         if snapshot.image_names != self.image_names:
             raise UserError(f"the snapshot of step {step} was scored on other images; evaluate both on the same set")
         added = {replace(variant, step=step): each for variant, each in snapshot.confusion_NCC.items()}
-        return Evaluation(self.image_names, {**self.confusion_NCC, **added})
+        return replace(self, confusion_NCC={**self.confusion_NCC, **added})
 
     def save(self, path: Path) -> None:
-        """Writes the matrices and names as safetensors; equal evaluations give equal bytes."""
+        """Writes matrices, measures and names as safetensors; equal evaluations give equal bytes."""
         tensors = {f"{_PREFIX}{variant.name}": each for variant, each in self.confusion_NCC.items()}
+        if self.measures is not None:
+            tensors |= {f"{_MEASURE}{name}": each for name, each in self.measures.tensors().items()}
         # All metadata stands under one key, for safetensors writes several in random order.
         metadata = {_METADATA_KEY: json.dumps({"image_names": list(self.image_names)})}
         write_bytes(path, save({key: numpy.ascontiguousarray(each) for key, each in tensors.items()}, metadata))
@@ -75,7 +81,9 @@ class Evaluation:
             tensors = load(content)
             header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
             names = tuple(json.loads(header["__metadata__"][_METADATA_KEY])["image_names"])
-            loaded = cls(names, {Variant.of(key.removeprefix(_PREFIX)): each for key, each in tensors.items()})
+            measured = {key.removeprefix(_MEASURE): tensors.pop(key) for key in [*tensors] if key.startswith(_MEASURE)}
+            matrices = {Variant.of(key.removeprefix(_PREFIX)): each for key, each in tensors.items()}
+            loaded = cls(names, matrices, Measures.of_tensors(measured) if measured else None)
         except (SafetensorError, UserError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path} is not a whole evaluation file ({type(error).__name__}: {error}); "
@@ -90,8 +98,8 @@ class Evaluation:
         shape = shapes.pop() if shapes else ()
         whole = not shapes and types == {numpy.dtype(numpy.int64)} and len(shape) == 3 and shape[1] == shape[2]
         whole = whole and all(Variant(size) in self.confusion_NCC for size in LABEL_SIZES)
-        if not whole or len(self.image_names) != shape[0]:
+        if not whole or len(self.image_names) != shape[0] or (self.measures and not self.measures.fit(*shape[:2])):
             raise UserError(
-                f"{path} is not an evaluation file: its matrices do not fit its {len(self.image_names)} "
+                f"{path} is not an evaluation file: its matrices or measures do not fit its {len(self.image_names)} "
                 "image names; delete it and run evaluate again"
             )

@@ -7,11 +7,15 @@ import numpy
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.core.variants import LABEL_SIZES, Variant
+from segadapt.core.variants import FINAL, LABEL_SIZES, Variant
 from segadapt.evaluation.confusion import ConfusionMatrix
 from segadapt.evaluation.evaluation import Evaluation
+from segadapt.evaluation.measures import Measures
 from segadapt.evaluation.predict import predict_labels
 from segadapt.evaluation.views import View
+
+_MEASURED = Variant("network", FINAL)
+"""What calibration and boundaries are measured of."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ def evaluate(
     samples: Iterable[Sample],
     num_classes: int,
     progress: Callable[[int], object] | None = None,
+    measures: bool = True,
 ) -> Evaluation:
     """Scores a model on every sample at both label sizes.
 
@@ -38,6 +43,7 @@ def evaluate(
         samples: Labelled images with distinct names; read once, in order, one held at a time.
         num_classes: C, the classes of the model's head and of the labels.
         progress: Called with 1 after every image; the ``update`` of a progress bar, say.
+        measures: Whether calibration and boundaries are measured as well: at network label size, final head, no flip.
 
     Raises:
         UserError: for no samples, a name that comes twice, logits of another number of classes or
@@ -45,14 +51,20 @@ def evaluate(
     """
     names: list[str] = []
     matrices: dict[Variant, list[numpy.ndarray]] = {}
+    measured: list[Measures] = []
     for sample in samples:
         if sample.name in names:
             raise UserError(f"image {sample.name} comes twice in the evaluation set; list every image once")
         try:
             scores = predict(sample.image_HWC)
             for view in [View(scores)] if isinstance(scores, torch.Tensor) else scores:
-                for size, matrix_CC in _score(view.scores_1CHW, sample, num_classes):
-                    matrices.setdefault(Variant(size, view.head, view.flip), []).append(matrix_CC)
+                for size, prediction_HW, matrix_CC in _score(view.scores_1CHW, sample, num_classes):
+                    variant = Variant(size, view.head, view.flip)
+                    matrices.setdefault(variant, []).append(matrix_CC)
+                    if measures and variant == _MEASURED:
+                        confidence_HW = view.probabilities(tuple(prediction_HW.shape)).amax(dim=1)[0]
+                        maps = confidence_HW.cpu().numpy(), prediction_HW.cpu().numpy(), sample.label_network_HW
+                        measured.append(Measures.of_image(*maps, num_classes))
         except UserError as error:
             raise UserError(f"image {sample.name}: {error}") from error
         names.append(sample.name)
@@ -60,11 +72,14 @@ def evaluate(
             progress(1)
     if not names:
         raise UserError("there is no image to evaluate; check the data set's list and split")
-    return Evaluation(tuple(names), {variant: numpy.stack(each) for variant, each in matrices.items()})
+    confusion_NCC = {variant: numpy.stack(each) for variant, each in matrices.items()}
+    return Evaluation(tuple(names), confusion_NCC, Measures.stacked(measured) if measured else None)
 
 
-def _score(scores_1CHW: torch.Tensor, sample: Sample, num_classes: int) -> Iterator[tuple[str, numpy.ndarray]]:
-    """The (C, C) matrix of one view of an image at each label size; equal sizes share one upsampling."""
+def _score(
+    scores_1CHW: torch.Tensor, sample: Sample, num_classes: int
+) -> Iterator[tuple[str, torch.Tensor, numpy.ndarray]]:
+    """Labels and (C, C) matrix of one view of an image at each label size; equal sizes share one upsampling."""
     if scores_1CHW.ndim != 4 or tuple(scores_1CHW.shape[:2]) != (1, num_classes):
         raise UserError(
             f"the model gave logits of shape {tuple(scores_1CHW.shape)} for one image of {num_classes} "
@@ -78,4 +93,4 @@ def _score(scores_1CHW: torch.Tensor, sample: Sample, num_classes: int) -> Itera
             predictions[shape] = predict_labels(scores_1CHW, shape)[0]
         confusion = ConfusionMatrix(num_classes)
         confusion.update(label_HW, predictions[shape])
-        yield size, confusion.matrix
+        yield size, predictions[shape], confusion.matrix

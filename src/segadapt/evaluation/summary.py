@@ -6,7 +6,7 @@ from typing import Any
 
 from segadapt.core.variants import LABEL_SIZES
 from segadapt.evaluation.evaluation import Evaluation
-from segadapt.evaluation.label_free import LabelFreeScore
+from segadapt.evaluation.label_free import LabelFreeScore, known_scores
 from segadapt.labels import ClassSet
 
 
@@ -20,7 +20,8 @@ def metrics(
     """mIoU and IoU in [0, 1] at both label sizes (None for an absent class), and how the model was made.
 
     ``variants`` holds the mIoU of every way to score the model of the last step, ``steps`` that of every step there
-    is a model of, with its label-free score in nats; it is empty where no snapshot was kept.
+    is a model of, with its label-free scores; it is empty where no target image was looked at, and holds the last
+    step alone where no snapshot was kept. ``measures`` are calibration and boundaries at network label size.
 
     Args:
         evaluation: Its snapshots' matrices are those of the steps that ``label_free`` names.
@@ -45,7 +46,7 @@ def metrics(
     steps = [
         {"step": last_step if step is None else step}
         | {size: _known(evaluation.miou(size, step=step)) for size in LABEL_SIZES}
-        | score._asdict()
+        | known_scores(score)
         for step, score in (label_free or {}).items()
     ]
     model = {key: made_by.get(key) for key in ("commit", "machine", "gpu_seconds", "fingerprint")}
@@ -53,6 +54,7 @@ def metrics(
         "images": len(evaluation.image_names),
         "selection": "last step",
         **sizes,
+        "measures": evaluation.measures.summary() if evaluation.measures else {},
         "variants": variants,
         "steps": steps,
         "model": model,

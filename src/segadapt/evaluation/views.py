@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from segadapt.core.variants import ENSEMBLE, FINAL, LOW
@@ -21,6 +22,13 @@ class View(NamedTuple):
     scores_1CHW: Tensor
     head: str = FINAL
     flip: bool = False
+    are_probabilities: bool = False
+
+    def probabilities(self, size: tuple[int, int]) -> Tensor:
+        """Class probabilities (1, C, H, W) at ``size`` = (H, W); logits are upsampled before their softmax."""
+        if not self.are_probabilities:
+            return probabilities(self.scores_1CHW, size)
+        return F.interpolate(self.scores_1CHW, size=size, mode="bilinear", align_corners=True)
 
 
 def heads_predictor(model: DeepLabV2, compute: Compute) -> HeadsPredictor:
@@ -62,16 +70,16 @@ def all_views(predict: HeadsPredictor, flip: bool = True, heads: bool = True) ->
         if flip:
             mirrored_final_1CHW, mirrored_low_1CHW = predict(mirror_image(image_HWC))
             averaged_1CHW = (straight_1CHW + probabilities(mirrored_final_1CHW, size).flip(-1)) / 2
-            yield View(averaged_1CHW, FINAL, True)
+            yield View(averaged_1CHW, FINAL, True, are_probabilities=True)
         if low_1CHW is None:
             return
         yield View(low_1CHW, LOW)
         low_probability_1CHW = probabilities(low_1CHW, size)
-        yield View((straight_1CHW + low_probability_1CHW) / 2, ENSEMBLE)
+        yield View((straight_1CHW + low_probability_1CHW) / 2, ENSEMBLE, are_probabilities=True)
         if flip:
             del straight_1CHW
             low_averaged_1CHW = (low_probability_1CHW + probabilities(mirrored_low_1CHW, size).flip(-1)) / 2
-            yield View(low_averaged_1CHW, LOW, True)
-            yield View((averaged_1CHW + low_averaged_1CHW) / 2, ENSEMBLE, True)
+            yield View(low_averaged_1CHW, LOW, True, are_probabilities=True)
+            yield View((averaged_1CHW + low_averaged_1CHW) / 2, ENSEMBLE, True, are_probabilities=True)
 
     return views

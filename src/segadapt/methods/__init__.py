@@ -3,11 +3,12 @@
 A method's file defines ``build(method, protocol) -> Objective``. ``method`` is the entry of
 ``params.yaml`` (with the file's own ``options``), ``protocol`` the active switches. The objective gets
 a ``Prediction`` on a batch of target images and the size its losses are defined at, and returns a scalar
-that the trainer multiplies by ``lambda_target``.
+that the trainer multiplies by ``lambda_target``. Where target images carry pseudo-labels, these are a third argument.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
@@ -20,4 +21,26 @@ class Prediction:
     logits_low_BCHW: Tensor | None
 
 
-Objective = Callable[[Prediction, tuple[int, int]], Tensor]
+Objective = Callable[..., Tensor]
+
+
+class Adversary(Protocol):
+    """What the trainer knows of a method's adversary; it learns beside the network, by its own optimiser.
+
+    ``columns`` name the losses that ``learn`` returns; ``learning_rate`` is the adversary's at step 0. A size is the
+    (H, W) of the images that a prediction was made for.
+    """
+
+    columns: tuple[str, ...]
+    learning_rate: float
+
+    def generator_loss(self, target: Prediction, size: tuple[int, int]) -> Tensor: ...
+
+    def learn(
+        self, source: Prediction, source_size: tuple[int, int], target: Prediction, target_size: tuple[int, int],
+        learning_rate: float,
+    ) -> tuple[Tensor, ...]: ...  # fmt: skip
+
+    def tensors(self) -> dict[str, Tensor]: ...
+
+    def load(self, stored: Mapping[str, Tensor]) -> None: ...

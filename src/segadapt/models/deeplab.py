@@ -127,9 +127,17 @@ def outline(architecture: Architecture) -> DeepLabV2:
     return model
 
 
+def allocate(model: DeepLabV2) -> DeepLabV2:
+    """Gives an :func:`outline` memory on the CPU, its content undefined, and returns it."""
+    # ``to_empty`` does the same, but makes torch import its symbolic algebra: seconds a job.
+    empty = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in model.state_dict().items()}
+    model.load_state_dict(empty, assign=True)
+    return model
+
+
 def build(architecture: Architecture) -> DeepLabV2:
     """The network on the CPU in float32, initialised by ``initialise(model, seed=0, scheme="released")``."""
-    return initialise(outline(architecture).to_empty(device="cpu"), seed=0, scheme="released")
+    return initialise(allocate(outline(architecture)), seed=0, scheme="released")
 
 
 def deeplabv2(

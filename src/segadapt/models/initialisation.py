@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
 
-SCHEMES = ("released", "kaiming")
+SCHEMES = ("released", "kaiming", "torch")
 RELEASED_STD = 0.01
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -26,16 +26,25 @@ def _fill(tensor: Tensor, draw: Tensor) -> None:
         tensor.copy_(draw)
 
 
+def _fill_uniform(tensor: Tensor, fan_in: int, seed: int, name: str) -> None:
+    """Uniform in ±1/sqrt(fan_in)."""
+    uniform = 2.0 * torch.rand(tensor.shape, generator=_generator(seed, name)) - 1.0
+    _fill(tensor, uniform / math.sqrt(fan_in))
+
+
 def _initialise_convolution(module: nn.Conv2d, name: str, seed: int, scheme: str) -> None:
     fan_in = module.weight[0].numel()
+    if scheme == "torch":
+        for kind, tensor in module.named_parameters():
+            _fill_uniform(tensor, fan_in, seed, f"{name}.{kind}")
+        return
     is_head = module.bias is not None
     std = RELEASED_STD if scheme == "released" or is_head else math.sqrt(2.0 / fan_in)
     _fill(module.weight, std * torch.randn(module.weight.shape, generator=_generator(seed, f"{name}.weight")))
     if not is_head:
         return
     if scheme == "released":
-        uniform = 2.0 * torch.rand(module.bias.shape, generator=_generator(seed, f"{name}.bias")) - 1.0
-        _fill(module.bias, uniform / math.sqrt(fan_in))
+        _fill_uniform(module.bias, fan_in, seed, f"{name}.bias")
     else:
         nn.init.zeros_(module.bias)
 
@@ -48,6 +57,8 @@ def initialise(model: Model, seed: int, scheme: str = "released") -> Model:
     ±1/sqrt(fan_in) (MaxSquareLoss ``graphs/models/deeplab_multi.py``; PyTorch's default biases). It is meant
     to be loaded over; for training from scratch ``kaiming`` draws bias-free (backbone) convolutions from
     N(0, 2/fan_in) (He et al. 2015), head weights from N(0, 0.01²) and sets head biases to 0.
+    ``torch``, for discriminators, is what PyTorch's convolutions start from: weights and biases uniform in
+    ±1/sqrt(fan_in).
 
     The draws depend on ``seed`` and on each parameter's name and shape, on nothing else; torch's global random state
     is neither read nor moved. UserError for an unknown scheme.

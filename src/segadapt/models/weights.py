@@ -19,7 +19,7 @@ from segadapt.core.artifacts import sha256_json, write_bytes
 from segadapt.core.errors import UserError
 from segadapt.models.architecture import METADATA_KEY as ARCHITECTURE_KEY
 from segadapt.models.architecture import Architecture
-from segadapt.models.deeplab import DeepLabV2, outline
+from segadapt.models.deeplab import DeepLabV2, allocate, outline
 
 CONTENT_KEY = "sha256"
 METADATA_KEY = "metadata_sha256"
@@ -188,8 +188,7 @@ def open_model(path: Path | str) -> tuple[DeepLabV2, dict[str, str]]:
         )
     model = outline(architecture)
     _refuse_mismatch(Path(path), tensors, model.state_dict())
-    model = model.to_empty(device="cpu")
-    model.load_state_dict(tensors, strict=True)
+    allocate(model).load_state_dict(tensors, strict=True)
     return model, metadata
 
 

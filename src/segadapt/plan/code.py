@@ -25,8 +25,13 @@ NEUTRAL = {
 
 def code_hash(modules: Iterable[str]) -> str:
     """Hex digest over the import closure of fully named modules."""
+    return _code_hash(tuple(modules))
+
+
+@cache
+def _code_hash(modules: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for module in sorted(_closure(tuple(modules))):
+    for module in sorted(_closure(modules)):
         digest.update(f"{module}\n{_module_hash(module)}\n".encode())
     return digest.hexdigest()[:20]
 
@@ -64,10 +69,18 @@ def _tree(module: str) -> ast.Module:
         raise UserError(f"{path}, line {error.lineno}: {error.msg}; correct this line") from error
 
 
+def _import_statements(module: str) -> list[ast.AST]:
+    """All of them, wherever they stand. Expressions, most of a tree, hold no statement and are passed over."""
+    nodes: list[ast.AST] = [_tree(module)]
+    for node in nodes:
+        nodes.extend(each for each in ast.iter_child_nodes(node) if not isinstance(each, ast.expr))
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 @cache
 def _imports(module: str) -> frozenset[str]:
     found = set()
-    for node in ast.walk(_tree(module)):
+    for node in _import_statements(module):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names if alias.name.startswith(PACKAGE) and _path(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith(PACKAGE):
@@ -81,7 +94,7 @@ def _defining_module(package: str, name: str) -> str:
         return f"{package}.{name}"
     path = _path(package)
     if path is not None and path.name == "__init__.py":
-        for node in ast.walk(_tree(package)):
+        for node in _import_statements(package):
             if isinstance(node, ast.ImportFrom) and any((each.asname or each.name) == name for each in node.names):
                 original = next(each.name for each in node.names if (each.asname or each.name) == name)
                 if (node.module or "").startswith(PACKAGE):

@@ -1,68 +1,133 @@
 """The figures that go with the tables of a preset."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from segadapt.core.job import Job
-from segadapt.core.parameters import MethodEntry
+from segadapt.core.parameters.root import SOURCE_ONLY
+from segadapt.plan.drawing import about_figure, figure
 from segadapt.plan.paper_figures import figure1, figure2, figure4
-from segadapt.plan.rows import SOURCE, UNADAPTED, is_multi, look
+from segadapt.plan.planner import Planner
+from segadapt.plan.report_jobs import Reporter
+from segadapt.plan.rows import ADAPT, SOURCE, SYMBOLS, UNADAPTED, Row, look, table_rows
 
-if TYPE_CHECKING:
-    from segadapt.plan.jobs import Planner
 
-
-def figures(planner: Planner, rows: set[str], methods: dict[str, MethodEntry]) -> list[Job]:
-    """Every figure of the tables that have these rows; the unadapted source model stands beside these methods."""
-    jobs = [figure1(planner)]
-    jobs += [classes_of(planner, name) for name in planner.parameters.experiments]
-    if "source_only" in rows:
-        jobs += [figure2(planner, methods), figure4(planner, methods)]
-        jobs += [qualitative(planner, methods), curves(planner, methods)] if methods else []
+def figures(reporter: Reporter) -> list[Job]:
+    """Every figure of the tables: of the paper, of each table, of each setting that shows other images."""
+    parameters, base = reporter.parameters, reporter.base
+    jobs = [figure1(base)]
+    jobs += [classes_of(reporter, name) for name, each in parameters.tables.items() if not each.sweeps]
+    jobs += [sensitivity(reporter, name) for name, each in parameters.tables.items() if each.sweeps]
+    for setting, planner in reporter.planners.items():
+        rows = _plain_rows(reporter, setting)
+        methods = _shown(planner, rows)
+        unadapted = any(row.method == SOURCE_ONLY for row in rows)
+        if setting is None and unadapted:
+            jobs += [figure2(reporter, rows), figure4(reporter, rows)]
+            jobs += [curves(reporter, methods)] if methods else []
+        if unadapted and methods and (setting is None or _shows_other_images(planner, base)):
+            jobs.append(qualitative(planner, methods))
     return jobs
 
 
-def qualitative(planner: Planner, methods: dict[str, MethodEntry]) -> Job:
+def _plain_rows(reporter: Reporter, setting: str | None) -> list[Row]:
+    """The rows of all tables in one setting, each once, without the cells of sweeps."""
+    parameters = reporter.parameters
+    every = [row for name in parameters.tables for row in table_rows(parameters, name)]
+    listed = {key for experiment in parameters.tables.values() for key in experiment.rows}
+    found = {row.key: row for row in every if row.setting == setting and row.key in listed}
+    return list(found.values())
+
+
+def _shown(planner: Planner, rows: list[Row]) -> list[str]:
+    """The trained methods among the rows, or those of them that the preset wants to be shown."""
+    wanted = planner.preset.figure_methods
+    trained = [row.method for row in rows if row.method in planner.methods and not planner.methods[row.method].ensemble]
+    return [name for name in trained if name in wanted or not wanted]
+
+
+def _shows_other_images(planner: Planner, base: Planner) -> bool:
+    ours, theirs = planner.preset, base.preset
+    return (ours.pretrain.source, ours.evaluate_on) != (theirs.pretrain.source, theirs.evaluate_on)
+
+
+def qualitative(planner: Planner, methods: list[str]) -> Job:
     """Target images with the predictions of the first seed's models: unadapted, then each method of ours."""
-    shown = {"source_only": (SOURCE, UNADAPTED["source_only"]["title"], False)}
-    shown |= {key: (key, each.title, is_multi(each)) for key, each in methods.items() if each.origin == "ours"}
+    shown = {SOURCE_ONLY: (SOURCE, UNADAPTED[SOURCE_ONLY]["title"])}
+    shown |= {key: (key, planner.methods[key].title) for key in methods if planner.methods[key].origin == "ours"}
     seed, preset = planner.parameters.seeds[0], planner.preset
-    inputs = {f"model/{key}": planner.model(name, seed) for key, (name, _, _) in shown.items()}
+    inputs = {f"model/{key}": planner.model(name, seed) for key, (name, _) in shown.items()}
     inputs |= {"source": planner.cache(preset.pretrain.source), "labelled": planner.cache(preset.evaluate_on)}
     config = {
-        "models": {key: {"title": title, **planner.network(multi)} for key, (_, title, multi) in shown.items()},
+        "models": {
+            key: {"title": title, **planner.network(planner.has_auxiliary_head(name))}
+            for key, (name, title) in shown.items()
+        },
         "images": list(preset.figure_rows),
     }
-    return planner.figure("figure", "qualitative", inputs, config, {"picture": "png"})
+    name = "qualitative" if planner.scene.name is None else f"qualitative_{planner.scene.name}"
+    return figure(planner, "figure", name, inputs, config, {"picture": "png"})
 
 
-def curves(planner: Planner, methods: dict[str, MethodEntry]) -> Job:
+def curves(reporter: Reporter, methods: list[str]) -> Job:
     """Losses and mIoU along the adaptation of every method and seed."""
-    seeds = planner.parameters.seeds
-    inputs = planner.row_metrics(("source_only", *methods))
-    rows = []
-    for key, method in methods.items():
-        training = planner.preset.refine if is_multi(method) else planner.preset.adapt
+    planner, seeds = reporter.base, reporter.parameters.seeds
+    inputs, rows = {}, []
+    for key in (SOURCE_ONLY, *methods):
+        inputs |= {f"metrics/{key}/{seed}": f"{planner.row_folder(key, seed)}/metrics.json" for seed in seeds}
+    for key in methods:
+        method = planner.methods[key]
         for seed in seeds:
             inputs[f"history/{key}/{seed}"] = planner.model(key, seed).replace("model.safetensors", "history.csv")
-        # A method with guidance starts from another source model, which no table scores.
-        about = {"key": key, "title": method.title, "look": look(key, planner.parameters.methods)}
-        rows.append(about | {"steps": training.steps, "from_source": not is_multi(method)})
-    config = planner.about_figure() | {"rows": rows, "seeds": list(seeds)}
-    return planner.figure("curves", "curves", inputs, config)
+        # A method with the auxiliary head starts from another source model, which no table scores.
+        about = {"key": key, "title": method.title, "look": look(key, reporter.parameters.methods)}
+        rows.append(about | {"steps": planner.training(method).steps, "from_source": method.stage == ADAPT})
+    config = about_figure(planner) | {"rows": rows, "seeds": list(seeds)}
+    return figure(planner, "curves", "curves", inputs, config)
 
 
-def classes_of(planner: Planner, table: str) -> Job:
+def classes_of(reporter: Reporter, table: str) -> Job:
     """IoU of every class, for the rows of one table."""
-    keys = planner.parameters.experiments[table].rows
-    methods, rows = planner.parameters.methods, []
-    for key in keys:
-        about = planner.row(key)
-        rows.append({"key": key, "title": about["title"], "origin": about["origin"], "look": look(key, methods)})
-    config = planner.about_figure() | {
+    parameters, keys = reporter.parameters, _listed(reporter, table)
+    rows = [row.about("key", "title", "origin") | {"look": look(row.method, parameters.methods)} for row in keys]
+    experiment, first = parameters.tables[table], reporter.planners[keys[0].setting]
+    config = about_figure(first) | {
         "rows": rows,
-        "seeds": list(planner.parameters.seeds),
-        "classes": planner.preset.model.classes,
+        "seeds": list(parameters.seeds),
+        "classes": experiment.classes or first.preset.model.classes,
     }
-    return planner.figure("bars", f"{table}_classes", planner.row_metrics(keys), config)
+    return figure(reporter.base, "bars", f"{table}_classes", reporter.metrics(keys), config)
+
+
+def _listed(reporter: Reporter, table: str) -> list[Row]:
+    """The rows that a table lists by name, without the cells of its sweeps."""
+    listed = reporter.parameters.tables[table].rows
+    return [row for row in table_rows(reporter.parameters, table) if row.key in listed]
+
+
+def sensitivity(reporter: Reporter, table: str) -> Job:
+    """mIoU over each parameter that a table sweeps, the paper's points beside ours on the paper's data."""
+    parameters, experiment = reporter.parameters, reporter.parameters.tables[table]
+    cells = table_rows(parameters, table)[len(experiment.rows) :]
+    inputs, panels = reporter.metrics(cells), []
+    for sweep in experiment.sweeps:
+        own, cells = cells[: len(sweep.values)], cells[len(sweep.values) :]
+        points = [
+            {"key": row.key, "value": value, "paper_row": row.paper_row}
+            for row, value in zip(own, sweep.values, strict=True)
+        ]
+        title = own[0].title.rpartition(", ")[0]
+        panels.append(
+            {
+                "title": title,
+                "symbol": SYMBOLS.get(sweep.parameter, sweep.parameter),
+                "look": look(own[0].method, parameters.methods),
+                "points": points,
+            }
+        )
+    is_paper_data = reporter.about_table(table_rows(parameters, table))["is_paper_data"]
+    if experiment.published is not None and is_paper_data:
+        inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
+    config = about_figure(reporter.base) | {
+        "panels": panels,
+        "seeds": list(parameters.seeds),
+        "published": experiment.published if is_paper_data else None,
+    }
+    return figure(reporter.base, "sensitivity", f"{table}_sensitivity", inputs, config)

@@ -1,15 +1,13 @@
 """The figures of the paper that can be drawn again: 1, 2 and 4. (3 is a sketch, 5 needs Office-31.)"""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from segadapt.core.job import Job
-from segadapt.core.parameters import MethodEntry
-from segadapt.plan.rows import SOURCE, UNADAPTED, look
-
-if TYPE_CHECKING:
-    from segadapt.plan.jobs import Planner
+from segadapt.core.parameters.root import SOURCE_ONLY
+from segadapt.plan.drawing import about_figure, figure
+from segadapt.plan.planner import Planner
+from segadapt.plan.report_jobs import Reporter
+from segadapt.plan.rows import SOURCE, Row, look
 
 GAMMA = 0.05
 """Of the scaled entropy in Figure 1; the paper does not say its own."""
@@ -19,31 +17,38 @@ _SHOWN = "MaxSquare"
 
 def figure1(planner: Planner) -> Job:
     """Slopes of the target losses for two classes: no data, no model."""
-    return planner.figure("slopes", "figure1", {}, {"gamma": GAMMA})
+    return figure(planner, "slopes", "figure1", {}, {"gamma": GAMMA})
 
 
-def figure2(planner: Planner, methods: dict[str, MethodEntry]) -> Job:
+def figure2(reporter: Reporter, rows: list[Row]) -> Job:
     """Mean probability against IoU of every class, of the first seed's models."""
-    seed, inputs, models = planner.parameters.seeds[0], {"labelled": planner.cache(planner.preset.evaluate_on)}, {}
-    for row in _rows(planner, methods):
-        key, model = row["key"], SOURCE if row["key"] == "source_only" else row["key"]
-        inputs |= {f"model/{key}": planner.model(model, seed), f"confusion/{key}": planner.confusion(key, seed)}
+    planner, seed = reporter.base, reporter.parameters.seeds[0]
+    inputs, models = {"labelled": planner.cache(planner.preset.evaluate_on)}, {}
+    for row in _two(planner, rows):
+        key = row["key"]
+        inputs[f"model/{key}"] = planner.model(SOURCE if key == SOURCE_ONLY else key, seed)
+        inputs[f"confusion/{key}"] = f"{planner.row_folder(key, seed)}/confusion.safetensors"
         models[key] = {"title": row["title"], "look": row["look"], **planner.network(auxiliary=False)}
-    config = {"models": models, "data_note": planner.preset.data_note}
-    return planner.figure("confidence", "figure2", inputs, config)
+    return figure(planner, "confidence", "figure2", inputs, {"models": models, "data_note": planner.preset.data_note})
 
 
-def figure4(planner: Planner, methods: dict[str, MethodEntry]) -> Job:
+def figure4(reporter: Reporter, rows: list[Row]) -> Job:
     """Frequency against IoU of every class, of all seeds."""
-    rows, seeds = _rows(planner, methods), planner.parameters.seeds
-    inputs = {f"confusion/{row['key']}/{seed}": planner.confusion(row["key"], seed) for row in rows for seed in seeds}
-    config = planner.about_figure() | {"rows": rows, "seeds": list(seeds), "classes": planner.preset.model.classes}
-    return planner.figure("frequency", "figure4", inputs, config)
+    planner, seeds = reporter.base, reporter.parameters.seeds
+    two = _two(planner, rows)
+    inputs = {
+        f"confusion/{row['key']}/{seed}": f"{planner.row_folder(row['key'], seed)}/confusion.safetensors"
+        for row in two
+        for seed in seeds
+    }
+    config = about_figure(planner) | {"rows": two, "seeds": list(seeds), "classes": planner.preset.model.classes}
+    return figure(planner, "frequency", "figure4", inputs, config)
 
 
-def _rows(planner: Planner, methods: dict[str, MethodEntry]) -> list[dict[str, Any]]:
+def _two(planner: Planner, rows: list[Row]) -> list[dict[str, Any]]:
     """The unadapted source model and, if a table has it, the first method that stands for the paper's MaxSquare."""
-    adapted = [key for key, method in methods.items() if method.paper_row == _SHOWN and method.guidance is None]
-    titles = {"source_only": UNADAPTED["source_only"]["title"]} | {key: methods[key].title for key in adapted[:1]}
+    plain = [row for row in rows if row.method in planner.methods and not planner.has_auxiliary_head(row.method)]
+    adapted = [row for row in plain if row.paper_row == _SHOWN]
+    shown = [row for row in rows if row.method == SOURCE_ONLY] + adapted[:1]
     known = planner.parameters.methods
-    return [{"key": key, "title": title, "look": look(key, known)} for key, title in titles.items()]
+    return [{"key": row.key, "title": row.title, "look": look(row.method, known)} for row in shown]

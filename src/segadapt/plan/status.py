@@ -8,7 +8,9 @@ nothing it was made from, and the card of a job that must run is newer than its 
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from segadapt.core.artifacts import sha256_file, write_json
@@ -35,12 +37,14 @@ class Status:
 def statuses(plan: Plan) -> list[Status]:
     """The status of every job, in the plan's order (upstream first)."""
     done: dict[str, Status] = {}
+    # Initial weights are large, and many jobs read them.
+    outside = cache(lambda path: sha256_file(Path(path)) if os.path.exists(path) else None)
     for job in plan.jobs:
-        done[job.name] = _status(job, plan, done)
+        done[job.name] = _status(job, plan, done, outside)
     return list(done.values())
 
 
-def _status(job: Job, plan: Plan, done: dict[str, Status]) -> Status:
+def _status(job: Job, plan: Plan, done: dict[str, Status], outside: Callable[[str], str | None]) -> Status:
     record = read_provenance(Path(job.provenance))
     if record is None:
         return Status(job, "missing", {})
@@ -63,18 +67,21 @@ def _status(job: Job, plan: Plan, done: dict[str, Status]) -> Status:
                 return Status(job, f"upstream ({maker.name}: {done[maker.name].state})", {})
             current = done[maker.name].output_hashes.get(path)
         else:
-            current = sha256_file(Path(path)) if os.path.exists(path) else None
+            current = outside(path)
         if current != record["input_sha256"].get(role):
             return Status(job, f"input differs ({path})", {})
     return Status(job, "ok", hashes)
 
 
 def write_cards(plan: Plan) -> None:
-    """Writes every card whose content changed; the others are left as they are."""
+    """Writes every card whose content changed; the others are left as they are.
+
+    They need not outlast a power cut, for every run compares them; flushing each would take most of a run's start.
+    """
     for job in plan.jobs:
         path, content = Path(job.card), job.as_card()
         if not path.is_file() or _content(path) != content:
-            write_json(path, content)
+            write_json(path, content, lasting=False)
 
 
 def _content(path: Path):

@@ -111,7 +111,8 @@ def comparison_markdown(records: Sequence[Mapping[str, str]], title: str, entrie
             + "\n"
         )
     first = records[0]
-    facts = {name: escape(first[name]) for name in ("baseline", "images", "samples")}
+    facts = {name: escape(first[name]) for name in ("images", "samples")}
+    facts["baseline"] = " or ".join(dict.fromkeys(escape(record["baseline"]) for record in records))
     lines += [_MEANING.strip().format(**facts), ""]
     heads = ("method", "origin", "pairs", first["primary"], "baseline", "difference ± sd", "95 % over seeds")
     lines.append(row_line([*heads, "95 % over images"]))

@@ -8,7 +8,7 @@ import pandas
 
 from segadapt.reporting.highlight import best_own, groups
 from segadapt.reporting.markdown import provenance_lines
-from segadapt.reporting.table import class_columns, read_cells
+from segadapt.reporting.table import class_columns, further_means, read_cells
 
 WIDTH = 160
 """Characters a line."""
@@ -41,7 +41,8 @@ def print_table(csv_path: Path, file: TextIO | None = None) -> None:
 def table_lines(cells: pandas.DataFrame, bold: bool = False) -> list[str]:
     """The lines of the table, from the cells of ``read_cells``."""
     classes = class_columns(cells.columns)
-    trailing = ["mIoU", "mIoU_sd", "seeds", "paper_mIoU", "delta"]
+    further = [column for name in further_means(classes) for column in (name, f"{name}_sd")]
+    trailing = ["mIoU", "mIoU_sd", *further, "seeds", "paper_mIoU", "delta"]
     numbers = [*classes, *(name for name in trailing if name == "mIoU" or (cells[name] != "").any())]
     titles = {name: _SHORT.get(name, name[:5]) for name in numbers}
     widths = {name: max(len(titles[name]), *(len(value) for value in cells[name]), 1) for name in numbers}

@@ -1,42 +1,56 @@
 """Where a cell of a result table comes from, read from the table's provenance alone."""
 
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
-from segadapt.reporting.lineage import Record, chain, is_made
-
-_TRAINING_STAGES = ("pretrain", "adapt", "refine")
+from segadapt.reporting.lineage import Record, chain, is_made, missing_rows
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One row of a table, or one class of it. ``values`` are fractions, one a seed; ``jobs`` are upstream first."""
+    """One row of a table, or one class of it.
+
+    ``values`` are fractions, one a seed; ``jobs`` are upstream first, and ``ends`` the fingerprints of those among
+    them whose files the table was made from.
+    """
 
     table: Record
+    key: str
     title: str
     column: str
     values: list[float | None]
     jobs: list[Record]
+    ends: tuple[str, ...]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The table's part of the parameters."""
+        return self.table["identity"]["config"]
 
     @property
     def seeds(self) -> list[int]:
-        return self.table["identity"]["config"]["seeds"]
+        return self.config["seeds"]
+
+    @property
+    def scored(self) -> list[Record]:
+        """The evaluations of the row, one a seed; after them those of a row that it is compared with."""
+        by_fingerprint = {job["fingerprint"]: job for job in self.jobs}
+        return [by_fingerprint[end] for end in self.ends if "metrics" in by_fingerprint[end]["outputs"]]
 
     @property
     def metrics(self) -> list[str]:
         """The metrics files of the row, one a seed."""
-        return [job["outputs"]["metrics"]["path"] for job in self.jobs if "metrics" in job["outputs"]]
+        return [job["outputs"]["metrics"]["path"] for job in self.scored]
 
     @property
-    def training(self) -> Record:
-        """The training job that gives the row its name, with the first seed."""
-        scored = next(job for job in self.jobs if "metrics" in job["outputs"])
-        model = scored["identity"]["inputs"]["model"]
-        return next(job for job in self.jobs if any(each["path"] == model for each in job["outputs"].values()))
+    def trainings(self) -> list[Record]:
+        """The job that trained what was scored with the first seed; several for an ensemble."""
+        inputs = self.scored[0]["identity"]["inputs"]
+        models = {path for role, path in inputs.items() if role.split("/")[0] == "model"}
+        return [job for job in self.jobs if models & {each["path"] for each in job["outputs"].values()}]
 
     def outside_files(self) -> dict[str, str]:
         """Files that no job made, such as initial weights, with their SHA-256."""
@@ -47,10 +61,17 @@ class Explanation:
             if not is_made(path)
         }
 
+    def data_manifests(self) -> dict[str, str]:
+        """The manifests of the data sets, each of which holds the hash of every image, with their SHA-256."""
+        stages = ("render", "prepare")
+        made = [job["outputs"]["manifest"] for job in self.jobs if job["identity"]["stage"] in stages]
+        return {each["path"]: each["sha256"] for each in made}
+
     def remake(self) -> str:
         """The command that makes the row's metrics anew where they are missing or out of date."""
-        preset = self.table["identity"]["config"]["preset"]
-        return f"snakemake --cores 2 {' '.join(self.metrics)} --config preset={preset}"
+        seeds = ",".join(map(str, self.seeds))
+        chosen = f"preset={self.config['preset']} protocol={self.config['protocol']} 'seeds=[{seeds}]'"
+        return f"snakemake --cores 2 {' '.join(self.metrics)} --config {chosen}"
 
 
 def read_lineage(table: Path) -> Record:
@@ -72,79 +93,25 @@ def explain(table: Path, method: str, column: str | None = None) -> Explanation:
     """
     record = read_lineage(table)
     lineage = record["lineage"]
-    rows = {name.casefold(): row for row in lineage["rows"] for name in (row["title"], row["key"])}
-    row = rows.get(method.casefold())
+    row = _by_name(lineage["rows"]).get(method.casefold())
+    missing = missing_rows(record["identity"]["config"])
+    asked = _by_name(record["identity"]["config"]["rows"]).get(method.casefold(), {"key": None})
+    if asked["key"] in missing:
+        raise UserError(f"{table} is partial and lacks the row '{method}': {missing[asked['key']]}")
     if row is None:
         known = ", ".join(each["key"] for each in lineage["rows"])
         raise UserError(f"{table} has no traced row '{method}'; it has {known}; published rows come from the paper")
+    if not row["values"]:
+        raise UserError(f"{table} holds no scores; explain a row of the table that it goes with")
     columns = {name.casefold(): name for name in row["values"]}
     name = columns.get((column or "mIoU").casefold())
     if name is None:
         raise UserError(f"{table} has no column '{column}'; it has {', '.join(row['values'])}")
-    ends = [fingerprint for seed in row["made_by"] for fingerprint in seed]
+    ends = tuple(dict.fromkeys(fingerprint for seed in row["made_by"] for fingerprint in seed))
     jobs = [lineage["jobs"][each] for each in chain(lineage["jobs"], ends)]
-    return Explanation(record, row["title"], name, row["values"][name], jobs)
+    return Explanation(record, row["key"], row["title"], name, row["values"][name], jobs, ends)
 
 
-def as_text(found: Explanation) -> str:
-    """The explanation for a terminal."""
-    return "\n\n".join([_value(found), _chain(found), _parameters(found), _cost(found), _files(found), _remake(found)])
-
-
-def _value(found: Explanation) -> str:
-    known = [100 * value for value in found.values if value is not None]
-    lines = [f"{found.title}, {found.column}"]
-    if known:
-        spread = f" ± {statistics.stdev(known):.1f}" if len(known) > 1 else ""
-        lines[0] += f": {statistics.mean(known):.1f}{spread} %"
-    for seed, value in zip(found.seeds, found.values, strict=True):
-        lines.append(f"  seed {seed}: " + ("class absent" if value is None else f"{100 * value:.2f} %"))
-    return "\n".join(lines)
-
-
-def _chain(found: Explanation) -> str:
-    lines = ["Made by"]
-    lines += [f"  {job['identity']['name']:38s} {job['seconds']:9.1f} s   commit {job['commit']}" for job in found.jobs]
-    return "\n".join(lines)
-
-
-def _parameters(found: Explanation) -> str:
-    config, table = found.training["identity"]["config"], found.table["identity"]["config"]
-    lines = [f"Parameters (preset {table['preset']}, protocol {table['protocol']})"]
-    for section in ("method", "training", "protocol", "model"):
-        for key, value in flat(config.get(section, {})):
-            lines.append(f"  {section}.{key}: {value}")
-    return "\n".join(lines)
-
-
-def flat(section: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Nested keys as dotted paths, in their order."""
-    found = []
-    for key, value in section.items():
-        inner = flat(value) if isinstance(value, dict) else []
-        found += [(f"{key}.{below}", each) for below, each in inner] or [(key, value)]
-    return found
-
-
-def _cost(found: Explanation) -> str:
-    training = [job for job in found.jobs if job["identity"]["stage"] in _TRAINING_STAGES]
-    hours = {kind: sum(job.get(kind, 0.0) for job in found.jobs) / 3600 for kind in ("cpu_seconds", "gpu_seconds")}
-    lines = [
-        "Machine and cost",
-        *(f"  {machine}" for machine in sorted({job["machine"] for job in found.jobs})),
-        f"  {hours['cpu_seconds']:.3f} CPU-hours and {hours['gpu_seconds']:.3f} GPU-hours, all seeds and inputs; "
-        f"peak memory {max(job['peak_memory_mib'] for job in training or found.jobs)} MiB",
-    ]
-    return "\n".join(lines)
-
-
-def _files(found: Explanation) -> str:
-    made = {each["path"]: each["sha256"] for job in found.jobs for each in job["outputs"].values()}
-    lines = ["Files (SHA-256)"]
-    lines += [f"  {sha256[:16]}  {path}" for path, sha256 in (found.outside_files() | made).items()]
-    return "\n".join(lines)
-
-
-def _remake(found: Explanation) -> str:
-    commits = sorted({job["commit"] for job in found.jobs})
-    return f"Remake (at commit {', '.join(commits)})\n  {found.remake()}"
+def _by_name(rows: list[Record]) -> dict[str, Record]:
+    """Rows by title and by key, in lower case."""
+    return {name.casefold(): row for row in rows for name in (row["title"], row["key"])}

@@ -2,7 +2,7 @@
 
 import pandas
 
-from segadapt.reporting.table import class_columns
+from segadapt.reporting.table import class_columns, further_means
 
 ORIGIN_TITLES = {
     "ours": "Measured here",
@@ -12,8 +12,15 @@ ORIGIN_TITLES = {
 
 
 def score_columns(cells: pandas.DataFrame) -> list[str]:
-    """The columns that hold IoU percentages of a row: the classes and mIoU."""
-    return [*class_columns(cells.columns), "mIoU"]
+    """The columns that hold IoU percentages of a row: the classes and their means."""
+    classes = class_columns(cells.columns)
+    return [*classes, "mIoU", *further_means(classes)]
+
+
+def number_columns(cells: pandas.DataFrame) -> set[str]:
+    """All columns that hold numbers."""
+    scores = score_columns(cells)
+    return {*scores, *(f"{name}_sd" for name in scores), "seeds", "paper_mIoU", "delta", "gpu_hours"}
 
 
 def best_own(cells: pandas.DataFrame) -> set[tuple[int, str]]:

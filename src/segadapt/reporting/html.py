@@ -4,7 +4,7 @@ import jinja2
 import pandas
 
 from segadapt.labels import CLASS_SETS
-from segadapt.reporting.highlight import ORIGIN_TITLES, best_own, groups, score_columns
+from segadapt.reporting.highlight import ORIGIN_TITLES, best_own, groups, number_columns, score_columns
 from segadapt.reporting.table import class_columns
 
 _TEMPLATE = """\
@@ -110,21 +110,19 @@ def _columns(cells: pandas.DataFrame) -> list[dict]:
     classes = class_columns(cells.columns)
     palette = next((each.palette for each in CLASS_SETS.values() if list(each.classes) == classes), ())
     colours = {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in zip(classes, palette, strict=False)}
-    return [{"name": name, "number": _is_number(cells, name), "colour": colours.get(name)} for name in cells.columns]
+    return [
+        {"name": name, "number": name in number_columns(cells), "colour": colours.get(name)} for name in cells.columns
+    ]
 
 
 def _row(cells: pandas.DataFrame, position: int, best: set[tuple[int, str]]) -> list[dict]:
     row = []
     for name in cells.columns:
         text = cells[name].iloc[position]
-        classes = ["n"] if _is_number(cells, name) else []
+        classes = ["n"] if name in number_columns(cells) else []
         classes += ["total"] if name == "mIoU" else []
         classes += ["best"] if (position, name) in best else []
         shaded = name in score_columns(cells) and text
         heat = f"{_STRONGEST_SHADE * float(text) / 100:.3f}" if shaded else ""
         row.append({"text": text, "classes": " ".join(classes), "heat": heat})
     return row
-
-
-def _is_number(cells: pandas.DataFrame, name: str) -> bool:
-    return name in {*score_columns(cells), "mIoU_sd", "seeds", "paper_mIoU", "delta", "gpu_hours"}

@@ -104,8 +104,11 @@ def chain(jobs: dict[str, Record], ends: Iterable[str]) -> list[str]:
 
 
 def row_inputs(inputs: dict[str, str], key: str, seed: int) -> dict[str, str]:
-    """Those of a table's inputs that belong to one row and seed: the roles ``<what>/<key>/<seed>``."""
-    return {role: path for role, path in inputs.items() if role.split("/")[1:] == [key, str(seed)]}
+    """Those of a table's inputs that belong to one row and seed: the roles ``<what>/<key>/<seed>``.
+
+    A key may hold slashes: ``rome/maxsquare``.
+    """
+    return {role: path for role, path in inputs.items() if role.partition("/")[2] == f"{key}/{seed}"}
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,14 @@ class TracedRow:
 
 
 def trace_rows(job: Job, tracer: Tracer) -> tuple[list[TracedRow], list[dict[str, str]]]:
-    """The rows of a table's job that can be traced, and those that cannot, with the reason why; stderr says so too."""
+    """The rows of a table's job that can be traced, and those that cannot, with the reason why; stderr says so too.
+
+    Rows that a partial table lacks are in neither.
+    """
     kept, left_out = [], []
     for row in job.config["rows"]:
+        if row["key"] in missing_rows(job.config):
+            continue
         inputs = [row_inputs(job.inputs, row["key"], seed) for seed in job.config["seeds"]]
         try:
             made_by = [sorted({tracer.trace_file(path) for path in each.values()}) for each in inputs]
@@ -137,11 +145,23 @@ def trace_rows(job: Job, tracer: Tracer) -> tuple[list[TracedRow], list[dict[str
     return kept, left_out
 
 
+def missing_rows(config: dict[str, Any]) -> dict[str, str]:
+    """Key of each row of a partial table that is not there to the jobs that failed; empty for a whole table."""
+    return config.get("missing", {})
+
+
+def missing_note(config: dict[str, Any]) -> str:
+    """One sentence on the rows that a partial table lacks, or ""."""
+    missing = missing_rows(config)
+    rows = [f"{row['title']} ({missing[row['key']]})" for row in config["rows"] if row["key"] in missing]
+    return f"This table is partial. Missing: {'; '.join(rows)}." if rows else ""
+
+
 def notes(job: Job, left_out: list[dict[str, str]], warn: bool = True) -> str:
     """A table's warning: what its data are not (if ``warn``), and which rows are missing and why."""
     sentences = [job.config["data_note"]] if warn else []
     sentences += [f"Left out, because it cannot be traced: {each['title']} ({each['why']})." for each in left_out]
-    return " ".join(sentences)
+    return " ".join([*sentences, *filter(None, [missing_note(job.config)])])
 
 
 def _short(sha256: str | None) -> str:

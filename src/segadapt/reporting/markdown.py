@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 import pandas
 
-from segadapt.reporting.highlight import best_own
-from segadapt.reporting.table import class_columns
+from segadapt.reporting.highlight import best_own, number_columns
 
 
 def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], note: str) -> str:
@@ -24,8 +23,8 @@ def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], 
         "bold: best value measured here; empty: not run or not reported."
     )
     lines += ["", row_line([escape(name) for name in cells.columns])]
-    left = set(cells.columns) - {*class_columns(cells.columns), "mIoU", "mIoU_sd", "seeds", "paper_mIoU", "delta"}
-    lines.append(row_line(["---" if name in left else "---:" for name in cells.columns]))
+    numbers = number_columns(cells) - {"gpu_hours"}
+    lines.append(row_line(["---:" if name in numbers else "---" for name in cells.columns]))
     best = best_own(cells)
     for position, values in enumerate(cells.itertuples(index=False, name=None)):
         shown = [

@@ -7,7 +7,7 @@ from typing import Any
 import pandas
 
 from segadapt.core.variants import LABEL_SIZES, last_step_variants
-from segadapt.reporting.selection import STEP_HABITS, chosen_step
+from segadapt.reporting.selection import STEP_HABITS, choices, chosen_step
 
 Values = dict[str, list[float | None]]
 """Fractions in [0, 1] by column, one a seed; None where it was not run or no class was there."""
@@ -26,21 +26,21 @@ def protocol_values(metrics: Sequence[Mapping[str, Any]], primary_size: str) -> 
         primary_size: The label size of the protocol's primary number, by which the oracle chooses.
     """
     values: Values = {f"mIoU {name}": [each["variants"].get(name) for each in metrics] for name in _variant_names()}
+    kept = [choices(each) for each in metrics]
     for habit in STEP_HABITS:
         for size in LABEL_SIZES:
             values[f"mIoU {size} {habit}"] = [
-                chosen_step(each["steps"], habit, primary_size)[size] if each["steps"] else None for each in metrics
+                chosen_step(steps, habit, primary_size)[size] if steps else None for steps in kept
             ]
     return values
 
 
 def protocol_steps(metrics: Sequence[Mapping[str, Any]], primary_size: str) -> dict[str, list[int | None]]:
     """Which step each habit scores, one a seed; None where no snapshots were kept to choose among."""
-    steps = {"last step": [max((step["step"] for step in each["steps"]), default=None) for each in metrics]}
+    kept = [choices(each) for each in metrics]
+    steps = {"last step": [max((step["step"] for step in each), default=None) for each in kept]}
     for habit in STEP_HABITS:
-        steps[habit] = [
-            chosen_step(each["steps"], habit, primary_size)["step"] if each["steps"] else None for each in metrics
-        ]
+        steps[habit] = [chosen_step(each, habit, primary_size)["step"] if each else None for each in kept]
     return steps
 
 

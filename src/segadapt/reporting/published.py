@@ -1,7 +1,9 @@
 """The numbers printed in the paper, read from ``results/published``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas
 
@@ -9,7 +11,9 @@ from segadapt.core.errors import UserError
 
 PUBLISHED = Path("results/published")
 
-_MEAN_COLUMNS = {2: {"mIoU": 19}, 3: {"mIoU16": 16, "mIoU13": 13}, 6: {"mIoU": 13}}
+_BACKBONE, _CLASSES = "ResNet-101", 19
+"""Of tables 4 and 5, which do not repeat them."""
+_SYMBOLS = {"lambda_T": "λ_T", "alpha": "α", "delta": "δ"}
 
 
 @dataclass(frozen=True)
@@ -40,30 +44,59 @@ def published_frame(table: int, folder: Path = PUBLISHED) -> pandas.DataFrame:
 
 
 def published_rows(table: int, city: str | None = None, folder: Path = PUBLISHED) -> list[PublishedRow]:
-    """The rows of a table with one column a class (2, 3 or 6), in the paper's order.
+    """The rows of tables 2 to 6, in the paper's order.
+
+    Rows of tables 4 and 5, which the paper gives by parts and by parameters, are named as ours are: ``MaxSquare+IW``,
+    ``MaxSquare, λ_T = 0.5``. They have no classes.
 
     Args:
-        table: 2 (19 classes), 3 (16 classes) or 6 (13 classes).
-        city: For table 6, and only there: Rome, Rio, Tokyo or Taipei.
+        table: 2 (19 classes), 3 (16 classes), 4 and 5 (means over 19), or 6 (13 classes).
+        city: For table 6, and only there: Rome, Rio, Tokyo or Taipei; None for all, named ``Rome: MaxSquare``.
         folder: Where ``paper_table<n>.csv`` lies.
     """
-    if table not in _MEAN_COLUMNS:
-        raise UserError(f"published table {table} has no columns for classes; choose 2, 3 or 6")
+    if table not in _READERS:
+        raise UserError(f"published table {table} has no rows of segmentation; choose one of {sorted(_READERS)}")
     frame = published_frame(table, folder)
-    cities = list(frame["city"].unique()) if "city" in frame else [None]
+    cities = [None, *frame["city"].unique()] if "city" in frame else [None]
     if city not in cities:
         raise UserError(f"published table {table} has no rows for city {city!r}; choose one of {cities}")
     if city is not None:
         frame = frame[frame["city"] == city]
-    means = _MEAN_COLUMNS[table]
-    classes = [name for name in frame.columns if name not in {"city", "method", "backbone", "origin", *means}]
-    return [
-        PublishedRow(
-            method=row["method"],
+    return [_READERS[table](row, named=city is None) for row in frame.to_dict("records")]
+
+
+def _by_class(means: dict[str, int]) -> Callable[..., PublishedRow]:
+    about = {"city", "method", "backbone", "origin", *means}
+
+    def read(row: dict[str, Any], named: bool) -> PublishedRow:
+        before = f"{row['city']}: " if named and "city" in row else ""
+        return PublishedRow(
+            method=before + row["method"],
             backbone=row.get("backbone", ""),
             origin=row["origin"],
-            iou={name: row[name] for name in classes if not pandas.isna(row[name])},
+            iou={name: row[name] for name in row if name not in about and not pandas.isna(row[name])},
             miou={count: row[name] for name, count in means.items() if not pandas.isna(row[name])},
         )
-        for row in frame.to_dict("records")
-    ]
+
+    return read
+
+
+def _by_parts(row: dict[str, Any], named: bool) -> PublishedRow:
+    parts = [name for key, name in (("maxsquare", "MaxSquare"), ("iw", "IW"), ("multi", "Multi")) if row[key]]
+    if row["entropy"]:
+        parts.insert(0, "MinEnt" if parts else "MinEnt-dagger")
+    return PublishedRow("+".join(parts), _BACKBONE, "paper", {}, {_CLASSES: row["mIoU"]})
+
+
+def _by_parameter(row: dict[str, Any], named: bool) -> PublishedRow:
+    name = f"{row['method']}, {_SYMBOLS[row['parameter']]} = {row['value']:g}"
+    return PublishedRow(name, _BACKBONE, "paper", {}, {_CLASSES: row["mIoU"]})
+
+
+_READERS = {
+    2: _by_class({"mIoU": 19}),
+    3: _by_class({"mIoU16": 16, "mIoU13": 13}),
+    4: _by_parts,
+    5: _by_parameter,
+    6: _by_class({"mIoU": 13}),
+}

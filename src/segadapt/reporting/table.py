@@ -9,14 +9,14 @@ import numpy
 import pandas
 
 from segadapt.core.errors import UserError
-from segadapt.labels import ClassSet
+from segadapt.labels import SYNTHIA13, SYNTHIA16, ClassSet
 from segadapt.reporting.published import PublishedRow
 
 ORIGINS = ("ours", "control", "published")
 _LEADING = ("method", "backbone", "origin")
+_MEAN = ("mIoU", "mIoU_sd")
 _TRAILING = (
-    "mIoU", "mIoU_sd", "seeds", "paper_mIoU", "delta", "selection", "protocol", "eval_size", "preset", "gpu_hours",
-    "commit",
+    "seeds", "paper_mIoU", "delta", "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit",
 )  # fmt: skip
 _TEXT = {"method", "backbone", "origin", "selection", "protocol", "eval_size", "preset", "commit"}
 
@@ -61,8 +61,14 @@ class TableRow:
 
 
 def table_columns(classes: Sequence[str]) -> list[str]:
-    """The fixed columns of a table over these classes."""
-    return [*_LEADING, *classes, *_TRAILING]
+    """The fixed columns of a table over these classes; the 16 of SYNTHIA have a second mean, over 13 of them."""
+    further = [column for name in further_means(classes) for column in (name, f"{name}_sd")]
+    return [*_LEADING, *classes, *_MEAN, *further, *_TRAILING]
+
+
+def further_means(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The means over a part of the classes that the field reports too, and their classes."""
+    return {"mIoU13": SYNTHIA13.classes} if tuple(classes) == SYNTHIA16.classes else {}
 
 
 def class_columns(columns: Sequence[str]) -> list[str]:
@@ -96,7 +102,8 @@ def build_table(
     """
     paper = {each.method: each for each in published}
     # A class that one published row does not report is reported by another.
-    missing = set(class_set.classes).difference(*(row.iou for row in published)) if published else None
+    by_class = [row.iou for row in published if row.iou]
+    missing = set(class_set.classes).difference(*by_class) if by_class else None
     if missing:
         raise UserError(f"the published rows have no classes {sorted(missing)} of {class_set.name}; leave them out")
     records = [_own_record(row, class_set, paper, paper_data) for row in rows]
@@ -119,10 +126,14 @@ def _own_record(row: TableRow, class_set: ClassSet, paper: dict[str, PublishedRo
     for name, iou_S in zip(class_set.classes, iou_SC.T, strict=True):
         present = iou_S[~numpy.isnan(iou_S)]
         record[name] = _percent(present.mean()) if present.size else None
-    miou_S = numpy.asarray(row.miou_per_seed, dtype=numpy.float64)
-    record["mIoU"] = _percent(miou_S.mean())
-    if row.seeds > 1:
-        record["mIoU_sd"] = _percent(miou_S.std(ddof=1))
+    means = {"mIoU": numpy.asarray(row.miou_per_seed, dtype=numpy.float64)}
+    for name, classes in further_means(class_set.classes).items():
+        part_SC = iou_SC[:, [class_set.classes.index(each) for each in classes]]
+        means[name] = numpy.array([iou_C[~numpy.isnan(iou_C)].mean() for iou_C in part_SC])
+    for name, miou_S in means.items():
+        record[name] = _percent(miou_S.mean())
+        if row.seeds > 1:
+            record[f"{name}_sd"] = _percent(miou_S.std(ddof=1))
     reference = paper.get(row.paper_method)
     if paper_data and reference is not None and len(class_set) in reference.miou:
         record["paper_mIoU"] = reference.miou[len(class_set)]
@@ -153,6 +164,8 @@ def _published_record(row: PublishedRow, class_set: ClassSet) -> dict:
     record = {"method": row.method, "backbone": row.backbone, "origin": "published"}
     record.update({name: row.iou.get(name) for name in class_set.classes})
     record["mIoU"] = row.miou.get(len(class_set))
+    for name, classes in further_means(class_set.classes).items():
+        record[name] = row.miou.get(len(classes))
     return record
 
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from segadapt.core.artifacts import sha256_file
+from segadapt.core.artifacts import sha256_file, sha256_json
 from segadapt.core.progress import progress
+from segadapt.core.provenance import read_provenance, record_is_genuine
 from segadapt.reporting.explain import read_lineage
-from segadapt.reporting.lineage import Record, chain
+from segadapt.reporting.lineage import Record, chain, provenance_of
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class Tampered:
 def verify(table: Path, root: Path = Path()) -> tuple[list[Tampered], list[str], int]:
     """Hashes everything behind ``table`` again: (what differs, what is not here, how many files agree).
 
-    Paths are relative to ``root``, the project's folder; the table's own files are sought beside the CSV, so that
-    a copy can be verified too. UserError if the table keeps no lineage.
+    The records beside the files are compared too, and the table's own with its checksum. Paths are relative to
+    ``root``, the project's folder; the table's own files are sought beside the CSV, so that a copy can be verified
+    too. UserError if the table keeps no lineage.
     """
     record = read_lineage(table)
     every_row = tuple(row["title"] for row in record["lineage"]["rows"])
@@ -32,7 +34,7 @@ def verify(table: Path, root: Path = Path()) -> tuple[list[Tampered], list[str],
     }
     for path, (sha256, rows) in _behind(record).items():
         expected.setdefault(root / path, (sha256, tuple(rows)))
-    differs, absent, agree = [], [], 0
+    differs, absent, agree = _records(record, table, root), [], 0
     for path, (sha256, rows) in progress(expected.items(), "verify", len(expected), "file"):
         if not path.is_file():
             absent.append(str(path))
@@ -43,16 +45,46 @@ def verify(table: Path, root: Path = Path()) -> tuple[list[Tampered], list[str],
     return differs, absent, agree
 
 
+def _records(record: Record, table: Path, root: Path) -> list[Tampered]:
+    """The records that are not what was written: the table's own, and those that lie beside the files."""
+    jobs, rows, found = record["lineage"]["jobs"], _rows_of_jobs(record), []
+    whole = record_is_genuine(record) and all(map(record_is_genuine, jobs.values()))
+    if not whole:
+        path = table.with_suffix(".provenance.json")
+        titles = tuple(row["title"] for row in record["lineage"]["rows"])
+        found.append(Tampered(path, str(record.get("checksum", record["fingerprint"])), sha256_file(path), titles))
+    for fingerprint, job in jobs.items():
+        for beside in sorted({provenance_of(each["path"]) for each in job["outputs"].values()}):
+            path = root / beside
+            # A job that was run again has other times, so records need not be equal.
+            if path.is_file() and not _is_record_of(fingerprint, read_provenance(path)):
+                found.append(Tampered(path, sha256_json(job), sha256_file(path), tuple(rows.get(fingerprint, ()))))
+    return found
+
+
+def _is_record_of(fingerprint: str, record: Record | None) -> bool:
+    return record is not None and record["fingerprint"] == fingerprint and record_is_genuine(record)
+
+
+def _rows_of_jobs(record: Record) -> dict[str, list[str]]:
+    """Fingerprint to the titles of the rows that need the job."""
+    jobs, titles = record["lineage"]["jobs"], {}
+    for row in record["lineage"]["rows"]:
+        for fingerprint in chain(jobs, [each for seed in row["made_by"] for each in seed]):
+            rows = titles.setdefault(fingerprint, [])
+            if row["title"] not in rows:
+                rows.append(row["title"])
+    return titles
+
+
 def _behind(record: Record) -> dict[str, tuple[str, list[str]]]:
     """Every file upstream of a table: path to (SHA-256, titles of the rows that need it)."""
     jobs, files = record["lineage"]["jobs"], {}
-    for row in record["lineage"]["rows"]:
-        for fingerprint in chain(jobs, [each for seed in row["made_by"] for each in seed]):
-            job = jobs[fingerprint]
-            read = {path: job["input_sha256"][role] for role, path in job["identity"]["inputs"].items()}
-            made = {each["path"]: each["sha256"] for each in job["outputs"].values()}
-            for path, sha256 in (read | made).items():
-                rows = files.setdefault(path, (sha256, []))[1]
-                if row["title"] not in rows:
-                    rows.append(row["title"])
+    for fingerprint, titles in _rows_of_jobs(record).items():
+        job = jobs[fingerprint]
+        read = {path: job["input_sha256"][role] for role, path in job["identity"]["inputs"].items()}
+        made = {each["path"]: each["sha256"] for each in job["outputs"].values()}
+        for path, sha256 in (read | made).items():
+            rows = files.setdefault(path, (sha256, []))[1]
+            rows += [title for title in titles if title not in rows]
     return files

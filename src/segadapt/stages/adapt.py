@@ -1,4 +1,4 @@
-"""Adapts a source model to the target's unlabelled images by one method."""
+"""Adapts a model to the target's unlabelled images by one method: a source model, or one at its initial weights."""
 
 from pathlib import Path
 
@@ -6,17 +6,19 @@ from segadapt.core.job import Job
 from segadapt.methods.composition import build_objective
 from segadapt.models import save_model
 from segadapt.stages.runner import main
-from segadapt.training.assembly import describe, make_trainer, trained_network
+from segadapt.training.assembly import describe, make_adversary, make_trainer
 from segadapt.training.compute import set_up_compute
+from segadapt.training.start import starting_network
 
 
 def adapt(job: Job, scratch: Path) -> None:
-    """From a source model to ``model.safetensors`` and ``history.csv``."""
+    """To ``model.safetensors`` and ``history.csv``."""
     method = job.config["method"]
     compute = set_up_compute(job.config["precision"], job.config["cpu_threads"])
     objective = build_objective(method, job.config["protocol"])
-    model = compute.place(trained_network(Path(job.inputs["model"]), job.config))
-    trainer = make_trainer(job, model, compute, scratch, objective, method["lambda_target"])
+    model = compute.place(starting_network(job))
+    adversary = make_adversary(job, model.num_classes, compute)
+    trainer = make_trainer(job, model, compute, scratch, objective, method["lambda_target"], adversary)
     trainer.run(job.name).write(Path(job.outputs["history"]))
     save_model(Path(job.outputs["model"]), model, describe(job, trainer))
 

@@ -9,6 +9,7 @@ from segadapt.core.provenance import read_provenance
 from segadapt.data.cache import PackedCache
 from segadapt.evaluation import metrics
 from segadapt.evaluation.cached import score_weights
+from segadapt.evaluation.ensembles import combined_record
 from segadapt.labels import CLASS_SETS
 from segadapt.stages.runner import main
 from segadapt.training.compute import set_up_compute
@@ -17,20 +18,23 @@ PRIMARY_ONLY = {"flip": False, "heads": False}
 
 
 def score(job: Job, scratch: Path) -> None:
-    """From a model and its snapshots to ``confusion.safetensors`` and ``metrics.json``."""
-    config, model, snapshots = job.config, Path(job.inputs["model"]), snapshot_paths(job.inputs)
+    """From a model (or those of an ensemble) and its snapshots to ``confusion.safetensors`` and ``metrics.json``."""
+    config, snapshots = job.config, snapshot_paths(job.inputs)
+    models = [Path(path) for role, path in job.inputs.items() if role.partition("/")[0] == "model"]
     compute = set_up_compute(config["precision"], config["cpu_threads"])
     caches = {role: PackedCache(Path(job.inputs[role])) for role in ("labelled", "target") if role in job.inputs}
     label_free = {}
     with progress_bar(job.name, len(caches["labelled"]) * (1 + len(snapshots)), unit="image") as bar:
-        evaluation, last = score_weights(model, config, compute, caches, config["habits"], bar.update)
+        evaluation, last = score_weights(models, config, compute, caches, config["habits"], bar.update)
         for step, path in snapshots.items():
-            snapshot, label_free[step] = score_weights(path, config, compute, caches, PRIMARY_ONLY, bar.update)
+            snapshot, label_free[step] = score_weights(
+                [path], config, compute, caches, PRIMARY_ONLY, bar.update, measures=False
+            )
             evaluation = evaluation.with_step(step, snapshot)
-    if snapshots:
+    if last is not None:
         label_free[None] = last
     evaluation.save(Path(job.outputs["confusion"]))
-    made_by = read_provenance(model.with_name("provenance.json")) or {}
+    made_by = combined_record([read_provenance(model.with_name("provenance.json")) or {} for model in models])
     class_set = CLASS_SETS[config["model"]["classes"]]
     numbers = metrics(evaluation, class_set, made_by, label_free, config.get("last_step"))
     write_json(Path(job.outputs["metrics"]), numbers)

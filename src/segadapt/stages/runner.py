@@ -3,7 +3,6 @@
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job, read_card
 from segadapt.core.locking import exclusive
+from segadapt.core.metering import Meter
 from segadapt.core.provenance import read_provenance, write_provenance
 
 Stage = Callable[[Job, Path], dict[str, Any] | None]
@@ -53,11 +53,11 @@ def run_card(stage: Stage, card: Path, processes: int | None = None) -> None:
             print(f"{job.name}: already made", file=sys.stderr)
         else:
             _remove_leftovers(job)
-            start = time.perf_counter()
-            more = stage(job, scratch)
-            seconds = time.perf_counter() - start
-            write_provenance(job, fingerprint, hashes, seconds, seconds if _uses_gpu() else 0.0, more)
-            print(f"{job.name}: done in {seconds:.1f} s", file=sys.stderr)
+            with Meter(scratch) as meter:
+                more = stage(job, scratch)
+                cost = meter.total()
+            write_provenance(job, fingerprint, hashes, cost, more)
+            print(f"{job.name}: done in {cost.seconds:.1f} s", file=sys.stderr)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -77,11 +77,6 @@ def _remove_leftovers(job: Job) -> None:
     for path in map(Path, (*job.outputs.values(), job.provenance)):
         for leftover in path.parent.glob(f".{path.name}.*.tmp"):
             leftover.unlink()
-
-
-def _uses_gpu() -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and torch.cuda.is_available()
 
 
 def _terminate(signal_number: int, frame: object) -> None:

@@ -15,21 +15,23 @@ from segadapt.stages.runner import main
 def assemble(job: Job, scratch: Path) -> dict[str, Any]:
     """From the evaluations of every row and seed to ``results/<table>_statistics.*``; returns the table's lineage.
 
-    A row whose chain of records is broken is left out, and all are if it is the control's; the note says so.
+    A row whose chain of records is broken is left out, and so are those whose control it is; the note says so.
     """
     config, tracer = job.config, Tracer()
     traced, left_out = trace_rows(job, tracer)
-    control = next((row for row in traced if row.about["key"] == config["baseline"]), None)
-    others = [row for row in traced if row is not control] if control else []
-    baseline = _evaluations(job, control.about["key"]) if control else []
-    cells, records, made_by = [], [], []
-    for row in others:
-        found = compare(_evaluations(job, row.about["key"]), baseline, row.about["title"], config)
+    by_key = {row.about["key"]: row for row in traced}
+    cells, records, shown = [], [], {}
+    for row in traced:
+        control = by_key.get(row.about["baseline"])
+        if control is None or control is row:
+            continue
+        both = [_evaluations(job, each.about["key"]) for each in (row, control)]
+        found = compare(*both, row.about["title"], config)
         cells.append(comparison_record(row.about, control.about["title"], found, config))
         # The control's jobs stand behind a difference as well.
         records.append(row.record(found.values()) | {"made_by": row.made_by + control.made_by})
-    for row in [control, *others] if others else []:
-        made_by += [read_json(Path(path))["model"] for path in row.metrics]
+        shown |= {each.about["key"]: each for each in (control, row)}
+    made_by = [read_json(Path(path))["model"] for row in shown.values() for path in row.metrics]
     header = TableHeader.of_models(config, notes(job, left_out), made_by)
     csv = Path(job.outputs["csv"])
     text = comparison_markdown(cells, csv.stem, header.entries(), header.data_note)

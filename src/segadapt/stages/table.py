@@ -7,21 +7,27 @@ from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting import TableHeader, build_table, published_rows, write_table
-from segadapt.reporting.lineage import Tracer, notes, trace_rows
-from segadapt.reporting.rows import row_values, table_row
+from segadapt.reporting.lineage import Tracer, missing_rows, notes, trace_rows
+from segadapt.reporting.rows import missing_row, row_values, table_row
 from segadapt.stages.runner import main
 
 
 def assemble(job: Job, scratch: Path) -> dict[str, Any]:
     """From the metrics of every row and seed to ``results/<table>.*``; returns the table's lineage.
 
-    A row whose chain of records is broken is left out; the table's note and stderr say so, and why.
+    A row whose chain of records is broken is left out; the table's note and stderr say so, and why. A row that the
+    configuration calls ``missing``, for a job of it failed, has no numbers (``segadapt.plan.partial``).
     """
     config, tracer = job.config, Tracer()
     class_set = CLASS_SETS[config["classes"]]
     rows, records, machines = [], [], set()
     traced, left_out = trace_rows(job, tracer)
-    for each in traced:
+    by_key = {each.about["key"]: each for each in traced}
+    for row in config["rows"]:
+        each = by_key.get(row["key"])
+        if each is None:
+            rows += [missing_row(row, config)] if row["key"] in missing_rows(config) else []
+            continue
         found = [read_json(Path(path)) for path in each.metrics]
         rows.append(table_row(each.about, found, config, class_set))
         machines.update(metrics["model"]["machine"] or "unknown" for metrics in found)

@@ -1,5 +1,6 @@
 """From a job's configuration to a network, a trainer or a predictor."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from segadapt.data.augment import Augmentation
 from segadapt.data.cache import PackedCache
 from segadapt.data.loader import BatchSource
 from segadapt.labels import CLASS_SETS
-from segadapt.methods import Objective
+from segadapt.methods import Adversary, Objective
 from segadapt.models import Architecture, BatchNormPolicy, DeepLabV2, build, open_model, to_input
 from segadapt.training.compute import Compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
@@ -99,7 +100,7 @@ def image_predictor(model: DeepLabV2, compute: Compute) -> Callable[[np.ndarray]
 
 def make_trainer(
     job: Job, model: DeepLabV2, compute: Compute, scratch: Path,
-    objective: Objective | None = None, lambda_target: float = 0.0,
+    objective: Objective | None = None, lambda_target: float = 0.0, adversary: Adversary | None = None,
 ) -> Trainer:  # fmt: skip
     """The trainer of a pretrain, adapt or refine job; the model must be on the compute's device."""
     settings, model_settings = job.config["training"], job.config["model"]
@@ -117,14 +118,25 @@ def make_trainer(
         optimiser=optimiser,
         loop=loop,
         source=_batch_source(job, "source", compute),
-        target=None if objective is None else _batch_source(job, "target", compute),
+        target=_batch_source(job, "target", compute) if objective or adversary else None,
         objective=objective,
         batch_norm=BatchNormPolicy(**model_settings["batch_norm"]),
         input_convention=model.architecture.input,
         compute=compute,
         store=StateStore(scratch),
         snapshots=Snapshots.of(job, scratch),
+        adversary=adversary,
     )
+
+
+def make_adversary(job: Job, num_classes: int, compute: Compute) -> Adversary | None:
+    """The adversary of an adaptation job, its discriminators on the device; None if its method has none."""
+    settings = job.config["method"]["adversarial"]
+    if settings is None:
+        return None
+    # By name, as all that only some methods use: what is imported above is part of every job's code.
+    module = importlib.import_module("segadapt.training.adversary")
+    return module.build(settings, num_classes, job.config["seed"], compute)
 
 
 def describe(job: Job, trainer: Trainer) -> dict[str, str]:

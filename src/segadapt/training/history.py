@@ -10,44 +10,53 @@ from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
 
 COLUMNS = ("step", "learning_rate", "loss_source", "loss_target")
+"""What every run has; an adversarial one has a column more for each of its discriminators."""
 
 
 class History:
     """Collects losses on the device and reads them, all at once, at logging intervals.
 
     ``rows`` holds one list per logged interval: last step, its learning rate, and the mean source and target
-    losses of the interval (None for a run without target images).
+    losses of the interval (None for a run without target images), then those of the ``more`` columns.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, more: tuple[str, ...] = ()) -> None:
+        self.columns = COLUMNS + more
         self.rows: list[list[float | int | None]] = []
-        self._waiting: list[tuple[int, float, Tensor, Tensor | None]] = []
+        self._waiting: list[tuple[int, float, list[Tensor | None]]] = []
 
-    def add(self, step: int, learning_rate: float, source: Tensor, target: Tensor | None) -> None:
-        """Keeps the detached scalars of step ``step`` (from 0)."""
-        self._waiting.append((step, learning_rate, source.detach(), None if target is None else target.detach()))
+    def add(self, step: int, learning_rate: float, *losses: Tensor | None) -> None:
+        """Keeps the detached scalars of step ``step`` (from 0), in the order of the columns."""
+        assert len(losses) == len(self.columns) - 2, f"{len(losses)} losses for {self.columns}"
+        self._waiting.append((step, learning_rate, [None if loss is None else loss.detach() for loss in losses]))
 
     def flush(self) -> None:
         """Reads what waits into one row; UserError, naming the step, if any loss is not finite."""
         if not self._waiting:
             return
-        sources = torch.stack([each[2] for each in self._waiting]).double().cpu().tolist()
-        targets = [each[3] for each in self._waiting if each[3] is not None]
-        target_values = torch.stack(targets).double().cpu().tolist() if targets else []
-        for name, values in (("source", sources), ("target", target_values)):
-            for (step, learning_rate, *_), value in zip(self._waiting, values, strict=False):
-                if not math.isfinite(value):
-                    raise UserError(
-                        f"the {name} loss is {value} at step {step} (learning rate {learning_rate:.2e}); "
-                        "lower learning_rate or lambda_target in params.yaml; the last good state is kept"
-                    )
-        step, learning_rate = self._waiting[-1][:2]
-        mean_target = sum(target_values) / len(target_values) if target_values else None
-        self.rows.append([step, learning_rate, sum(sources) / len(sources), mean_target])
+        row: list[float | int | None] = list(self._waiting[-1][:2])
+        by_column = zip(*(losses for _, _, losses in self._waiting), strict=True)
+        for column, losses in zip(self.columns[2:], by_column, strict=True):
+            if losses[0] is None:
+                row.append(None)
+                continue
+            values = torch.stack(losses).double().cpu().tolist()
+            self._require_finite(column.removeprefix("loss_").replace("_", " "), values)
+            row.append(sum(values) / len(values))
+        self.rows.append(row)
         self._waiting.clear()
+
+    def _require_finite(self, name: str, values: list[float]) -> None:
+        keys = "adversarial.learning_rate" if name.startswith("discriminator") else "learning_rate or lambda_target"
+        for (step, learning_rate, _), value in zip(self._waiting, values, strict=True):
+            if not math.isfinite(value):
+                raise UserError(
+                    f"the {name} loss is {value} at step {step} (learning rate {learning_rate:.2e}); "
+                    f"lower {keys} in params.yaml; the last good state is kept"
+                )
 
     def write(self, path: Path) -> None:
         """The rows as CSV, readable by ``dvc plots``."""
-        lines = [",".join(COLUMNS)]
+        lines = [",".join(self.columns)]
         lines += [",".join("" if cell is None else f"{cell:.9g}" for cell in row) for row in self.rows]
         write_bytes(path, ("\n".join(lines) + "\n").encode())

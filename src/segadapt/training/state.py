@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
+from segadapt.methods import Adversary
 from segadapt.models import load_tensors, save_tensors
 from segadapt.training.history import History
 from segadapt.training.optimiser import RepeatedSGD
@@ -16,22 +17,28 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class StateStore:
-    """Saves and restores (model, momentum, step, history) in a folder of its own.
+    """Saves and restores (model, momentum, adversary if there is one, step, history) in a folder of its own.
 
     Nothing else is needed: samples, augmentation and the learning rate are functions of the step.
     """
 
     folder: Path
 
-    def save(self, step: int, model: nn.Module, optimiser: RepeatedSGD, history: History) -> None:
+    def save(
+        self, step: int, model: nn.Module, optimiser: RepeatedSGD, history: History, adversary: Adversary | None = None
+    ) -> None:
         """Writes the state after ``step`` finished steps, then drops all but the last two."""
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         tensors |= {f"momentum.{name}": tensor for name, tensor in optimiser.momentum_tensors().items()}
+        if adversary is not None:
+            tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.tensors().items()}
         save_tensors(self._path(step), tensors, {"step": str(step), "history": json.dumps(history.rows)})
         for old in self._saved()[:-KEPT]:
             old.unlink()
 
-    def restore(self, model: nn.Module, optimiser: RepeatedSGD, history: History) -> int:
+    def restore(
+        self, model: nn.Module, optimiser: RepeatedSGD, history: History, adversary: Adversary | None = None
+    ) -> int:
         """Loads the newest whole state and returns its step; 0, with nothing touched, if there is none."""
         for path in reversed(self._saved()):
             try:
@@ -41,6 +48,8 @@ class StateStore:
                 continue
             model.load_state_dict(_part(tensors, "model."), strict=True)
             optimiser.load_momentum(_part(tensors, "momentum."))
+            if adversary is not None:
+                adversary.load(_part(tensors, "adversary."))
             history.rows[:] = json.loads(metadata["history"])
             return int(metadata["step"])
         return 0

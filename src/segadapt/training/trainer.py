@@ -2,7 +2,7 @@
 
 One step, as the released code runs it (MaxSquareLoss ``tools/solve_gta5.py:train_one_epoch``): source
 forward and backward, target forward and backward, one optimiser step. Gradients add up; batch norm sees
-the source batch first, then the target batch.
+the source batch first, then the target batch. An adversary learns from the same two predictions last.
 """
 
 import time
@@ -15,7 +15,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
 from segadapt.data.loader import Batch, BatchSource, batches
 from segadapt.losses import cross_entropy
-from segadapt.methods import Objective, Prediction
+from segadapt.methods import Adversary, Objective, Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input
 from segadapt.training.compute import Compute
 from segadapt.training.history import History
@@ -43,7 +43,10 @@ class Loop:
 
 @dataclass(frozen=True)
 class Trainer:
-    """Everything one run needs. ``target`` and ``objective`` are None for a run without target images."""
+    """Everything one run needs. ``target`` is None for a run without target images.
+
+    With them comes an ``objective``, an ``adversary`` or both.
+    """
 
     model: nn.Module
     optimiser: RepeatedSGD
@@ -56,14 +59,15 @@ class Trainer:
     compute: Compute
     store: StateStore
     snapshots: Snapshots
+    adversary: Adversary | None = None
 
     def run(self, description: str) -> History:
         """Trains from the last saved state to the last step and returns the history.
 
         UserError at a loss that is not finite; the last good state stays in the store.
         """
-        history = History()
-        start = self.store.restore(self.model, self.optimiser, history)
+        history = History(() if self.adversary is None else self.adversary.columns)
+        start = self.store.restore(self.model, self.optimiser, history, self.adversary)
         apply_batchnorm_policy(self.model, self.batch_norm, training=True)
         saved_step, saved_time = start, time.monotonic()
         with progress_bar(description, self.loop.steps, start, "step") as bar:
@@ -78,7 +82,7 @@ class Trainer:
                     # Only here, just after the losses were found finite, and never between two logged rows.
                     late = time.monotonic() - saved_time >= self.loop.save_seconds
                     if not last and (late or done - saved_step >= self.loop.save_steps):
-                        self.store.save(done, self.model, self.optimiser, history)
+                        self.store.save(done, self.model, self.optimiser, history, self.adversary)
                         saved_step, saved_time = done, time.monotonic()
         self._require_finite_weights()
         self.snapshots.publish()
@@ -94,32 +98,45 @@ class Trainer:
         yield from ((step, *pair) for step, pair in enumerate(zip(sources, targets, strict=True), start))
 
     def _step(self, step: int, source: Batch, target: Batch | None, history: History) -> None:
-        learning_rate = poly_learning_rate(step, self.loop.learning_rate, self.loop.horizon, self.loop.power)
-        source_loss = self._source_loss(source)
-        source_loss.backward()
-        target_loss = None if target is None else self._target_loss(target)
-        if target_loss is not None and target_loss.requires_grad:
-            target_loss.backward()
+        learning_rate = self._learning_rate(step, self.loop.learning_rate)
+        prediction_source = self._forward(source)
+        loss_source = self._source_loss(prediction_source, source)
+        loss_source.backward()
+        losses = (loss_source, None)
+        if target is not None:
+            # If nothing learns from them, only the batch-norm statistics move: no graph, and the result is the same.
+            with torch.set_grad_enabled(self.loop.lambda_target > 0 or self.adversary is not None):
+                prediction_target = self._forward(target)
+                loss_target = self._target_loss(prediction_target, target)
+            if loss_target.requires_grad:
+                loss_target.backward()
+            losses = (loss_source, loss_target)
+        if self.adversary is not None:
+            rate = self._learning_rate(step, self.adversary.learning_rate)
+            losses += self.adversary.learn(prediction_source, source.size, prediction_target, target.size, rate)
         self.optimiser.step(learning_rate)
         self.optimiser.zero_grad()
-        history.add(step, learning_rate, source_loss, target_loss)
+        history.add(step, learning_rate, *losses)
 
-    def _source_loss(self, batch: Batch) -> Tensor:
-        prediction = self._forward(batch)
+    def _learning_rate(self, step: int, base: float) -> float:
+        return poly_learning_rate(step, base, self.loop.horizon, self.loop.power)
+
+    def _source_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
         label_BHW = batch.label_BHW.to(self.compute.device, non_blocking=True)
-        size = tuple(label_BHW.shape[1:])
-        loss = cross_entropy(prediction.logits_final_BCHW, label_BHW, size)
+        loss = cross_entropy(prediction.logits_final_BCHW, label_BHW, batch.size)
         if prediction.logits_low_BCHW is not None:
-            loss = loss + self.loop.auxiliary_weight * cross_entropy(prediction.logits_low_BCHW, label_BHW, size)
+            loss = loss + self.loop.auxiliary_weight * cross_entropy(prediction.logits_low_BCHW, label_BHW, batch.size)
         return loss
 
-    def _target_loss(self, batch: Batch) -> Tensor:
-        # With λ = 0 only the batch-norm statistics move: no graph is needed, and the result is the same.
-        learns = self.loop.lambda_target > 0
-        with torch.set_grad_enabled(learns):
-            prediction = self._forward(batch)
-            size = tuple(batch.image_BHWC.shape[1:3])
-            return self.loop.lambda_target * self.objective(prediction, size)
+    def _target_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
+        parts = []
+        if self.objective is not None:
+            # Only self-training's target batches carry labels, made by the model of the round before.
+            labels = [] if batch.label_BHW is None else [batch.label_BHW.to(self.compute.device, non_blocking=True)]
+            parts.append(self.loop.lambda_target * self.objective(prediction, batch.size, *labels))
+        if self.adversary is not None:
+            parts.append(self.adversary.generator_loss(prediction, batch.size))
+        return sum(parts[1:], parts[0])
 
     def _forward(self, batch: Batch) -> Prediction:
         image_BCHW = self.compute.layout(to_input(batch.image_BHWC, self.input_convention, self.compute.device))

@@ -1,7 +1,15 @@
 """``params.yaml`` as frozen, typed values: one reader, one set of models, one list of refusals."""
 
 from segadapt.core.parameters.loader import load_parameters, parameters_from
-from segadapt.core.parameters.methods import Experiment, GuidanceSettings, ImageWeightSettings, MethodEntry, Protocol
+from segadapt.core.parameters.methods import (
+    AdversarialSettings,
+    Experiment,
+    GuidanceSettings,
+    ImageWeightSettings,
+    MethodEntry,
+    Protocol,
+    Sweep,
+)
 from segadapt.core.parameters.presets import (
     BatchNormSettings,
     CacheEntry,
@@ -11,12 +19,16 @@ from segadapt.core.parameters.presets import (
     Precision,
     Preset,
     Rendering,
+    Setting,
     TrainingSettings,
 )
 from segadapt.core.parameters.root import Parameters
+from segadapt.core.parameters.scenes import Scene, split_row, sweep_cells
+from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.sizes import height_width, width_height
 
 __all__ = [
+    "AdversarialSettings",
     "BatchNormSettings",
     "CacheEntry",
     "DatasetEntry",
@@ -31,9 +43,15 @@ __all__ = [
     "Preset",
     "Protocol",
     "Rendering",
+    "Scene",
+    "SelfTrainingSettings",
+    "Setting",
+    "Sweep",
     "TrainingSettings",
     "height_width",
     "load_parameters",
     "parameters_from",
+    "split_row",
+    "sweep_cells",
     "width_height",
 ]

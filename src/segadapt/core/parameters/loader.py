@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from segadapt.core.errors import UserError
+from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.root import Parameters
 
 
@@ -51,6 +52,11 @@ def load_parameters(path: Path | str = "params.yaml", overrides: Mapping[str, An
     UserError names the file, the key's path and the mend for: a missing file, bad YAML, duplicate
     keys, unknown keys, wrong types, and combinations that make no sense.
     """
+    return parameters_from(overlaid(read_mapping(path), _scalars(overrides or {})), str(path))
+
+
+def read_mapping(path: Path | str) -> dict[str, Any]:
+    """What stands in a file, not validated; UserError if it is missing, bad YAML or no mapping."""
     try:
         content = _StrictLoader(Path(path).read_text(encoding="utf-8")).get_single_data()
     except OSError as error:
@@ -59,7 +65,7 @@ def load_parameters(path: Path | str = "params.yaml", overrides: Mapping[str, An
         raise UserError(f"{path}: {_one_line(error)}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: must be a mapping of sections (preset, seeds, methods, ...), not {content!r}")
-    return parameters_from(_merged(content, _scalars(overrides or {})), str(path))
+    return content
 
 
 def parameters_from(content: Mapping[str, Any], where: str) -> Parameters:
@@ -95,14 +101,6 @@ def _scalars(value: Any) -> Any:
     loader = _StrictLoader("")
     node = yaml.ScalarNode(loader.resolve(yaml.ScalarNode, value, (True, False)), value)
     return loader.construct_object(node) if not node.tag.endswith(":str") else value
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = _merged(result[key], value) if nested else value
-    return result
 
 
 def _one_line(error: Exception) -> str:

@@ -4,7 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from segadapt.core.parameters.sizes import Name, Section
+from segadapt.core.parameters.presets import BatchNormSettings
+from segadapt.core.parameters.self_training import SelfTrainingSettings
+from segadapt.core.parameters.sizes import ClassSetName, Count, KeyPath, Name, RowKey, Section
 
 
 class ImageWeightSettings(Section):
@@ -20,22 +22,73 @@ class GuidanceSettings(Section):
     weight: Annotated[float, Field(ge=0)] = 0.1
 
 
-class MethodEntry(Section):
-    """One way to adapt a source model. A composition: any loss with or without weights and guidance.
+class AdversarialSettings(Section):
+    """A game against discriminators that tell the domains' output maps apart (AdaptSegNet, AdvEnt).
 
-    ``target_loss`` names a file of ``segadapt/methods``; null means that no target image is seen.
-    ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns
-    nothing from them. ``options`` go to the method's file as they are.
+    ``game`` names the file of ``segadapt/methods`` that says what the discriminators see. ``lambda_final`` and
+    ``lambda_low`` weigh the heads in what the network minimises; a head of weight 0 has no discriminator.
+    ``learning_rate`` (at step 0, on the stage's schedule) and ``width`` (channels of the first layer) are the
+    discriminators' own.
+    """
+
+    game: Literal["adaptsegnet", "advent"]
+    objective: Literal["vanilla", "least_squares"] = "vanilla"
+    lambda_final: Annotated[float, Field(ge=0)] = 0.001
+    lambda_low: Annotated[float, Field(ge=0)] = 0.0
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    width: Count = 64
+
+
+class MethodEntry(Section):
+    """One way to adapt a model. A composition: any loss or game, with or without weights and guidance.
+
+    ``target_loss`` names a file of ``segadapt/methods``; null, without ``adversarial`` beside it, means that no target
+    image is seen. ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns
+    nothing from them. ``auxiliary: true`` gives the network its auxiliary head where nothing else in the entry asks
+    for it. ``batch_norm`` replaces the preset's. ``start`` is the model that training goes on from: the source model
+    (stage ``adapt``), or the initial weights (stage ``joint``), as adversarial methods are run. ``ensemble`` names two
+    or more other methods whose models are averaged when scored; nothing is trained then. ``self_training`` goes with
+    the target loss of that name, which learns from pseudo-labels in rounds. ``options`` go to the method's file as
+    they are.
     """
 
     title: str
     origin: Literal["ours", "control"] = "ours"
-    target_loss: Name | None
+    target_loss: Name | None = None
     lambda_target: Annotated[float, Field(ge=0)] = 0.0
     image_weight: ImageWeightSettings | None = None
     guidance: GuidanceSettings | None = None
+    adversarial: AdversarialSettings | None = None
+    auxiliary: bool = False
+    batch_norm: BatchNormSettings | None = None
+    self_training: SelfTrainingSettings | None = None
+    start: Literal["source", "initial"] = "source"
+    ensemble: tuple[Name, ...] = ()
     paper_row: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def needs_auxiliary_head(self) -> bool:
+        """Whether the low head takes part, so that the source model must have been trained with it."""
+        game = self.adversarial
+        return self.auxiliary or self.guidance is not None or (game is not None and game.lambda_low > 0)
+
+    @property
+    def stage(self) -> str:
+        """The stage that trains it."""
+        return self.schedule if self.self_training is None else "self_train"
+
+    @property
+    def schedule(self) -> str:
+        """The preset's section that says for how long it is trained, and on what."""
+        if self.start == "initial":
+            return "joint"
+        return "refine" if self.needs_auxiliary_head else "adapt"
+
+    @property
+    def sees_target(self) -> bool:
+        """Whether target images are looked at while training."""
+        return self.target_loss is not None or self.adversarial is not None
 
 
 class Protocol(Section):
@@ -51,9 +104,27 @@ class Protocol(Section):
     evaluation_size: Literal["native", "network"]
 
 
-class Experiment(Section):
-    """A table: its rows in order (``source_only`` or keys of ``methods``) and the table of the paper whose
-    rows stand beside them."""
+class Sweep(Section):
+    """One parameter of a method over a grid: a cell a value.
 
-    rows: Annotated[tuple[Name, ...], Field(min_length=1)]
-    published: Literal[2, 3, 6] | None = None
+    ``parameter`` is a key of the method's entry, with dots: ``image_weight.alpha``. A value that the method has anyway
+    is the method's own cell; adding a value trains that cell alone.
+    """
+
+    method: RowKey
+    parameter: KeyPath
+    values: Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class Experiment(Section):
+    """A table. ``rows`` in order: ``source_only``, ``oracle`` or keys of ``methods``, each perhaps in a setting of the
+    preset (``rome/maxsquare``); then the cells of ``sweeps``.
+
+    ``classes`` scores models of more classes on fewer (a 19-class head on SYNTHIA's 16). ``published`` is the table of
+    the paper whose rows stand beside ours.
+    """
+
+    rows: tuple[RowKey, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    classes: ClassSetName | None = None
+    published: Literal[2, 3, 4, 5, 6] | None = None

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from segadapt.core.parameters.sizes import Count, Fraction, Name, Section, Size, Whole
+from segadapt.core.parameters.sizes import ClassSetName, Count, Fraction, Name, Section, Size, Whole
 
 
 class Rendering(Section):
     """Built-in data: how many scenes of which domain are drawn, and at which size."""
 
-    domain: Literal["game", "camera", "town"]
+    domain: Literal["game", "camera", "town", "synthia", "rome", "rio", "tokyo", "taipei"]
     size: Size
     splits: Annotated[dict[Name, Count], Field(min_length=1)]
     seed: Annotated[Whole, Field(ge=0)] = 0
@@ -48,6 +48,7 @@ class DatasetEntry(Section):
 class CacheEntry(Section):
     """One packed split at the network's size. ``native_labels`` keeps full-size labels for evaluation.
 
+    ``classes`` are those of the labels; null for the preset's ``model.classes``.
     ``form``: ``compressed`` holds the same pixels in a third of the space and takes some milliseconds a sample to
     read; ``prepare`` prints the sizes of both before it starts.
     """
@@ -57,6 +58,7 @@ class CacheEntry(Section):
     size: Size
     labels: bool = True
     native_labels: bool = False
+    classes: ClassSetName | None = None
     form: Literal["raw", "compressed"] = "raw"
 
 
@@ -77,7 +79,7 @@ class ModelSettings(Section):
     """
 
     backbone: str
-    classes: Literal["cityscapes19", "synthia16", "nthu13", "camvid11"]
+    classes: ClassSetName
     initial_weights: str | None = None
     initialisation: Literal["released", "kaiming"] = "released"
     input: Literal["caffe", "caffe_vgg", "imagenet"] | None = None
@@ -129,7 +131,7 @@ class EvaluationSettings(Section):
 
     ``flip`` also averages over every image and its mirror image: twice the network's time. ``heads`` also scores the
     low head and the ensemble of models that have an auxiliary head. ``label_free_images`` target training images,
-    evenly spaced, are looked at (without labels) to choose among a model's snapshots; without snapshots none are.
+    evenly spaced, are looked at without labels: to choose among a model's snapshots, and to rank models.
     """
 
     flip: bool = True
@@ -148,13 +150,44 @@ class RunSettings(Section):
     log_steps: Count = 50
 
 
+class Setting(Section):
+    """Another adaptation within a preset: another source, target or network, or another switch of the protocol.
+
+    Every key but the titles replaces the preset's (or, under ``protocol`` and ``methods``, the protocol's and the
+    methods') where it is given, sections key by key. Source models that would be trained alike in several settings
+    are trained once. ``title`` stands before a method's name in tables that hold rows of several settings, and
+    ``source_paper_row`` is the paper's row of the unadapted model.
+    """
+
+    title: str | None = None
+    source_paper_row: str | None = None
+    data_note: str | None = None
+    is_paper_data: bool | None = None
+    model: dict[str, Any] = Field(default_factory=dict)
+    pretrain: dict[str, Any] = Field(default_factory=dict)
+    adapt: dict[str, Any] = Field(default_factory=dict)
+    refine: dict[str, Any] = Field(default_factory=dict)
+    joint: dict[str, Any] = Field(default_factory=dict)
+    oracle: dict[str, Any] = Field(default_factory=dict)
+    evaluate_on: Name | None = None
+    evaluate_refined_on: Name | None = None
+    figure_rows: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    protocol: dict[Name, Any] = Field(default_factory=dict)
+    methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+
 class Preset(Section):
-    """Everything that has a size. ``refine`` serves methods with guidance; ``oracle`` trains on target labels.
+    """Everything that has a size.
+
+    ``refine`` serves methods that need the auxiliary head, ``joint`` those that start from the initial weights,
+    ``oracle`` trains on target labels. ``settings`` are further adaptations on the same data sets and caches.
 
     ``methods`` and ``experiments`` hold keys that replace those of the entries of the same name while this preset
-    is the active one: another ``lambda_target``, say, or another list of rows.
+    is the active one: another ``lambda_target``, say, or another list of rows. An experiment that is null here is not
+    made.
 
-    ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows.
+    ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows, and
+    ``figure_methods`` the methods that it shows; all of ours if there is none.
     """
 
     data_note: str
@@ -165,12 +198,15 @@ class Preset(Section):
     pretrain: TrainingSettings
     adapt: TrainingSettings
     refine: TrainingSettings
+    joint: TrainingSettings | None = None
     oracle: TrainingSettings | None = None
     evaluate_on: Name
     evaluate_refined_on: Name | None = None
     figure_rows: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
+    figure_methods: tuple[Name, ...] = ()
+    settings: dict[Name, Setting] = Field(default_factory=dict)
     methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
-    experiments: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    experiments: dict[Name, dict[str, Any] | None] = Field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
     precision: Precision = Precision()
     run: RunSettings = RunSettings()

@@ -1,16 +1,26 @@
-"""The whole file, and the combinations in it that make no sense."""
+"""The whole file, and what must hold between its parts."""
 
+from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from segadapt.core.parameters.checks import check_labels, check_method, check_preset, known
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
-from segadapt.core.parameters.presets import Preset
-from segadapt.core.parameters.sizes import Name, Section, Whole, width_height
+from segadapt.core.parameters.overlay import overlaid
+from segadapt.core.parameters.presets import Preset, Setting
+from segadapt.core.parameters.scenes import Scene, changed, preset_in_setting, split_row, sweep_cells, with_sweeps
+from segadapt.core.parameters.sizes import Name, Section, Whole
+from segadapt.labels import CLASS_SETS
 
-ORACLE = "oracle"
-SOURCE_ROWS = ("source_only", ORACLE)
+SOURCE_ONLY, ORACLE = "source_only", "oracle"
+SOURCE_ROWS = (SOURCE_ONLY, ORACLE)
 """Rows that are no method: the source model as it is, and the one that was trained on target labels."""
+_RESERVED = (*SOURCE_ROWS, "source", "source_multi")
+_TAKEN_ENDINGS = ("_protocols", "_statistics", "_measures", "_ranking", "_costs", "_classes", "_sensitivity")
+_FIXED = ("evaluation_size",)
+"""Switches that a whole table goes by; no setting may change them."""
+_SNAPSHOTS = ("adapt", "refine", "joint")
 
 
 class Parameters(Section):
@@ -32,6 +42,40 @@ class Parameters(Section):
     def active_protocol(self) -> Protocol:
         return self.protocols[self.protocol]
 
+    @property
+    def tables(self) -> dict[str, Experiment]:
+        """The experiments that the active preset makes."""
+        left_out = {name for name, change in self.active_preset.experiments.items() if change is None}
+        return {name: each for name, each in self.experiments.items() if name not in left_out}
+
+    @cached_property
+    def scenes(self) -> dict[str | None, Scene]:
+        """The active preset as it stands (None) and in each of its settings, in the file's order."""
+        names = (None, *self.active_preset.settings)
+        return {name: self._scene(name) for name in names}
+
+    def _scene(self, name: str | None) -> Scene:
+        preset, protocol, methods = self.active_preset, self.active_protocol, self.methods
+        setting = Setting() if name is None else preset.settings[name]
+        sweeps = [
+            (f"experiments.{table}.sweeps[{index}]", sweep)
+            for table, experiment in self.tables.items()
+            for index, sweep in enumerate(experiment.sweeps)
+        ]
+        where = f"presets.{self.preset}.settings.{name}"
+        methods = methods | {
+            key: changed(methods[key], change, f"{where}.methods.{key}") for key, change in setting.methods.items()
+        }
+        return Scene(
+            name=name,
+            title=setting.title,
+            source_paper_row=setting.source_paper_row,
+            preset=preset if name is None else preset_in_setting(preset, setting),
+            protocol=changed(protocol, setting.protocol, f"{where}.protocol"),
+            switches=setting.protocol,
+            methods=with_sweeps(methods, name, sweeps),
+        )
+
     @model_validator(mode="before")
     @classmethod
     def _as_the_active_preset_wants(cls, content: Any) -> Any:
@@ -40,7 +84,8 @@ class Parameters(Section):
         preset = presets.get(content["preset"]) if named else None
         if not isinstance(preset, dict):
             return content
-        return content | {part: _merged(content, preset, part) for part in ("methods", "experiments") if part in preset}
+        parts = [part for part in ("methods", "experiments") if part in preset and part in content]
+        return content | {part: _merged(content, preset, part) for part in parts}
 
     @model_validator(mode="after")
     def _combinations(self) -> "Parameters":
@@ -48,107 +93,99 @@ class Parameters(Section):
         known(self.protocol, self.protocols, "protocol")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {list(self.seeds)} names a seed twice; list each once")
-        for reserved in (*SOURCE_ROWS, "source", "source_multi"):
+        for reserved in _RESERVED:
             if reserved in self.methods:
                 raise ValueError(f"methods.{reserved}: this name is taken by the pipeline; choose another")
-        for name, experiment in self.experiments.items():
-            if name.endswith(("_protocols", "_statistics")):
-                raise ValueError(
-                    f"experiments.{name}: this ending is taken by the tables that go with others; rename it"
-                )
-            for index, row in enumerate(experiment.rows):
-                known(row, [*SOURCE_ROWS, *self.methods], f"experiments.{name}.rows[{index}]")
-                if row == ORACLE and self.active_preset.oracle is None:
-                    raise ValueError(f"presets.{self.preset}.oracle: is missing, but experiments.{name} has that row")
-            if len(set(experiment.rows)) != len(experiment.rows):
-                raise ValueError(f"experiments.{name}.rows: a row stands there twice; list each once")
         for name, method in self.methods.items():
-            _check_method(f"methods.{name}", method)
+            check_method(f"methods.{name}", method, self.methods)
         for name, preset in self.presets.items():
-            _check_preset(f"presets.{name}", preset)
-            for part, entries in (("methods", self.methods), ("experiments", self.experiments)):
-                for entry, change in getattr(preset, part).items():
-                    known(entry, entries, f"presets.{name}.{part}")
-                    _check_change(f"presets.{name}.{part}.{entry}", entries[entry], change)
+            self._check_preset(f"presets.{name}", preset)
+        for name, experiment in self.tables.items():
+            for index, sweep in enumerate(experiment.sweeps):
+                known(split_row(sweep.method)[1], self.methods, f"experiments.{name}.sweeps[{index}].method")
+        for name, experiment in self.tables.items():
+            self._check_experiment(f"experiments.{name}", name, experiment)
         return self
 
+    def _check_preset(self, where: str, preset: Preset) -> None:
+        check_preset(where, preset)
+        for part, entries in (("methods", self.methods), ("experiments", self.experiments)):
+            for entry, change in getattr(preset, part).items():
+                known(entry, entries, f"{where}.{part}")
+                if change is not None:
+                    changed(entries[entry], change, f"{where}.{part}.{entry}")
+        for name, setting in preset.settings.items():
+            self._check_setting(f"{where}.settings.{name}", preset, setting)
 
-def _check_change(where: str, entry: Section, change: dict[str, Any]) -> None:
-    try:
-        type(entry).model_validate(entry.model_dump() | change)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"{where}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    def _check_setting(self, where: str, preset: Preset, setting: Setting) -> None:
+        try:
+            resolved = preset_in_setting(preset, setting)
+        except ValueError as error:
+            raise ValueError(f"{where}.{error}") from error
+        check_preset(where, resolved)
+        for stage in _SNAPSHOTS:
+            ours, theirs = getattr(resolved, stage), getattr(preset, stage)
+            if ours and theirs and ours.snapshot_steps != theirs.snapshot_steps:
+                raise ValueError(f"{where}.{stage}: keeps snapshots of other steps than the preset's; keep its steps")
+        for switch in _FIXED:
+            if switch in setting.protocol:
+                raise ValueError(f"{where}.protocol.{switch}: holds for a whole table; set it in protocols")
+        for key, change in setting.methods.items():
+            known(key, self.methods, f"{where}.methods")
+            changed(self.methods[key], change, f"{where}.methods.{key}")
+        for protocol in self.protocols.values():
+            changed(protocol, setting.protocol, f"{where}.protocol")
+
+    def _check_experiment(self, where: str, name: str, experiment: Experiment) -> None:
+        if name.endswith(_TAKEN_ENDINGS):
+            raise ValueError(f"{where}: this ending is taken by the tables that go with others; rename it")
+        if not experiment.rows and not experiment.sweeps:
+            raise ValueError(f"{where}.rows: is empty, and there are no sweeps; list the table's rows")
+        if len(set(experiment.rows)) != len(experiment.rows):
+            raise ValueError(f"{where}.rows: a row stands there twice; list each once")
+        for index, row in enumerate(experiment.rows):
+            self._check_row(f"{where}.rows[{index}]", row)
+        for index, sweep in enumerate(experiment.sweeps):
+            self._check_row(f"{where}.sweeps[{index}].method", sweep.method)
+            # Where an entry makes no sense, the scenes themselves say so.
+            sweep_cells(sweep, self.scenes[split_row(sweep.method)[0]].methods, f"{where}.sweeps[{index}]")
+        self._check_classes(where, experiment)
+
+    def _check_classes(self, where: str, experiment: Experiment) -> None:
+        rows = [*experiment.rows, *(sweep.method for sweep in experiment.sweeps)]
+        models = {self.scenes[split_row(row)[0]].preset.model.classes for row in rows}
+        if len(models) > 1:
+            several = " and ".join(sorted(models))
+            raise ValueError(f"{where}.rows: models of {several} do not fit in one table; make a table of each")
+        (model,) = models
+        wanted = CLASS_SETS[experiment.classes or model]
+        missing = [name for name in wanted.classes if name not in CLASS_SETS[model].classes]
+        if missing:
+            raise ValueError(f"{where}.classes: {model} has no {', '.join(missing)}; choose a part of its classes")
+
+    def _check_row(self, where: str, row: str) -> None:
+        setting, method = split_row(row)
+        known(method, [*SOURCE_ROWS, *self.methods], where)
+        if setting is not None:
+            known(setting, self.active_preset.settings, where)
+        scene = self.scenes[setting]
+        at = f"presets.{self.preset}" if setting is None else f"presets.{self.preset}.settings.{setting}"
+        if method == ORACLE and scene.preset.oracle is None:
+            raise ValueError(f"{at}.oracle: is missing, but {where} has that row")
+        entry = scene.methods.get(method)
+        if entry is not None and entry.start == "initial" and scene.preset.joint is None:
+            raise ValueError(f"{at}.joint: is missing, but {where} trains from the initial weights")
+        stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.schedule]
+        check_labels(at, scene.preset, stages, self.active_preset.model.classes)
 
 
 def _merged(content: dict[str, Any], preset: dict[str, Any], part: str) -> Any:
-    """The top-level entries with the preset's keys in place of theirs; anything malformed is left for validation."""
-    entries, changes = content.get(part), preset[part]
+    """The top-level entries with the preset's keys laid over theirs; anything malformed is left for validation."""
+    entries, changes = content[part], preset[part]
     if not (isinstance(entries, dict) and isinstance(changes, dict)):
         return entries
     return entries | {
-        name: entries[name] | change
+        name: overlaid(entries[name], change)
         for name, change in changes.items()
         if isinstance(change, dict) and isinstance(entries.get(name), dict)
     }
-
-
-def known(name: str, names, where: str) -> None:
-    """ValueError, with the names there are, unless ``name`` is one of them."""
-    if name not in names:
-        raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(names)}")
-
-
-def _check_method(where: str, method: MethodEntry) -> None:
-    if method.target_loss is None:
-        for key in ("lambda_target", "image_weight", "guidance"):
-            if getattr(method, key):
-                raise ValueError(f"{where}.{key}: has no effect without target_loss; name a target_loss or drop it")
-    elif method.lambda_target == 0 and method.guidance is not None:
-        raise ValueError(f"{where}.guidance: is scaled by lambda_target, which is 0; raise it or drop guidance")
-
-
-def _check_crop(where: str, crop: str | None, size: str) -> None:
-    pairs = zip(width_height(crop or size), width_height(size), strict=True)
-    if any(wanted > there for wanted, there in pairs):
-        raise ValueError(f"{where}: {crop} does not fit into images of {size}; choose a smaller window")
-
-
-def _check_preset(where: str, preset: Preset) -> None:
-    for name, dataset in preset.datasets.items():
-        if (dataset.root is None) == (dataset.render is None):
-            raise ValueError(f"{where}.datasets.{name}: needs either root (your folder) or render (built-in data)")
-    for name, cache in preset.caches.items():
-        known(cache.dataset, preset.datasets, f"{where}.caches.{name}.dataset")
-        render = preset.datasets[cache.dataset].render
-        if render is not None:
-            known(cache.split, render.splits, f"{where}.caches.{name}.split")
-        if cache.native_labels and not cache.labels:
-            raise ValueError(f"{where}.caches.{name}.native_labels: needs labels: true")
-    for stage in ("pretrain", "adapt", "refine", "oracle"):
-        settings = getattr(preset, stage)
-        if settings is None:
-            continue
-        known(settings.source, preset.caches, f"{where}.{stage}.source")
-        if not preset.caches[settings.source].labels:
-            raise ValueError(f"{where}.{stage}.source: cache '{settings.source}' has no labels; set labels: true")
-        if settings.target is not None:
-            known(settings.target, preset.caches, f"{where}.{stage}.target")
-        if stage in ("pretrain", "oracle") and settings.target is not None:
-            raise ValueError(f"{where}.{stage}.target: this stage trains on source alone; drop this key")
-        if stage in ("adapt", "refine") and settings.target is None:
-            raise ValueError(f"{where}.{stage}.target: is missing; name the cache of target images")
-        for name in filter(None, (settings.source, settings.target)):
-            _check_crop(f"{where}.{stage}.crop", settings.crop, preset.caches[name].size)
-        if settings.snapshots and stage in ("pretrain", "oracle"):
-            raise ValueError(f"{where}.{stage}.snapshots: only adapt and refine keep snapshots; drop this key")
-        if settings.snapshots >= settings.steps:
-            raise ValueError(f"{where}.{stage}.snapshots: must be fewer than steps ({settings.steps})")
-        if settings.horizon < settings.steps:
-            raise ValueError(f"{where}.{stage}.horizon: must be at least steps ({settings.steps})")
-    for key in ("evaluate_on", "evaluate_refined_on"):
-        name = getattr(preset, key)
-        if name is not None:
-            known(name, preset.caches, f"{where}.{key}")
-            if not preset.caches[name].native_labels:
-                raise ValueError(f"{where}.{key}: cache '{name}' needs labels and native_labels: true")

@@ -1,6 +1,6 @@
 """Image sizes as the field writes them, ``WIDTHxHEIGHT``, and strict base for all sections."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
@@ -10,6 +10,17 @@ Size = Annotated[
     Field(description="image size as WIDTHxHEIGHT in pixels, for example 1280x720"),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+RowKey = Annotated[
+    str,
+    StringConstraints(pattern=r"^([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*$"),
+    Field(description="a row of a table: a method, or setting/method"),
+]
+KeyPath = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"),
+    Field(description="a key within a section, with dots: image_weight.alpha"),
+]
+ClassSetName = Literal["cityscapes19", "synthia16", "nthu13", "camvid11"]
 Whole = Annotated[int, Field(strict=True)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[Whole, Field(ge=1)]

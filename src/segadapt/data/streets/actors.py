@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from segadapt.data.streets import people, vehicles
-from segadapt.data.streets.furniture import SIGN_SHAPES, bollard, gantry_sign, lamp, sign, traffic_light
+from segadapt.data.streets.furniture import SIGN_SHAPES, bollard, gantry_sign, lamp, sign, traffic_light, wires
 from segadapt.data.streets.ground import KERB, Street, rails
 from segadapt.data.streets.lots import plant_tree
 from segadapt.data.streets.scene import Scene
@@ -103,8 +103,8 @@ def walk(scene: Scene, street: Street) -> None:
             x, y = x + scene.uniform((-0.3, 0.7)), y + scene.uniform((0.3, 1.0))
 
 
-def ride(scene: Scene, street: Street, kind: str) -> None:
-    """One ``rider`` on a bicycle, ``motor`` (ridden or parked) or parked ``bike`` near the camera."""
+def ride(scene: Scene, street: Street, kind: str, reach: float) -> None:
+    """One ``rider`` on a bicycle, ``motor`` (ridden or parked) or parked ``bike``, some ``reach`` metres ahead."""
     ridden = kind == "rider" or (kind == "motor" and scene.chance(0.55))
     for _ in range(6):
         side = scene.pick((1, 1, -1))
@@ -116,7 +116,7 @@ def ride(scene: Scene, street: Street, kind: str) -> None:
             inner = 0.6 if kind == "bike" else (-0.9 if street.parking > 1 else 0.5)
             x = side * (street.kerb_x + street.verge + inner)
             yaw = scene.pick((math.pi / 2, -math.pi / 2, 0.7, 2.4, 0.2)) + scene.rng.normal(0, 0.2)
-        y = max(5.5, scene.nearest_visible(x, 0.8)) + scene.rng.exponential(3.5)
+        y = max(5.5, scene.nearest_visible(x, 0.8)) + scene.rng.exponential(reach)
         if scene.claim(x, y, 0.45, 0.95):
             break
     else:
@@ -151,6 +151,8 @@ def furnish(scene: Scene, street: Street, wanted: set[str]) -> None:
                 scene.add(
                     placed(lamp(), side * (roadside - 0.1), y, KERB, yaw=0.0 if side > 0 else math.pi, paints=[pole])
                 )
+        if layout.wires:
+            scene.add(placed(wires(), side * roadside, 0.0, KERB))
         if scene.chance(0.2):
             for y in np.arange(scene.nearest_visible(side * street.kerb_x), 45, 1.9):
                 if open_ground(y):

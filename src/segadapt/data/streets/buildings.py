@@ -10,6 +10,11 @@ from segadapt.data.streets.domains import Domain
 from segadapt.data.streets.materials import TEXTURE_NUMBER
 from segadapt.data.streets.shapes import box, join, prism, quads, rectangle
 
+_BOARD_PAINTS = np.array([
+    (0.88, 0.12, 0.12), (0.95, 0.80, 0.12), (0.94, 0.94, 0.92), (0.12, 0.30, 0.70), (0.10, 0.50, 0.28),
+    (0.95, 0.50, 0.10),
+])  # fmt: skip
+
 
 @dataclass(frozen=True)
 class House:
@@ -26,6 +31,7 @@ class House:
     shop: bool
     tower: bool
     fine: bool
+    boards: bool = False
 
     @property
     def height(self) -> float:
@@ -55,6 +61,7 @@ def random_house(rng: np.random.Generator, domain: Domain, width: float, fine: b
         shop=bool(rng.random() < 0.5),
         tower=bool(tower),
         fine=fine,
+        boards=bool(layout.board_chance and rng.random() < layout.board_chance),
     )
 
 
@@ -132,6 +139,22 @@ def _ground_floor(rng: np.random.Generator, house: House) -> list[np.ndarray]:
     return pieces
 
 
+def _boards(rng: np.random.Generator, house: House) -> list[np.ndarray]:
+    """Upright signboards that stand out from the facade, one above another; advertisement counts as building."""
+    pieces, top = [], house.height - 0.5
+    for x in rng.uniform(-0.45, 0.45, int(rng.integers(1, 4))) * house.width:
+        z = rng.uniform(2.8, 4.0)
+        while z + 1.5 < top and rng.random() < 0.85:
+            high = min(top, z + rng.uniform(1.2, 4.5))
+            paint = np.clip(rng.choice(_BOARD_PAINTS) * rng.uniform(0.85, 1.1), 0, 0.97)
+            pieces.append(
+                box((x - 0.1, x + 0.1), (-rng.uniform(0.7, 1.3), 0), (z, high), paint, floor=True, lambert=0.5)
+            )
+            pieces.append(_panels(np.array([x]), np.array([z]), 0.8, high - z, paint, y=-0.12, level=5, lambert=0.5))
+            z = high + 0.3
+    return pieces
+
+
 def _roof(house: House) -> list[np.ndarray]:
     half, top = house.width / 2, house.height
     if house.pitched:
@@ -175,7 +198,7 @@ def building(rng: np.random.Generator, house: House) -> np.ndarray:
             for z in np.arange(1, house.storeys) * house.storey:
                 front.append(box((x - 1.3, x + 1.3), (-1.1, 0), (z, z + 0.16), house.wall * 0.9, floor=True))
                 front.append(box((x - 1.3, x + 1.3), (-1.1, -1.04), (z + 0.16, z + 1.0), house.wall * 0.62))
-    pieces += front + _roof(house)
+    pieces += front + _roof(house) + (_boards(rng, house) if house.boards else [])
     for side in (-1, 1):
         flank = join(_windows(rng, house, house.depth * 0.8, 1))
         if len(flank) and rng.random() < 0.7:

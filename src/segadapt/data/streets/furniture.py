@@ -4,6 +4,7 @@ Poles stand at the origin and face -y (towards the camera); fences and walls run
 Paint slots: 1 pole, 2 sign face or lamp case, 3 fence or wall.
 """
 
+import itertools
 import math
 from functools import cache
 
@@ -38,6 +39,17 @@ def lamp(height: float = 7.0) -> np.ndarray:
     """A street lamp; all of it is pole, as in Cityscapes."""
     head = box((-2.1, -1.3), (-0.16, 0.16), (height + 0.1, height + 0.28), (0.8, 0.8, 0.76), floor=True)
     return join([_pole(height, 0.11, 1.6), _labelled(head, "pole")])
+
+
+@cache
+def wires() -> np.ndarray:
+    """Cables along the street at the height of the lamps; people who label streets leave such lines out."""
+    lines = [
+        [(x, low, z), (x, high, z), (x, high, z + 0.05), (x, low, z + 0.05)]
+        for x, z in ((-0.5, 6.9), (0.0, 6.6), (0.5, 6.9), (-0.1, 5.7), (0.1, 5.5), (0.0, 5.2))
+        for low, high in itertools.pairwise((0.5, 10, 25, 50, 110))
+    ]
+    return quads(np.array(lines), (0.08, 0.08, 0.09), drawn=Pass.IMAGE, double=True, lambert=0.0)
 
 
 @cache

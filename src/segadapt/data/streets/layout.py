@@ -29,7 +29,11 @@ def compose(domain: Domain, rng: np.random.Generator) -> Scene:
     view = domain.view
     scene.fov, scene.pitch = scene.uniform(view.fov), scene.uniform(view.pitch)
     scene.yaw = float(scene.rng.normal(0, view.yaw_spread))
-    scene.camera = ((camera_lane + 0.5) * street.lane + scene.rng.normal(0, 0.2), 0.0, scene.uniform(view.height))
+    scene.camera = (
+        (camera_lane + 0.5) * street.lane + scene.rng.normal(0, view.offset),
+        0.0,
+        scene.uniform(view.height),
+    )
     wanted = {name for name, chance in domain.traffic.chance.items() if scene.chance(chance)}
     lay(scene, street)
     boundaries = [name for name in ("wall", "fence") if name in wanted]
@@ -37,8 +41,9 @@ def compose(domain: Domain, rng: np.random.Generator) -> Scene:
     lots.close_view(scene, street)
     for kind in ("rider", "motor", "bike"):
         if kind in wanted:
-            for _ in range(int(scene.rng.integers(1, 3))):
-                actors.ride(scene, street, kind)
+            fewest, most = domain.traffic.rides.get(kind, (1, 2))
+            for _ in range(int(scene.rng.integers(fewest, most + 1))):
+                actors.ride(scene, street, kind, 3.5 if most < 3 else 10.0)
     large = [name for name in ("train", "bus", "truck") if name in wanted]
     actors.drive(scene, street, large, camera_lane)
     actors.park(scene, street)

@@ -7,7 +7,18 @@ import numpy as np
 from segadapt.data.streets.buildings import building, random_house
 from segadapt.data.streets.furniture import fence, wall
 from segadapt.data.streets.ground import KERB, Street, strip
-from segadapt.data.streets.plants import TREE_SHAPES, bare_tree, bush, conifer, crown_shadow, hedge, palm, tree
+from segadapt.data.streets.plants import (
+    TREE_SHAPES,
+    bare_tree,
+    bush,
+    conifer,
+    crown_shadow,
+    hedge,
+    hill,
+    palm,
+    pine,
+    tree,
+)
 from segadapt.data.streets.scene import Scene
 from segadapt.data.streets.shapes import Pass, placed, quads
 
@@ -27,6 +38,8 @@ def plant_tree(scene: Scene, x: float, y: float, z: float = KERB) -> None:
     elif kind - layout.palm_chance < layout.bare_chance:
         template, radius = bare_tree(number, y < 45), 1.6
         scale *= 1.25
+    elif kind - layout.palm_chance - layout.bare_chance < layout.pine_chance:
+        template, radius = pine(number), 2.8
     else:
         template, radius = tree(number, y < 45), 2.8
     scene.add(placed(template, x, y, z, yaw=yaw, scale=scale, paints=[leaf]))
@@ -142,7 +155,13 @@ def build(scene: Scene, street: Street, wanted: list[str]) -> None:
 
 
 def close_view(scene: Scene, street: Street) -> None:
-    """What stands at the far end: a row of houses across, a wood, or nothing."""
+    """What stands at the far end: a row of houses across, a wood, or nothing; behind it perhaps hills."""
+    if scene.domain.layout.hill_chance and scene.chance(scene.domain.layout.hill_chance):
+        for x in scene.rng.uniform(-170, 170, 5):
+            size = scene.uniform((0.7, 1.5))
+            leaf = scene.paint(scene.domain.paints.leaf)
+            scene.add(placed(hill(int(scene.rng.integers(4))), x, scene.uniform((285, 320)), -3.0, scale=size,
+                             paints=[leaf]))  # fmt: skip
     kind = scene.rng.random()
     if kind < 0.45:
         x = -70.0

@@ -27,7 +27,7 @@ def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> t
     The bytes depend on the arguments alone, not on what this process rendered before.
 
     Args:
-        domain: "game", "camera" or "town".
+        domain: a key of ``DOMAINS``.
         seed: non-negative seed of the whole data set.
         index: non-negative number of the scene.
         size: (width, height) in pixels.

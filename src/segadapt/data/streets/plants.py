@@ -114,6 +114,24 @@ def conifer(shape: int) -> np.ndarray:
 
 
 @cache
+def pine(shape: int) -> np.ndarray:
+    """An umbrella pine about 10 m tall: a bare trunk under a wide flat crown."""
+    rng = np.random.default_rng(600 + shape)
+    top, lean = rng.uniform(6.0, 8.0), rng.uniform(-0.6, 0.6)
+    reach = np.array([rng.uniform(2.6, 3.4), rng.uniform(2.6, 3.4), rng.uniform(0.8, 1.1)])
+    middle = np.array([lean, 0, top + 0.6])
+    pieces = [tube((0, 0, 0), (lean, 0, top), 0.24, (0.38, 0.27, 0.20), end_radius=0.15)]
+    for turn in np.arange(5) * (2 * math.pi / 5):
+        spoke = middle + reach * 0.6 * np.array((math.cos(turn), math.sin(turn), 0))
+        pieces.append(tube((lean, 0, top - 1.2), spoke, 0.08, BARK, sides=3))
+        pieces.append(ball(spoke, reach * (0.5, 0.5, 0.7), 0.64, around=6, texture=_LEAF, paint=1, lambert=0.4))
+    pieces.append(leaves(rng, _cloud(rng, 110, middle, reach), 0.26, top - 0.4, top + 1.6))
+    made = join(pieces)
+    made["label"] = NUMBER["veg"]
+    return made
+
+
+@cache
 def palm(shape: int) -> np.ndarray:
     """A palm about 8 m tall with drooping fronds."""
     rng = np.random.default_rng(200 + shape)
@@ -143,6 +161,25 @@ def palm(shape: int) -> np.ndarray:
                 )
             )
     made = join(pieces)
+    made["label"] = NUMBER["veg"]
+    return made
+
+
+@cache
+def hill(shape: int) -> np.ndarray:
+    """A wooded rock about 70 m wide and 50 m high, with a bare side; all of it counts as vegetation."""
+    rng = np.random.default_rng(700 + shape)
+    around, rows = 14, np.array([0.0, 0.25, 0.5, 0.72, 0.9, 1.0])
+    turn = (np.arange(around) * 2 * math.pi / around)[None]
+    width = (np.sqrt(1 - rows**2) * 0.9 + 0.1 * (1 - rows))[:, None] * rng.uniform(0.82, 1.12, (len(rows), around))
+    points = np.stack([np.cos(turn) * width * 38, np.sin(turn) * width * 25,
+                       np.broadcast_to(rows[:, None] * rng.uniform(40, 58), width.shape)], -1)  # fmt: skip
+    right = np.roll(points, -1, 1)
+    corners = np.stack([points[:-1], right[:-1], right[1:], points[1:]], 2).reshape(-1, 4, 3)
+    made = quads(corners, 1.0, texture=_LEAF, paint=1, lambert=0.6)
+    made["colour"] = rng.uniform(0.75, 1.05, (len(made), 1, 1))
+    bare = rng.random(len(made)) < np.repeat((rows[:-1] > 0.4) * 0.3, around)
+    made["colour"][bare], made["paint"][bare] = np.array((0.50, 0.43, 0.38)), 0
     made["label"] = NUMBER["veg"]
     return made
 

@@ -4,14 +4,19 @@ from segadapt.core.errors import UserError
 from segadapt.data.streets.domains.camera import CAMERA
 from segadapt.data.streets.domains.game import GAME
 from segadapt.data.streets.domains.kinds import Domain, Layout, Light, Paints, Palette, Range, Sensor, Traffic, View
+from segadapt.data.streets.domains.rio import RIO
+from segadapt.data.streets.domains.rome import ROME
+from segadapt.data.streets.domains.synthia import SYNTHIA
+from segadapt.data.streets.domains.taipei import TAIPEI
+from segadapt.data.streets.domains.tokyo import TOKYO
 from segadapt.data.streets.domains.town import TOWN
 
 __all__ = [
-    "CAMERA", "DOMAINS", "GAME", "TOWN", "Domain", "Layout", "Light", "Paints", "Palette", "Range", "Sensor",
-    "Traffic", "View", "domain_of",
+    "CAMERA", "DOMAINS", "GAME", "RIO", "ROME", "SYNTHIA", "TAIPEI", "TOKYO", "TOWN", "Domain", "Layout", "Light",
+    "Paints", "Palette", "Range", "Sensor", "Traffic", "View", "domain_of",
 ]  # fmt: skip
 
-DOMAINS = {each.name: each for each in (GAME, CAMERA, TOWN)}
+DOMAINS = {each.name: each for each in (GAME, CAMERA, TOWN, SYNTHIA, ROME, RIO, TOKYO, TAIPEI)}
 
 
 def domain_of(name: str) -> Domain:

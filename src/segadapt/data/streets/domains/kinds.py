@@ -1,6 +1,7 @@
 """What a domain of the built-in streets consists of: numbers and palettes, nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 Range = tuple[float, float]
 Palette = tuple[tuple[float, float, float], ...]
@@ -24,12 +25,16 @@ class Light:
 
 @dataclass(frozen=True)
 class View:
-    """The camera: height and distances in metres, angles in degrees (horizontal field of view)."""
+    """The camera: height and distances in metres, angles in degrees (horizontal field of view).
+
+    ``offset`` is the spread (one sigma) of the camera about the middle of its lane.
+    """
 
     height: Range
     fov: Range
     pitch: Range
     yaw_spread: float
+    offset: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,9 @@ class Sensor:
 class Layout:
     """Street and lots; widths and heights in metres, chances 0..1.
 
-    ``palm_chance`` and ``bare_chance`` are shares of the trees: palms, and broad-leaved trees in winter.
+    ``palm_chance``, ``bare_chance`` and ``pine_chance`` are shares of the trees: palms, broad-leaved trees in winter
+    and umbrella pines. ``board_chance`` is the share of houses with upright signboards, ``hill_chance`` that of scenes
+    that end in wooded rocks; ``wires`` hang from pole to pole.
     """
 
     lane_width: Range
@@ -77,6 +84,10 @@ class Layout:
     traffic_gap: Range
     park_chance: float
     yellow_centre: bool
+    pine_chance: float = 0.0
+    board_chance: float = 0.0
+    hill_chance: float = 0.0
+    wires: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,14 +118,20 @@ class Paints:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Chance that a scene shows at least one such thing near the camera, and mean numbers of people."""
+    """Chance that a scene shows at least one such thing near the camera, and mean numbers of people.
+
+    ``rides`` is how many a scene has, at least and at most, of the ``rider``, ``motor`` and ``bike`` that it shows.
+    """
 
     chance: dict[str, float]
     pedestrians: Range
+    rides: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Domain:
+    """``number`` is a part of every scene's seed, so no two domains may share one."""
+
     name: str
     number: int
     light: Light
@@ -123,3 +140,8 @@ class Domain:
     layout: Layout
     paints: Paints
     traffic: Traffic
+
+    def variant(self, name: str, number: int, **parts: dict[str, Any]) -> "Domain":
+        """This domain with some numbers of some parts (``light={"sun": ...}``) replaced."""
+        changed = {part: replace(getattr(self, part), **numbers) for part, numbers in parts.items()}
+        return replace(self, name=name, number=number, **changed)

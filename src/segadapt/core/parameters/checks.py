@@ -1,0 +1,132 @@
+"""Combinations of parameters that make no sense, each refused with its key's path and the mend."""
+
+from collections.abc import Iterable, Mapping
+
+from segadapt.core.parameters.methods import MethodEntry
+from segadapt.core.parameters.presets import CacheEntry, Preset, TrainingSettings
+from segadapt.core.parameters.sizes import width_height
+
+SELF_TRAINING = "self_training"
+"""The target loss that goes with a method's section of the same name."""
+ONLY_SOURCE = ("pretrain", "oracle")
+STAGES = ("pretrain", "adapt", "refine", "joint", "oracle")
+_OF_ENSEMBLES = {"title", "origin", "ensemble", "paper_row"}
+"""The keys of a method's entry that mean something for an ensemble."""
+
+
+def known(name: str, names, where: str) -> None:
+    """ValueError, with the names there are, unless ``name`` is one of them."""
+    if name not in names:
+        raise ValueError(f"{where}: '{name}' is not defined; known are {', '.join(names)}")
+
+
+def check_method(where: str, method: MethodEntry, methods: Mapping[str, MethodEntry]) -> None:
+    """ValueError for a method whose parts contradict each other."""
+    game = method.adversarial
+    if game is not None and game.lambda_final == game.lambda_low == 0:
+        raise ValueError(f"{where}.adversarial: has no effect, for both its lambdas are 0; raise one or drop it")
+    if method.ensemble:
+        _check_ensemble(where, method, methods)
+    elif method.target_loss is None:
+        for key in ("lambda_target", "image_weight", "guidance", "self_training"):
+            if getattr(method, key):
+                raise ValueError(f"{where}.{key}: has no effect without target_loss; name a target_loss or drop it")
+    elif method.self_training is not None or method.target_loss == SELF_TRAINING:
+        _check_self_training(where, method)
+    elif method.lambda_target == 0 and method.guidance is not None:
+        raise ValueError(f"{where}.guidance: is scaled by lambda_target, which is 0; raise it or drop guidance")
+
+
+def _check_ensemble(where: str, method: MethodEntry, methods: Mapping[str, MethodEntry]) -> None:
+    for key, field in MethodEntry.model_fields.items():
+        if key not in _OF_ENSEMBLES and getattr(method, key) != field.get_default(call_default_factory=True):
+            raise ValueError(f"{where}.{key}: has no effect, for an ensemble trains nothing; drop it")
+    if len(set(method.ensemble)) != len(method.ensemble) or len(method.ensemble) < 2:
+        raise ValueError(f"{where}.ensemble: needs at least two different methods")
+    for index, member in enumerate(method.ensemble):
+        known(member, methods, f"{where}.ensemble[{index}]")
+        if methods[member].ensemble:
+            raise ValueError(f"{where}.ensemble[{index}]: '{member}' is an ensemble itself; name its members")
+
+
+def _check_self_training(where: str, method: MethodEntry) -> None:
+    if method.self_training is None:
+        raise ValueError(
+            f"{where}.self_training: is missing; say how pseudo-labels are chosen, {{}} for CBST's numbers"
+        )
+    if method.target_loss != SELF_TRAINING:
+        raise ValueError(f"{where}.self_training: has no effect on {method.target_loss}; name that loss or drop this")
+    if method.lambda_target == 0:
+        raise ValueError(f"{where}.lambda_target: is 0, so that pseudo-labels teach nothing; 1 weighs them like labels")
+    for key in ("image_weight", "guidance", "adversarial", "auxiliary"):
+        if getattr(method, key):
+            raise ValueError(f"{where}.{key}: has no effect in self-training; drop it")
+    if method.start == "initial":
+        raise ValueError(f"{where}.start: self-training needs the labels of a source model; drop this key")
+
+
+def check_preset(where: str, preset: Preset) -> None:
+    """ValueError for data sets, caches and stages that do not fit one another."""
+    for name, dataset in preset.datasets.items():
+        if (dataset.root is None) == (dataset.render is None):
+            raise ValueError(f"{where}.datasets.{name}: needs either root (your folder) or render (built-in data)")
+    for name, cache in preset.caches.items():
+        known(cache.dataset, preset.datasets, f"{where}.caches.{name}.dataset")
+        render = preset.datasets[cache.dataset].render
+        if render is not None:
+            known(cache.split, render.splits, f"{where}.caches.{name}.split")
+        if cache.native_labels and not cache.labels:
+            raise ValueError(f"{where}.caches.{name}.native_labels: needs labels: true")
+    for stage in STAGES:
+        settings = getattr(preset, stage)
+        if settings is not None:
+            _check_stage(f"{where}.{stage}", stage in ONLY_SOURCE, settings, preset.caches)
+    for key in ("evaluate_on", "evaluate_refined_on"):
+        name = getattr(preset, key)
+        if name is not None:
+            known(name, preset.caches, f"{where}.{key}")
+            if not preset.caches[name].native_labels:
+                raise ValueError(f"{where}.{key}: cache '{name}' needs labels and native_labels: true")
+
+
+def check_labels(where: str, preset: Preset, stages: Iterable[str], default: str) -> None:
+    """ValueError if labels that these stages or their evaluation read are not those of the model.
+
+    ``default`` are the classes of a cache that names none.
+    """
+    wanted, stages = preset.model.classes, list(stages)
+    read = {f"{stage}.source": getattr(preset, stage).source for stage in stages}
+    scored = "evaluate_refined_on" if "refine" in stages and preset.evaluate_refined_on else "evaluate_on"
+    for key, name in (read | {scored: getattr(preset, scored)}).items():
+        classes = preset.caches[name].classes or default
+        if classes != wanted:
+            raise ValueError(
+                f"{where}.{key}: the labels of cache '{name}' are {classes} and the model's classes {wanted}; "
+                f"add a cache with classes: {wanted}"
+            )
+
+
+def _check_stage(where: str, only_source: bool, settings: TrainingSettings, caches: Mapping[str, CacheEntry]) -> None:
+    known(settings.source, caches, f"{where}.source")
+    if not caches[settings.source].labels:
+        raise ValueError(f"{where}.source: cache '{settings.source}' has no labels; set labels: true")
+    if settings.target is not None:
+        known(settings.target, caches, f"{where}.target")
+    if only_source and settings.target is not None:
+        raise ValueError(f"{where}.target: this stage trains on source alone; drop this key")
+    if not only_source and settings.target is None:
+        raise ValueError(f"{where}.target: is missing; name the cache of target images")
+    for name in filter(None, (settings.source, settings.target)):
+        _check_crop(f"{where}.crop", settings.crop, caches[name].size)
+    if settings.snapshots and only_source:
+        raise ValueError(f"{where}.snapshots: only adapt, refine and joint keep snapshots; drop this key")
+    if settings.snapshots >= settings.steps:
+        raise ValueError(f"{where}.snapshots: must be fewer than steps ({settings.steps})")
+    if settings.horizon < settings.steps:
+        raise ValueError(f"{where}.horizon: must be at least steps ({settings.steps})")
+
+
+def _check_crop(where: str, crop: str | None, size: str) -> None:
+    pairs = zip(width_height(crop or size), width_height(size), strict=True)
+    if any(wanted > there for wanted, there in pairs):
+        raise ValueError(f"{where}: {crop} does not fit into images of {size}; choose a smaller window")

@@ -1,0 +1,45 @@
+"""Jobs that make data: rendering and packing."""
+
+from collections.abc import Iterable
+
+from segadapt.core.job import Job
+from segadapt.data.splits import official_counts
+from segadapt.plan.planner import Planner, require_module
+
+
+def data_jobs(planner: Planner, jobs: Iterable[Job]) -> list[Job]:
+    """The render and prepare jobs whose caches the ``jobs`` read at all."""
+    read = {path for job in jobs for path in job.inputs.values()}
+    caches = [name for name in planner.preset.caches if planner.cache(name) in read]
+    datasets = {planner.preset.caches[name].dataset for name in caches}
+    rendered = [name for name, entry in planner.preset.datasets.items() if name in datasets and entry.render]
+    return [render(planner, name) for name in rendered] + [prepare(planner, name) for name in caches]
+
+
+def render(planner: Planner, dataset: str) -> Job:
+    """Draws a built-in data set in its authors' layout."""
+    entry = planner.preset.datasets[dataset]
+    config = {"layout": entry.format, **entry.render.model_dump()}
+    folder, files = f"{planner.work}/data/{dataset}", {"manifest": "manifest.json"}
+    return planner.job("render", f"render/{dataset}", folder, files, inputs={}, config=config)
+
+
+def prepare(planner: Planner, cache: str) -> Job:
+    """Packs a split at the network's size."""
+    entry = planner.preset.caches[cache]
+    dataset = planner.preset.datasets[entry.dataset]
+    where = f"presets.{planner.parameters.preset}.datasets.{entry.dataset}.format"
+    module = require_module(f"segadapt.data.datasets.{dataset.format}", where)
+    rendered = f"{planner.work}/data/{entry.dataset}"
+    config = entry.model_dump(exclude={"dataset", "classes"}) | {
+        "format": dataset.format,
+        "root": dataset.root or rendered,
+        "classes": entry.classes or planner.preset.model.classes,
+        "count": (dataset.render.splits if dataset.render else official_counts(dataset.format)).get(entry.split),
+        "accept": list(dataset.accept),
+    }
+    inputs = {"rendered": f"{rendered}/manifest.json"} if dataset.render else {}
+    return planner.job(
+        "prepare", f"prepare/{cache}", f"{planner.work}/cache/{cache}",
+        {"pack": "pack.bin", "manifest": "manifest.json"}, inputs=inputs, config=config, modules=[module],
+    )  # fmt: skip

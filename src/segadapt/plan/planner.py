@@ -1,0 +1,130 @@
+"""The common ground of all job makers: one setting of the active preset, its names and its paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.errors import UserError
+from segadapt.core.job import Job
+from segadapt.core.parameters import MethodEntry, Parameters, TrainingSettings
+from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
+from segadapt.plan.code import ROOT, code_hash
+from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, round_name, round_training
+
+_NOT_A_LOSS = {"composition", "multi_level", "adversarial", "adaptsegnet", "advent"}
+"""Files of ``segadapt/methods`` that put losses together or are games, hence no ``target_loss``."""
+
+
+class Planner:
+    """Names, paths and job frames in one setting; ``setting`` None is the preset as it stands.
+
+    ``prefix`` stands before the names of what is the setting's own.
+    """
+
+    def __init__(self, parameters: Parameters, setting: str | None = None) -> None:
+        self.parameters = parameters
+        self.scene = parameters.scenes[setting]
+        self.preset, self.protocol, self.methods = self.scene.preset, self.scene.protocol, self.scene.methods
+        self.prefix = "" if setting is None else f"{setting}/"
+        self.work = f"work/{parameters.preset}"
+        self.run = self.preset.run.model_dump(exclude={"cpu_threads"})
+
+    def job(self, stage: str, name: str, folder: str, files: dict[str, str], **rest: Any) -> Job:
+        """A job whose outputs, role to file name, lie in one folder."""
+        outputs = {role: f"{folder}/{file}" for role, file in files.items()}
+        provenance = rest.pop("provenance", f"{folder}/provenance.json")
+        modules = [f"segadapt.stages.{stage}", *rest.pop("modules", ())]
+        return Job(
+            stage, name, self.parameters.preset, outputs=outputs, provenance=provenance, code=code_hash(modules),
+            run=self.run, **rest,
+        )  # fmt: skip
+
+    def cache(self, name: str) -> str:
+        """The manifest of a packed cache; caches are the preset's, not the setting's."""
+        return f"{self.work}/cache/{name}/manifest.json"
+
+    def model_name(self, name: str) -> str:
+        """What a model is called: ``rome/maxsquare``, or the name of the source model that settings share.
+
+        A self-trained method's model is that of its last round, so that another round leaves the others as they are.
+        """
+        rounds = self.methods[name].self_training if name in self.methods else None
+        name = name if rounds is None else round_name(name, rounds.rounds)
+        return f"{self._source_prefixes[name]}{name}" if name in SOURCES else f"{self.prefix}{name}"
+
+    def model(self, name: str, seed: int) -> str:
+        """The weights of a source model or a method."""
+        folder = "sources" if name in SOURCES else "models"
+        return f"{self.work}/{folder}/{self.model_name(name)}/seed{seed}/model.safetensors"
+
+    def metrics_folder(self, name: str, seed: int) -> str:
+        """Where the evaluation of a source model or a method lies."""
+        return f"{self.work}/metrics/{self.prefix}{name}/seed{seed}"
+
+    def row_folder(self, method: str, seed: int) -> str:
+        """Where the evaluation behind a row lies."""
+        return self.metrics_folder(SOURCE if method == SOURCE_ONLY else method, seed)
+
+    def training(self, method: MethodEntry, number: int = 1) -> TrainingSettings:
+        """The schedule of a method; in self-training, that of its round ``number``."""
+        settings = getattr(self.preset, method.schedule)
+        return settings if method.self_training is None else round_training(settings, method.self_training, number)
+
+    def evaluation_cache(self, refined: bool) -> str:
+        """The name of the cache that a model is scored on."""
+        return (self.preset.evaluate_refined_on if refined else None) or self.preset.evaluate_on
+
+    def is_refined(self, name: str) -> bool:
+        """Whether a source model or method goes through the refine stage."""
+        return name == SOURCE_MULTI or (name in self.methods and self.methods[name].stage == REFINE)
+
+    def has_auxiliary_head(self, name: str) -> bool:
+        """Whether a source model's or method's network has the low head."""
+        return name == SOURCE_MULTI or (name in self.methods and self.methods[name].needs_auxiliary_head)
+
+    def network(self, auxiliary: bool) -> dict[str, Any]:
+        """The part of a configuration that describes the network and how it computes."""
+        return {
+            "model": self.preset.model.model_dump(exclude={"initial_weights"}),
+            "auxiliary": auxiliary,
+            "aspp_branches": self.protocol.aspp_branches,
+            "precision": self.preset.precision.model_dump(),
+            "cpu_threads": self.preset.run.cpu_threads,
+        }
+
+    @cached_property
+    def _source_prefixes(self) -> Mapping[str, str]:
+        """The prefix of each source model: that of the first setting which trains it alike."""
+        prefixes = {}
+        for name in SOURCES:
+            own = _source_identity(self.parameters, self.scene.name, name)
+            like = next(each for each in self.parameters.scenes if _source_identity(self.parameters, each, name) == own)
+            prefixes[name] = "" if like is None else f"{like}/"
+        return prefixes
+
+
+def _source_identity(parameters: Parameters, setting: str | None, name: str) -> list[Any]:
+    """All that a source model's training depends on."""
+    scene = parameters.scenes[setting]
+    settings = scene.preset.oracle if name == ORACLE else scene.preset.pretrain
+    switches = scene.protocol.aspp_branches, scene.protocol.repeated_updates
+    return [scene.preset.model, settings, switches]
+
+
+def require_method_file(name: str, where: str) -> str:
+    """The module of a method's file; UserError if there is none."""
+    return require_module(f"segadapt.methods.{name}", where)
+
+
+def require_module(module: str, where: str) -> str:
+    """``module`` itself; UserError, with those there are, if it has no file."""
+    relative = Path(*module.split(".")[1:])
+    known = {path.stem for path in (ROOT / relative.parent).glob("[a-z]*.py")} - _NOT_A_LOSS
+    if relative.name not in known:
+        raise UserError(
+            f"params.yaml: {where}: '{relative.name}' has no file in segadapt; known are {', '.join(sorted(known))}"
+        )
+    return module

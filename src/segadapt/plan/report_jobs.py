@@ -1,0 +1,125 @@
+"""Jobs that put numbers together: the tables and what goes with each of them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from segadapt.core.job import Job
+from segadapt.core.parameters import Parameters
+from segadapt.plan.planner import Planner
+from segadapt.plan.rows import Row, baseline, table_rows
+
+BOOTSTRAP = {"bootstrap_samples": 2000, "bootstrap_seed": 20191027}
+"""Fixed, so that equal evaluations give equal intervals."""
+
+
+class Reporter:
+    """Makes the jobs that read the evaluations of rows, whichever their settings."""
+
+    def __init__(self, parameters: Parameters, planners: Mapping[str | None, Planner]) -> None:
+        self.parameters, self.planners, self.base = parameters, planners, planners[None]
+
+    def tables(self, name: str) -> list[Job]:
+        """A table and what goes with it. What is scored on fewer classes than the model's has no companions."""
+        if self.parameters.tables[name].classes is not None:
+            return [self.table(name)]
+        tables = (self.table, self.protocols, self.statistics, self.measures, self.costs)
+        return [make(name) for make in tables]
+
+    def table(self, name: str) -> Job:
+        """``results/<name>`` in all its forms."""
+        experiment = self.parameters.tables[name]
+        rows = table_rows(self.parameters, name)
+        inputs = self.metrics(rows)
+        if experiment.published is not None:
+            inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
+        kinds = ("csv", "json", "md", "tex", "html")
+        return self.base.job(
+            "table", f"table/{name}", "results", {kind: f"{name}.{kind}" for kind in kinds},
+            provenance=f"results/{name}.provenance.json",
+            inputs=inputs,
+            config=self.about_table(rows) | {
+                "rows": [row.about() | self._about_scoring(row) for row in rows],
+                "published": experiment.published,
+                "classes": experiment.classes or self.planners[rows[0].setting].preset.model.classes,
+            },
+        )  # fmt: skip
+
+    def protocols(self, name: str) -> Job:
+        """The same rows scored in every way that evaluation habits differ in."""
+        rows = table_rows(self.parameters, name)
+        return self.companion("protocols", name, self.metrics(rows), {"rows": self._rows_with_size(rows)})
+
+    def measures(self, name: str) -> Job:
+        """Boundaries, calibration and label-free scores of the same rows, and how well the latter rank the models."""
+        rows = table_rows(self.parameters, name)
+        about = {"rows": self._rows_with_size(rows)}
+        return self.companion("measures", name, self.metrics(rows), about, ranking=f"{name}_ranking.csv")
+
+    def statistics(self, name: str) -> Job:
+        """Each row against the control of its setting, over seeds and over images."""
+        rows = table_rows(self.parameters, name)
+        confusions = {
+            f"confusion/{row.key}/{seed}": f"{self.folder(row, seed)}/confusion.safetensors"
+            for row in rows
+            for seed in self.parameters.seeds
+        }
+        return self.companion(
+            "statistics", name, self.metrics(rows) | confusions,
+            BOOTSTRAP | {
+                "rows": [row.about("key", "title", "origin") | {"baseline": self._baseline(row, rows)} for row in rows]
+            },
+        )  # fmt: skip
+
+    def costs(self, name: str) -> Job:
+        """What each row took, from the records of the jobs behind it."""
+        rows = table_rows(self.parameters, name)
+        config = {"rows": [row.about("key", "title", "origin") for row in rows]}
+        return self.companion("costs", name, self.metrics(rows), config)
+
+    def companion(self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any], **more: str) -> Job:
+        """A job of ``results/<name>_<stage>.csv`` and its Markdown twin, and of ``more`` files by role."""
+        files = {kind: f"{name}_{stage}.{kind}" for kind in ("csv", "md")} | more
+        config = self.about_table(table_rows(self.parameters, name)) | config
+        return self.base.job(
+            stage, f"{stage}/{name}", "results", files,
+            provenance=f"results/{name}_{stage}.provenance.json", inputs=inputs, config=config,
+        )  # fmt: skip
+
+    def about_table(self, rows: Iterable[Row]) -> dict[str, Any]:
+        """What every table goes by and says."""
+        presets = [self.planners[row.setting].preset for row in rows]
+        return {
+            "seeds": list(self.parameters.seeds),
+            "preset": self.parameters.preset,
+            "protocol": self.parameters.protocol,
+            "evaluation_size": self.parameters.active_protocol.evaluation_size,
+            "data_note": " ".join(dict.fromkeys(preset.data_note for preset in presets)),
+            "is_paper_data": all(preset.is_paper_data for preset in presets),
+        }
+
+    def metrics(self, rows: Iterable[Row]) -> dict[str, str]:
+        """Role ``metrics/<row>/<seed>`` to file, of every row and seed."""
+        seeds = self.parameters.seeds
+        return {f"metrics/{row.key}/{seed}": f"{self.folder(row, seed)}/metrics.json" for row in rows for seed in seeds}
+
+    def folder(self, row: Row, seed: int) -> str:
+        """Where the evaluation of a row and seed lies."""
+        return self.planners[row.setting].row_folder(row.method, seed)
+
+    def _about_scoring(self, row: Row) -> dict[str, str]:
+        planner = self.planners[row.setting]
+        switches = ", ".join(f"{name}={value}" for name, value in planner.scene.switches.items())
+        protocol = f"{self.parameters.protocol} with {switches}" if switches else self.parameters.protocol
+        size = self._network_size(row) if planner.protocol.evaluation_size == "network" else "native"
+        return {"backbone": planner.preset.model.backbone, "eval_size": size, "protocol": protocol}
+
+    def _rows_with_size(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
+        return [row.about("key", "title", "origin") | {"network_size": self._network_size(row)} for row in rows]
+
+    def _network_size(self, row: Row) -> str:
+        planner = self.planners[row.setting]
+        return planner.preset.caches[planner.evaluation_cache(planner.is_refined(row.method))].size
+
+    def _baseline(self, row: Row, rows: list[Row]) -> str:
+        same = [each.key for each in rows if each.setting == row.setting]
+        return baseline(same, self.planners[row.setting].methods)

@@ -1,0 +1,65 @@
+"""Jobs that score models on labelled target images, and without labels on those that it was adapted to."""
+
+from pathlib import Path
+
+from segadapt.core.job import Job
+from segadapt.core.parameters import MethodEntry
+from segadapt.core.parameters.root import ORACLE
+from segadapt.plan.planner import Planner
+from segadapt.plan.rows import snapshot_files
+
+
+def evaluate(planner: Planner, name: str, seed: int) -> Job:
+    """Scores a source model or a method, with the models on its way, or an ensemble of methods."""
+    settings = planner.preset.evaluation
+    labelled = planner.evaluation_cache(planner.is_refined(name))
+    inputs = _models(planner, name, seed) | {"labelled": planner.cache(labelled)}
+    auxiliary = [planner.has_auxiliary_head(each) for each in _members(planner, name)]
+    habits = {"flip": settings.flip, "heads": settings.heads and all(auxiliary)}
+    config = planner.network(auxiliary[0]) | {"habits": habits}
+    if len(auxiliary) > 1:
+        config["auxiliary_of_members"] = auxiliary
+    # The oracle is no candidate of a choice without labels: it was trained with them.
+    if name != ORACLE:
+        inputs["target"] = planner.cache(_target(planner, name))
+        config |= {"last_step": _last_step(planner, name), "label_free_images": settings.label_free_images}
+    return planner.job(
+        "evaluate", f"evaluate/{planner.prefix}{name}/seed{seed}", planner.metrics_folder(name, seed),
+        {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, inputs=inputs, config=config,
+    )  # fmt: skip
+
+
+def _members(planner: Planner, name: str) -> tuple[str, ...]:
+    """The models that are scored as one: an ensemble's, else the one of that name."""
+    method = planner.methods.get(name)
+    return method.ensemble if method is not None and method.ensemble else (name,)
+
+
+def _models(planner: Planner, name: str, seed: int) -> dict[str, str]:
+    """Role to file of the models, and of a single one's snapshots: members of an ensemble meet at the last step."""
+    members = _members(planner, name)
+    if len(members) > 1:
+        return {f"model/{index}": planner.model(member, seed) for index, member in enumerate(members)}
+    inputs = {"model": planner.model(name, seed)}
+    if name in planner.methods:
+        folder, training = Path(inputs["model"]).parent, planner.training(planner.methods[name])
+        inputs |= {role: str(folder / file) for role, file in snapshot_files(training).items()}
+    return inputs
+
+
+def _methods(planner: Planner, name: str) -> list[MethodEntry]:
+    return [planner.methods[each] for each in _members(planner, name) if each in planner.methods]
+
+
+def _target(planner: Planner, name: str) -> str:
+    """The cache of target training images; those of ``adapt`` for a source model."""
+    return next((planner.training(each).target for each in _methods(planner, name)), planner.preset.adapt.target)
+
+
+def _last_step(planner: Planner, name: str) -> int:
+    """For how many steps a model was trained, over all rounds; an ensemble's is its longest trained member's."""
+    steps = [
+        planner.training(each).steps * (each.self_training.rounds if each.self_training else 1)
+        for each in _methods(planner, name)
+    ]
+    return max(steps, default=planner.preset.pretrain.steps)

@@ -1,0 +1,74 @@
+"""Jobs of self-training: a spatial prior, and the pseudo-labels and the training of every round."""
+
+from pathlib import Path
+
+from segadapt.core.job import Job
+from segadapt.core.parameters import SelfTrainingSettings
+from segadapt.plan.planner import Planner, require_method_file
+from segadapt.plan.rows import SOURCE, round_name
+from segadapt.plan.training_jobs import training
+
+
+def self_training(planner: Planner, name: str, seed: int) -> list[Job]:
+    """All rounds of a method, upstream first; the prior, if there is one, is the same job for every seed.
+
+    A job's configuration holds the numbers of its own round alone: one that changes with a later round remakes the
+    rounds from there on.
+    """
+    settings = planner.methods[name].self_training
+    jobs = [_prior(planner, name, settings)] if settings.spatial_prior else []
+    for number in range(1, settings.rounds + 1):
+        before = planner.model(SOURCE if number == 1 else round_name(name, number - 1), seed)
+        jobs.append(_pseudo_label(planner, name, number, seed, before))
+        jobs.append(_self_train(planner, name, number, seed, before))
+    return jobs
+
+
+def _prior(planner: Planner, name: str, settings: SelfTrainingSettings) -> Job:
+    return planner.job(
+        "prior", f"prior/{planner.prefix}{name}", _prior_folder(planner, name), {"prior": "prior.safetensors"},
+        inputs={"source": planner.cache(planner.training(planner.methods[name]).source)},
+        config={"blur": settings.prior_blur},
+    )  # fmt: skip
+
+
+def _prior_folder(planner: Planner, name: str) -> str:
+    return f"{planner.work}/models/{planner.prefix}{name}/prior"
+
+
+def _pseudo_label(planner: Planner, name: str, number: int, seed: int, before: str) -> Job:
+    settings, target = planner.methods[name].self_training, planner.training(planner.methods[name]).target
+    inputs = {"model": before, "target": planner.cache(target)}
+    if settings.spatial_prior:
+        inputs["prior"] = f"{_prior_folder(planner, name)}/prior.safetensors"
+    selection = {"selection": settings.selection, "portion": settings.portion_of(number), "stride": settings.stride}
+    return planner.job(
+        "pseudo_label", f"pseudo_label/{planner.prefix}{round_name(name, number)}/seed{seed}",
+        _labels_folder(planner, name, number, seed),
+        {"pack": "pack.bin", "manifest": "manifest.json", "selection": "selection.json"},
+        inputs=inputs,
+        config=planner.network(auxiliary=False) | {"flip": settings.flip, "selection": selection},
+    )  # fmt: skip
+
+
+def _labels_folder(planner: Planner, name: str, number: int, seed: int) -> str:
+    return f"{Path(planner.model(round_name(name, number), seed)).parent}/labels"
+
+
+def _self_train(planner: Planner, name: str, number: int, seed: int, before: str) -> Job:
+    method = planner.methods[name]
+    settings, schedule = method.self_training, planner.training(method, number)
+    labels = _labels_folder(planner, name, number, seed)
+    inputs = {
+        "model": before,
+        "source": planner.cache(schedule.source),
+        "target": planner.cache(schedule.target),
+        "labels": f"{labels}/manifest.json",
+        "selection": f"{labels}/selection.json",
+    }
+    more = {"round": {"number": number, "source_share": settings.source_share_of(number), "mining": settings.mining}}
+    return training(
+        planner, "self_train", round_name(name, number), seed, schedule, inputs,
+        auxiliary=False, method=method, more=more,
+        modules=[require_method_file(method.target_loss, f"methods.{name}.target_loss")],
+    )  # fmt: skip

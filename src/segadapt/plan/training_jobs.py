@@ -1,0 +1,73 @@
+"""Jobs that train: source models, and every method from one of them or from the initial weights."""
+
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.job import Job
+from segadapt.core.parameters import MethodEntry, TrainingSettings
+from segadapt.core.parameters.root import ORACLE
+from segadapt.plan.planner import Planner, require_method_file
+from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI, snapshot_files
+
+_ELSEWHERE = {"title", "origin", "paper_row", "start", "ensemble", "auxiliary", "batch_norm", "self_training"}
+"""Keys of a method's entry that its training does not read, or finds among its inputs and in its network."""
+_SWITCHES = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}
+"""Switches of a protocol that target losses read."""
+
+
+def pretrain(planner: Planner, model: str, seed: int) -> Job:
+    """Trains a source model, or the oracle, which is one on target labels."""
+    settings = planner.preset.oracle if model == ORACLE else planner.preset.pretrain
+    inputs = {"source": planner.cache(settings.source)} | _initial_weights(planner)
+    return training(planner, "pretrain", model, seed, settings, inputs, auxiliary=model == SOURCE_MULTI)
+
+
+def adapt(planner: Planner, name: str, method: MethodEntry, seed: int) -> Job:
+    """Trains a method: stage ``adapt``, ``refine`` or ``joint``."""
+    stage, settings, auxiliary = method.stage, planner.training(method), method.needs_auxiliary_head
+    inputs = {}
+    if stage != JOINT:
+        inputs["model"] = planner.model(SOURCE_MULTI if auxiliary else SOURCE, seed)
+    inputs["source"] = planner.cache(settings.source)
+    if method.sees_target:
+        inputs["target"] = planner.cache(settings.target)
+    if stage == JOINT:
+        inputs |= _initial_weights(planner)
+    modules = []
+    if method.target_loss is not None:
+        modules.append(require_method_file(method.target_loss, f"methods.{name}.target_loss"))
+    if method.guidance is not None:
+        modules.append("segadapt.methods.multi_level")
+    if method.adversarial is not None:
+        modules += ["segadapt.training.adversary", f"segadapt.methods.{method.adversarial.game}"]
+    return training(
+        planner, stage, name, seed, settings, inputs, auxiliary=auxiliary, method=method, modules=modules,
+    )  # fmt: skip
+
+
+def _initial_weights(planner: Planner) -> dict[str, str]:
+    weights = planner.preset.model.initial_weights
+    return {} if weights is None else {"initial_weights": weights}
+
+
+def training(
+    planner: Planner, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: dict[str, str], *,
+    auxiliary: bool, method: MethodEntry | None = None, modules: list[str] | None = None,
+    more: dict[str, Any] | None = None,
+) -> Job:  # fmt: skip
+    """The frame of every training job; ``more`` is laid over its configuration."""
+    config = planner.network(auxiliary) | {
+        "seed": seed,
+        "training": settings.model_dump(exclude={"source", "target"}),
+        "repeated_updates": planner.protocol.repeated_updates,
+    }
+    if method is not None:
+        entry, switches = method.model_dump(exclude=_ELSEWHERE), planner.protocol.model_dump(include=_SWITCHES)
+        config |= {"method": entry, "protocol": switches}
+        if method.batch_norm is not None:
+            config["model"]["batch_norm"] = method.batch_norm.model_dump()
+    return planner.job(
+        stage, f"{stage}/{planner.model_name(model)}/seed{seed}", str(Path(planner.model(model, seed)).parent),
+        {"model": "model.safetensors", "history": "history.csv"} | snapshot_files(settings),
+        inputs=inputs, config=config | (more or {}), modules=modules or [],
+    )  # fmt: skip

@@ -1,0 +1,32 @@
+"""Draws how mIoU depends on the parameters that a table sweeps."""
+
+from pathlib import Path
+
+from segadapt.core.artifacts import read_json
+from segadapt.core.job import Job
+from segadapt.reporting.published import published_rows
+from segadapt.reporting.sensitivity import Panel, Point, sensitivity_csv, sensitivity_figure
+from segadapt.reporting.style import write_figure
+from segadapt.stages.runner import main
+
+
+def draw(job: Job, scratch: Path) -> None:
+    """From the metrics of every cell and seed to ``results/figures/<table>_sensitivity.*``."""
+    config = job.config
+    size, paper = config["evaluation_size"], {}
+    if config["published"] is not None:
+        paper = {row.method: next(iter(row.miou.values())) for row in published_rows(config["published"])}
+    panels = []
+    for each in config["panels"]:
+        points = []
+        for point in each["points"]:
+            metrics = [read_json(Path(job.inputs[f"metrics/{point['key']}/{seed}"])) for seed in config["seeds"]]
+            values = tuple(found[size]["mIoU"] for found in metrics)
+            points.append(Point(point["value"], values, paper.get(point["paper_row"])))
+        panels.append(Panel(each["title"], each["symbol"], each["look"], tuple(points)))
+    table = sensitivity_csv(panels, config["seeds"])
+    write_figure(job.outputs, sensitivity_figure(panels, config["data_note"]), table)
+
+
+if __name__ == "__main__":
+    main(draw)

@@ -1,0 +1,175 @@
+"""An adversarial run on the one trainer: the order of operations, Adam, what is kept, and resuming to the same bits."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from test_trainer import caches, equal, make_trainer, weights  # noqa: F401  (a fixture among them)
+
+from segadapt.core.errors import UserError
+from segadapt.losses import cross_entropy, max_squares
+from segadapt.methods import Prediction
+from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, load_tensors, to_input
+from segadapt.training.adversary import Adversary, build
+from segadapt.training.compute import Compute
+from segadapt.training.optimiser import RepeatedSGD, parameter_groups
+from segadapt.training.schedule import poly_learning_rate
+from segadapt.training.trainer import Trainer
+
+SINGLE = {
+    "game": "adaptsegnet", "objective": "vanilla", "lambda_final": 0.5, "lambda_low": 0.0, "learning_rate": 1e-3,
+    "width": 4,
+}  # fmt: skip
+MULTI = SINGLE | {"game": "advent", "lambda_low": 0.3}
+SIZE = (32, 64)
+
+
+def adversarial_trainer(caches, folder: Path, settings: dict, target_loss: bool = False, **loop) -> Trainer:  # noqa: F811
+    """As ``test_trainer`` makes one, plus an adversary, with or without MaxSquare beside it."""
+    entry = {
+        "target_loss": "max_squares", "lambda_target": 0.1, "image_weight": None, "guidance": None, "options": {},
+    }  # fmt: skip
+    trainer = make_trainer(caches, folder, entry, auxiliary=settings["lambda_low"] > 0, **loop)
+    if not target_loss:
+        object.__setattr__(trainer, "objective", None)
+        object.__setattr__(trainer.loop, "lambda_target", 0.0)
+    object.__setattr__(trainer, "adversary", build(settings, 19, 7, Compute(torch.device("cpu"))))
+    return trainer
+
+
+class NaiveAdam:
+    """The formula of Kingma and Ba (2015), one tensor at a time."""
+
+    def __init__(self, parameters) -> None:
+        self.state = {parameter: (torch.zeros_like(parameter), torch.zeros_like(parameter)) for parameter in parameters}
+        self.steps = 0
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        self.steps += 1
+        for parameter, (mean, square) in self.state.items():
+            mean.copy_(0.9 * mean + 0.1 * parameter.grad)
+            square.copy_(0.99 * square + 0.01 * parameter.grad**2)
+            corrected = mean / (1 - 0.9**self.steps), square / (1 - 0.99**self.steps)
+            parameter -= learning_rate * corrected[0] / (corrected[1].sqrt() + 1e-8)
+            parameter.grad = None
+
+
+@pytest.mark.parametrize(("settings", "target_loss"), [(SINGLE, False), (MULTI, True)], ids=["single", "multi"])
+def test_a_run_equals_the_released_order_of_operations(caches, tmp_path, settings, target_loss):  # noqa: F811
+    """Source, target with the frozen discriminators, discriminators on the same predictions, then every optimiser."""
+    trainer = adversarial_trainer(caches, tmp_path, settings, target_loss, steps=3, horizon=5)
+    model, game = copy.deepcopy(trainer.model), copy.deepcopy(trainer.adversary.game)
+    for network in (model, game.discriminators):
+        network.double()
+    optimiser = RepeatedSGD(parameter_groups(model), 0.9, 5e-4, "torch10")
+    adam = NaiveAdam(game.discriminators.parameters())
+    apply_batchnorm_policy(model, BatchNormPolicy(), training=True)
+    losses = []
+    for step in range(3):
+        source, target = trainer.source.batch(step), trainer.target.batch(step)
+        on_source = Prediction(*model(to_input(source.image_BHWC, "caffe").contiguous().double()))
+        loss_source = cross_entropy(on_source.logits_final_BCHW, source.label_BHW, SIZE)
+        if on_source.logits_low_BCHW is not None:
+            loss_source = loss_source + 0.1 * cross_entropy(on_source.logits_low_BCHW, source.label_BHW, SIZE)
+        loss_source.backward()
+        on_target = Prediction(*model(to_input(target.image_BHWC, "caffe").contiguous().double()))
+        loss_target = game.generator_loss(on_target, SIZE)
+        if target_loss:
+            loss_target = loss_target + 0.1 * max_squares(on_target.logits_final_BCHW, SIZE)
+        loss_target.backward()
+        of_heads = game.discriminator_losses(on_source, SIZE, on_target, SIZE)
+        sum(of_heads.values()).backward()
+        optimiser.step(poly_learning_rate(step, 0.01, 5))
+        optimiser.zero_grad()
+        adam.step(poly_learning_rate(step, 1e-3, 5))
+        losses.append([loss_source, loss_target, *of_heads.values()])
+    history = trainer.run("test")
+    wanted = torch.tensor([[each.item() for each in row] for row in losses], dtype=torch.float64)
+    got = torch.tensor([row[2:] for row in history.rows], dtype=torch.float64)
+    torch.testing.assert_close(got, torch.stack([wanted[:2].mean(0), wanted[2]]), rtol=1e-4, atol=1e-6)
+    for ours, naive in ((trainer.model, model), (trainer.adversary.game.discriminators, game.discriminators)):
+        for name, tensor in ours.state_dict().items():
+            torch.testing.assert_close(tensor.double(), naive.state_dict()[name].double(), rtol=2e-3, atol=2e-5)
+
+
+def test_the_discriminators_learn_by_adam():
+    """Thirty updates on changing maps, float64, both levels, against the formula."""
+    adversary = build(MULTI, 3, 7, Compute(torch.device("cpu")))
+    adversary.game.discriminators.double()
+    adversary = Adversary(adversary.game, 1e-3)
+    game = copy.deepcopy(adversary.game)
+    adam, generator = NaiveAdam(game.discriminators.parameters()), torch.Generator().manual_seed(1)
+    for step in range(30):
+        maps = torch.randn(4, 1, 3, 6, 7, generator=generator, dtype=torch.float64)
+        source, target, rate = Prediction(*maps[:2]), Prediction(*maps[2:]), 1e-3 * (1 - step / 40)
+        losses = game.discriminator_losses(source, SIZE, target, (40, 33))
+        sum(losses.values()).backward()
+        adam.step(rate)
+        got = adversary.learn(source, SIZE, target, (40, 33), rate)
+        torch.testing.assert_close(torch.stack(got), torch.stack(list(losses.values())).detach(), rtol=1e-9, atol=0)
+    for ours, naive in zip(adversary.game.discriminators.parameters(), game.discriminators.parameters(), strict=True):
+        torch.testing.assert_close(ours, naive, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [SINGLE, MULTI], ids=["single", "multi"])
+def test_resuming_from_any_saved_state_gives_the_same_bits(caches, tmp_path, settings):  # noqa: F811
+    whole = adversarial_trainer(caches, tmp_path / "whole", settings, steps=8)
+    history = whole.run("whole")
+    kept = whole.adversary.tensors()
+    states = sorted((tmp_path / "whole").glob("state-*"))
+    assert len(states) == 2
+    for state in states:
+        folder = tmp_path / state.stem
+        folder.mkdir()
+        (folder / state.name).write_bytes(state.read_bytes())
+        resumed = adversarial_trainer(caches, folder, settings, steps=8)
+        resumed_history = resumed.run("resumed")
+        assert resumed_history.rows == history.rows
+        assert equal(weights(resumed), weights(whole))
+        assert kept.keys() == resumed.adversary.tensors().keys() and equal(resumed.adversary.tensors(), kept)
+        for name, written in (("whole", history), ("resumed", resumed_history)):
+            written.write(tmp_path / f"{name}.csv")
+        assert (tmp_path / "whole.csv").read_bytes() == (tmp_path / "resumed.csv").read_bytes()
+
+
+def test_a_state_of_other_discriminators_is_refused(caches, tmp_path):  # noqa: F811
+    adversarial_trainer(caches, tmp_path, SINGLE, steps=4).run("whole")
+    with pytest.raises(UserError, match="discriminators"):
+        adversarial_trainer(caches, tmp_path, SINGLE | {"width": 5}, steps=4).run("wider")
+    tensors, _ = load_tensors(tmp_path / "state-000000002.safetensors")
+    stored = {name.removeprefix("adversary."): each for name, each in tensors.items() if name.startswith("adversary.")}
+    adversary = build(SINGLE, 19, 8, Compute(torch.device("cpu")))
+    before = adversary.tensors()
+    before = {name: tensor.clone() for name, tensor in before.items()}
+    del stored["mean.final.conv3.bias"]
+    with pytest.raises(UserError, match=r"mean\.final\.conv3\.bias"):
+        adversary.load(stored)
+    assert equal(before, adversary.tensors())
+
+
+def test_the_history_has_a_column_for_each_discriminator(caches, tmp_path):  # noqa: F811
+    trainer = adversarial_trainer(caches, tmp_path, MULTI, steps=4)
+    trainer.run("multi").write(tmp_path / "history.csv")
+    header, *rows = (tmp_path / "history.csv").read_text().splitlines()
+    assert header == (
+        "step,learning_rate,loss_source,loss_target,loss_discriminator_final,loss_discriminator_low"
+    )  # fmt: skip
+    assert [row.count(",") for row in rows] == [5, 5] and not any(",," in row for row in rows)
+
+
+def test_a_discriminator_that_is_not_finite_stops_the_run(caches, tmp_path):  # noqa: F811
+    trainer = adversarial_trainer(caches, tmp_path, SINGLE | {"lambda_final": 1e-30, "learning_rate": 1e30}, steps=6)
+    with pytest.raises(UserError, match=r"(target|discriminator final) loss is (nan|inf) at step \d"):
+        trainer.run("wild")
+    assert isinstance(trainer.adversary, Adversary)
+
+
+def test_the_game_changes_the_network_and_a_run_without_it_does_not_know_of_it(caches, tmp_path):  # noqa: F811
+    with_game = adversarial_trainer(caches, tmp_path / "a", SINGLE, target_loss=True, steps=2)
+    without = adversarial_trainer(caches, tmp_path / "b", SINGLE, target_loss=True, steps=2)
+    object.__setattr__(without, "adversary", None)
+    with_game.run("with")
+    assert len(without.run("without").rows[0]) == 4
+    assert not equal(weights(with_game), weights(without))

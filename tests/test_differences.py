@@ -1,0 +1,131 @@
+"""What differs from protocol, method, preset and defaults is said, and nothing else."""
+
+import copy
+import shlex
+from pathlib import Path
+
+import pytest
+import tiny
+import yaml
+from scored import MADE
+
+from segadapt.core.errors import UserError
+from segadapt.core.parameters import parameters_from
+from segadapt.plan import make_plan
+from segadapt.reporting.differences import differences
+from segadapt.reporting.explain import Explanation
+from segadapt.reporting.explain_text import as_text
+from segadapt.reporting.lineage import row_inputs
+
+SHIPPED = yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text())
+
+
+@pytest.fixture
+def parameters(tmp_path) -> Path:
+    """The shipped ``params.yaml``, which a run is compared with."""
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(SHIPPED, allow_unicode=True))
+    return path
+
+
+def record_of(job) -> dict:
+    """As much of a provenance record as an explanation reads."""
+    outputs = {role: {"path": path, "sha256": "output"} for role, path in job.outputs.items()}
+    return {
+        "identity": job.identity(),
+        "fingerprint": job.name,
+        "outputs": outputs,
+        "input_sha256": dict.fromkeys(job.inputs, "input"),
+        **{"commit": "c0ffee", "machine": "a machine", "seconds": 1.0},
+    }
+
+
+def explanation(method: str, edit=lambda content: None, key: str | None = None) -> Explanation:
+    """As of a finished run with the edited parameters: a table with one row, its jobs recorded as planned."""
+    content = copy.deepcopy(SHIPPED) | {"seeds": [7], "experiments": {"table2": {"rows": [method], "published": 2}}}
+    edit(content)
+    plan = make_plan(parameters_from(content, "edited"))
+    records = [record_of(job) for job in plan.jobs]
+    by_name = {record["fingerprint"]: record for record in records}
+    jobs = [record for record in records if record["identity"]["stage"] in MADE]
+    jobs = [record for record in jobs if not record["fingerprint"].startswith("figure")]
+    name = "source" if method == "source_only" else method
+    end = f"evaluate/{name}/seed7"
+    return Explanation(by_name["table/table2"], key or method, method, "mIoU", [0.5], jobs, (end,))
+
+
+def test_what_is_as_written_has_no_lines_but_the_presets_numbers(parameters):
+    lines = differences(explanation("maxsquare_iw_multi"), parameters)
+    assert [line for line in lines if not line.startswith(("training.", "model."))] == []
+    assert "training.learning_rate: 0.01, not 0.00025 (default)" in lines
+    # Numbers that have no default, and those that are the default.
+    assert not [line for line in lines if line.startswith(("training.steps", "training.momentum", "model.backbone"))]
+
+
+@pytest.mark.parametrize("switch", list(SHIPPED["protocols"]["released"]))
+def test_every_switch_that_is_not_the_bundles_is_named(parameters, switch):
+    other = SHIPPED["protocols"]["paper"][switch]
+    here = SHIPPED["protocols"]["released"][switch]
+    if switch == "max_squares_half":
+        other = not here
+    edit = lambda content: content["protocols"]["released"].update({switch: other})  # noqa: E731
+    lines = differences(explanation("maxsquare_iw_multi", edit), parameters)
+    assert [line for line in lines if line.startswith("protocol.")] == [
+        f"protocol.{switch}: {other}, not {here} (protocols.released)"
+    ]
+
+
+@pytest.mark.parametrize("key", ["maxsquare_iw", "rome/maxsquare_iw", "maxsquare_iw-lambda_target-0.5"])
+def test_a_method_that_its_preset_setting_or_sweep_changed(parameters, key):
+    edit = lambda content: content["presets"]["streets"].update(  # noqa: E731
+        methods={"maxsquare_iw": {"lambda_target": 0.5, "image_weight": {"alpha": -0.2}}}
+    )
+    found = explanation("maxsquare_iw", edit, key)
+    assert [line for line in differences(found, parameters) if line.startswith("method.")] == [
+        "method.lambda_target: 0.5, not 0.1 (methods.maxsquare_iw)",
+        "method.image_weight.alpha: -0.2, not 0.2 (methods.maxsquare_iw)",
+    ]
+
+
+def test_a_part_that_the_entry_does_not_have(parameters):
+    edit = lambda content: content["methods"]["maxsquare"].update(image_weight={"alpha": 0.2})  # noqa: E731
+    lines = differences(explanation("maxsquare", edit), parameters)
+    assert "method.image_weight.alpha: 0.2, not set in methods.maxsquare" in lines
+    back = differences(
+        explanation("maxsquare_iw", lambda content: content["methods"]["maxsquare_iw"].pop("image_weight")), parameters
+    )
+    assert "method.image_weight: None, not {'alpha': 0.2} (methods.maxsquare_iw)" in back
+
+
+def test_a_row_in_a_setting_is_compared_with_its_preset(parameters):
+    edit = lambda content: content["presets"]["streets"]["adapt"].update(steps=50)  # noqa: E731
+    found = explanation("maxsquare", edit, "rome/maxsquare")
+    assert [line for line in differences(found, parameters) if line.startswith("training.")] == [
+        "training.steps: 50, not 100 (presets.streets.adapt)"
+    ]
+
+
+def test_an_entry_that_is_gone_and_a_file_that_is_gone(parameters, tmp_path):
+    found = explanation("maxsquare")
+    content = {each: value for each, value in SHIPPED.items() if each not in ("methods", "protocols")}
+    parameters.write_text(yaml.safe_dump(content, allow_unicode=True))
+    assert not [line for line in differences(found, parameters) if line.startswith(("method.", "protocol."))]
+    with pytest.raises(UserError, match="cannot read"):
+        differences(found, tmp_path / "none.yaml")
+    assert "not compared: cannot read" in as_text(found, tmp_path / "none.yaml")
+
+
+def test_the_text_names_what_differs_and_a_command_that_a_shell_takes_apart_rightly(parameters):
+    shown = as_text(explanation("source_only"), parameters)
+    assert "(default)" in shown and "method." not in shown
+    words = shlex.split(shown.splitlines()[-1])
+    # Targets stand before --config, which takes all that follows.
+    assert words[:4] == ["snakemake", "--cores", "2", "work/streets/metrics/source/seed7/metrics.json"]
+    assert words[4:] == ["--config", "preset=streets", "protocol=released", "seeds=[7]"]
+
+
+def test_a_key_with_a_setting_keeps_its_inputs_apart_from_those_of_the_plain_one():
+    inputs = {f"{what}/{key}/{seed}": f"{what} {key} {seed}" for what in ("metrics", "confusion")
+              for key in ("maxsquare", "rome/maxsquare", "rome/cbst") for seed in (1, 11)}  # fmt: skip
+    for key in ("maxsquare", "rome/maxsquare"):
+        assert sorted(row_inputs(inputs, key, 1).values()) == [f"confusion {key} 1", f"metrics {key} 1"]

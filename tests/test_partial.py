@@ -1,0 +1,129 @@
+"""When jobs fail, the rows that are whole stand in the table and the others say where their logs are."""
+
+import shutil
+from pathlib import Path
+
+import pandas
+import pytest
+from scored import make, scored_plan
+
+from segadapt.cli import main
+from segadapt.core.artifacts import write_json
+from segadapt.core.errors import UserError
+from segadapt.core.job import read_card
+from segadapt.plan import statuses
+from segadapt.plan.partial import partial_cards
+from segadapt.reporting import read_table
+from segadapt.reporting.explain import explain
+from segadapt.reporting.verify import verify
+from segadapt.stages import table
+from segadapt.stages.runner import run_card
+
+ROWS = ("source_only", "target_forwarded", "maxsquare", "maxsquare_iw_multi")
+CSV = Path("results/table2.csv")
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = scored_plan(ROWS, (1, 2))
+    published = Path("results/published/paper_table2.csv")
+    published.parent.mkdir(parents=True)
+    shutil.copy(Path(__file__).parent.parent / published, published)
+    return plan
+
+
+def fail(plan, name: str) -> str:
+    """Removes what a job and those below it made; returns its log."""
+    gone = {plan.by_name[name].provenance}
+    for job in plan.jobs:
+        if job.name == name or gone & {str(Path(path).with_name("provenance.json")) for path in job.inputs.values()}:
+            gone.add(job.provenance)
+            for path in (job.provenance, *job.outputs.values()):
+                Path(path).unlink(missing_ok=True)
+    return plan.by_name[name].log
+
+
+def made_partial(plan, *failed: str) -> pandas.DataFrame:
+    """The table as it is after these jobs failed."""
+    (card,) = partial_cards(plan, ["table2"], [fail(plan, name) for name in failed])
+    run_card(table.assemble, Path(card))
+    return read_table(CSV)
+
+
+def test_a_failed_row_is_there_without_numbers_and_its_log_is_named(plan):
+    run_card(table.assemble, card_of(plan))
+    whole = read_table(CSV)
+    frame = made_partial(plan, "adapt/maxsquare/seed2")
+    assert frame["method"].tolist() == whole["method"].tolist()
+    row = frame[frame.method == "MaxSquare"].query("origin == 'ours'").iloc[0]
+    assert row["seeds"] == 0 and pandas.isna(row["mIoU"]) and pandas.isna(row["road"]) and row["backbone"] == "streets"
+    others = frame[(frame.method != "MaxSquare") | (frame.origin == "published")]
+    pandas.testing.assert_frame_equal(others, whole.loc[others.index])
+    for twin in ("md", "html", "tex"):
+        text = CSV.with_suffix(f".{twin}").read_text().replace("\\", "")
+        assert "adapt/maxsquare/seed2 failed, see work/tiny/logs/adapt/maxsquare/seed2.log" in text, twin
+
+
+def card_of(plan) -> Path:
+    job = plan.by_name["table/table2"]
+    write_json(Path(job.card), job.as_card())
+    return Path(job.card)
+
+
+def test_the_reason_is_the_job_that_failed_not_those_that_waited_for_it(plan):
+    log = fail(plan, "pretrain/source_multi/seed1")
+    fail(plan, "adapt/maxsquare/seed1")  # not run, say, for the machine was stopped
+    fail(plan, "evaluate/target_forwarded/seed1")
+    (card,) = partial_cards(plan, ["table2"], [log, plan.by_name["evaluate/target_forwarded/seed1"].log])
+    assert read_card(Path(card)).config["missing"] == {
+        "target_forwarded": "evaluate/target_forwarded/seed1 failed, "
+        "see work/tiny/logs/evaluate/target_forwarded/seed1.log",
+        "maxsquare": "adapt/maxsquare/seed1 was not run",
+        "maxsquare_iw_multi": "pretrain/source_multi/seed1 failed, see work/tiny/logs/pretrain/source_multi/seed1.log",
+    }
+    assert [role for role in read_card(Path(card)).inputs if role.startswith("metrics")] == [
+        "metrics/source_only/1", "metrics/source_only/2",
+    ]  # fmt: skip
+
+
+def test_no_plan_takes_a_partial_table_for_the_table(plan):
+    made_partial(plan, "adapt/maxsquare/seed1")
+    make_again(plan, "adapt/maxsquare/seed1")
+    state = {status.job.name: status.state for status in statuses(plan)}
+    assert state["evaluate/maxsquare/seed1"] == "ok" and state["table/table2"] == "name differs"
+    run_card(table.assemble, card_of(plan))
+    assert {status.job.name: status.state for status in statuses(plan)}["table/table2"] == "ok"
+    assert "partial" not in CSV.with_suffix(".md").read_text()
+    assert partial_cards(plan, ["table2"], []) == []
+
+
+def make_again(plan, name: str) -> None:
+    make(plan.by_name[name])
+    for job in plan.jobs:
+        if job.stage == "evaluate" and set(plan.by_name[name].outputs.values()) & set(job.inputs.values()):
+            make(job)
+
+
+def test_nothing_is_written_for_tables_not_asked_for_nor_where_no_row_is_whole(plan):
+    log = fail(plan, "adapt/maxsquare/seed1")
+    assert partial_cards(plan, [], [log]) == partial_cards(plan, ["table3"], [log]) == []
+    logs = [fail(plan, name) for name in ("pretrain/source/seed1", "pretrain/source_multi/seed1")]
+    assert partial_cards(plan, ["table2"], logs) == []
+
+
+def test_a_partial_table_is_explained_as_one(plan, capsys):
+    made_partial(plan, "adapt/maxsquare/seed1")
+    for name in ("maxsquare", "MaxSquare"):
+        with pytest.raises(
+            UserError, match=r"is partial and lacks the row '[Mm]ax.* see work/tiny/logs/adapt/maxsquare"
+        ):
+            explain(CSV, name)
+    assert main(["explain", str(CSV), "source_only"]) == 0
+    assert capsys.readouterr().out.startswith("This table is partial. Missing: MaxSquare (adapt/maxsquare/seed1 failed")
+    assert verify(CSV)[:2] == ([], [])
+
+
+def test_a_table_that_fails_itself_is_not_called_partial(plan):
+    job = plan.by_name["table/table2"]
+    assert partial_cards(plan, ["table2"], [job.log]) == []

@@ -1,0 +1,233 @@
+"""Settings and sweeps: further adaptations of a preset, and grids over one parameter."""
+
+import copy
+
+import pytest
+from tiny import tiny_parameters
+
+from segadapt.core.errors import UserError
+from segadapt.core.parameters import Parameters, parameters_from
+from segadapt.plan import Plan, make_plan
+from segadapt.plan.rows import table_rows
+
+GRID = [0.5, 0.1, 0.02]
+
+
+def content(rows=("source_only", "maxsquare"), sweeps=(), more=(), **settings) -> dict:
+    """The toy parameters with a table of these rows and sweeps, perhaps one of ``more`` rows, and these settings."""
+    found = tiny_parameters()
+    tiny = found["presets"]["tiny"]
+    tiny["caches"]["other_val"] = tiny["caches"]["target_val"] | {"classes": "nthu13"}
+    tiny["caches"]["other_source"] = tiny["caches"]["source_train"] | {"classes": "nthu13"}
+    tiny["settings"] = settings
+    found["experiments"] = {"table2": {"rows": list(rows), "sweeps": list(sweeps)}}
+    found["experiments"] |= {"table3": {"rows": list(more)}} if more else {}
+    return found
+
+
+def parameters(*rows, **rest) -> Parameters:
+    return parameters_from(content(rows, **rest), "tiny")
+
+
+def plan_of(*rows, **rest) -> Plan:
+    return make_plan(parameters(*rows, **rest))
+
+
+def thirteen(title: str) -> dict:
+    """A setting with labels of 13 classes."""
+    part = {"source": "other_source"}
+    return {
+        "title": title,
+        "model": {"classes": "nthu13"},
+        **{stage: part for stage in ("pretrain", "adapt", "refine")},
+        "evaluate_on": "other_val",
+    }
+
+
+def sweep(values=GRID, parameter="lambda_target", method="maxsquare") -> dict:
+    return {"method": method, "parameter": parameter, "values": list(values)}
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def test_a_setting_replaces_keys_section_by_section():
+    found = parameters("rome/maxsquare", rome=thirteen("Rome") | {"methods": {"maxsquare": {"lambda_target": 0.7}}})
+    scene, base = found.scenes["rome"], found.scenes[None]
+    assert (scene.preset.model.classes, base.preset.model.classes) == ("nthu13", "cityscapes19")
+    assert scene.preset.model.backbone == base.preset.model.backbone
+    assert (scene.preset.adapt.source, scene.preset.adapt.target) == ("other_source", "target_train")
+    assert scene.preset.adapt.steps == base.preset.adapt.steps
+    assert (scene.methods["maxsquare"].lambda_target, base.methods["maxsquare"].lambda_target) == (0.7, 0.1)
+
+
+def test_jobs_of_a_setting_have_folders_of_their_own():
+    plan = plan_of("rome/source_only", "rome/maxsquare", more=["maxsquare"], rome=thirteen("Rome"))
+    job = plan.by_name["adapt/rome/maxsquare/seed1"]
+    assert job.outputs["model"] == "work/tiny/models/rome/maxsquare/seed1/model.safetensors"
+    assert job.inputs["model"] == "work/tiny/sources/rome/source/seed1/model.safetensors"
+    assert plan.by_name["evaluate/rome/source/seed1"].outputs["metrics"] == (
+        "work/tiny/metrics/rome/source/seed1/metrics.json"
+    )
+    assert plan.by_name["prepare/other_val"].config["classes"] == "nthu13"
+    assert plan.by_name["adapt/maxsquare/seed1"].inputs["model"] == ("work/tiny/sources/source/seed1/model.safetensors")
+
+
+def test_source_models_that_are_trained_alike_are_shared():
+    cities = {name: thirteen(name.title()) for name in ("rome", "rio")}
+    cities["rio"]["adapt"] = cities["rio"]["adapt"] | {"learning_rate": 0.5}
+    switched = {"protocol": {"guidance_mask": "winner"}}
+    wider = {"protocol": {"aspp_branches": 4}}
+    rows = [f"{setting}/maxsquare" for setting in ("rome", "rio", "mask", "wider")]
+    plan = plan_of(*rows[:2], more=rows[2:], **cities, mask=switched, wider=wider)
+    trained = [job.name for job in plan.jobs if job.stage == "pretrain"]
+    assert sorted(trained) == [f"pretrain/{name}/seed1" for name in ("rome/source", "source", "wider/source")]
+    sources = {row: plan.by_name[f"adapt/{row}/seed1"].inputs["model"].split("/")[3] for row in rows}
+    assert list(sources.values()) == ["rome", "rome", "source", "wider"]
+
+
+def test_titles_name_the_setting_where_a_table_holds_several():
+    both = {"rome": thirteen("Rome"), "rio": thirteen("Rio")}
+    titles = [row.title for row in table_rows(parameters("rome/maxsquare", "rio/source_only", **both), "table2")]
+    assert titles == ["Rome: MaxSquare", "Rio: Source only"]
+    assert [row.title for row in table_rows(parameters("rome/maxsquare", **both), "table2")] == ["MaxSquare"]
+    of_cities = content(("rome/maxsquare", "rio/maxsquare"), **both)
+    assert table_rows(parameters_from(of_cities, "tiny"), "table2")[1].paper_row == "MaxSquare"
+    of_cities["experiments"]["table2"]["published"] = 6  # where the paper's rows are of cities
+    assert table_rows(parameters_from(of_cities, "tiny"), "table2")[1].paper_row == "Rio: MaxSquare"
+
+
+def test_the_unadapted_model_of_a_setting_has_a_row_of_the_paper():
+    rows = table_rows(
+        parameters("source_only", "wide/source_only", wide={"source_paper_row": "Source only [36]"}), "table2"
+    )
+    assert [row.paper_row for row in rows] == ["Source only", "Source only [36]"]
+
+
+def test_the_control_of_a_row_is_that_of_its_setting():
+    rows = ("rome/source_only", "rome/maxsquare", "rio/maxsquare", "rio/target_forwarded")
+    plan = plan_of(*rows, rome=thirteen("Rome"), rio=thirteen("Rio"))
+    baselines = {row["key"]: row["baseline"] for row in plan.by_name["statistics/table2"].config["rows"]}
+    assert baselines == {
+        "rome/source_only": "rome/source_only",
+        "rome/maxsquare": "rome/source_only",
+        "rio/maxsquare": "rio/target_forwarded",
+        "rio/target_forwarded": "rio/target_forwarded",
+    }
+
+
+def test_a_switch_of_a_setting_reaches_its_jobs_and_the_table():
+    plan = plan_of("maxsquare", "no_half/maxsquare", no_half={"protocol": {"max_squares_half": False}})
+    halves = [
+        plan.by_name[f"adapt/{row}/seed1"].config["protocol"]["max_squares_half"]
+        for row in ("maxsquare", "no_half/maxsquare")
+    ]
+    assert halves == [True, False]
+    protocols = [row["protocol"] for row in plan.by_name["table/table2"].config["rows"]]
+    assert protocols == ["released", "released with max_squares_half=False"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"model": {"backbones": "x"}}, "presets.tiny.settings.rome.model.backbones"),
+        ({"evaluate_on": "nowhere"}, "presets.tiny.settings.rome.evaluate_on"),
+        ({"adapt": {"steps": 0}}, "presets.tiny.settings.rome.adapt.steps"),
+        ({"adapt": {"snapshots": 2}}, "presets.tiny.settings.rome.adapt"),
+        ({"protocol": {"halves": True}}, "presets.tiny.settings.rome.protocol.halves"),
+        ({"protocol": {"evaluation_size": "native"}}, "presets.tiny.settings.rome.protocol.evaluation_size"),
+        ({"methods": {"maxsquares": {}}}, "presets.tiny.settings.rome.methods"),
+        ({"methods": {"maxsquare": {"lambda_target": -1}}}, "presets.tiny.settings.rome.methods.maxsquare"),
+        ({"datasets": {}}, "presets.tiny.settings.rome.datasets"),
+    ],
+)
+def test_a_senseless_setting_is_refused_with_its_path(change, expected):
+    with pytest.raises(UserError) as caught:
+        parameters("source_only", rome=change)
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (("rome/source_only",), "experiments.table2.rows[0]: 'rome'"),
+        (("rio/maxsquares",), "experiments.table2.rows[0]: 'maxsquares'"),
+        (("source_only", "rio/source_only"), "experiments.table2"),  # 19 classes and 13 in one table
+        (("halves/source_only",), "presets.tiny.settings.halves.pretrain.source"),
+        (("scored/source_only",), "presets.tiny.settings.scored.evaluate_on"),
+        (("rio/oracle",), "presets.tiny.settings.rio.oracle"),
+        (("Rio/maxsquare",), "experiments.table2.rows[0]"),
+    ],
+)
+def test_a_row_that_cannot_be_is_refused(rows, expected):
+    halves, scored = {"model": {"classes": "nthu13"}}, {"evaluate_on": "other_val"}
+    found = content(rows, rio=thirteen("Rio"), halves=halves, scored=scored)
+    found["presets"]["tiny"]["oracle"] = None
+    with pytest.raises(UserError) as caught:
+        parameters_from(found, "tiny")
+    assert expected in str(caught.value)
+
+
+# --- sweeps ---------------------------------------------------------------------------------------
+
+
+def test_the_value_that_a_method_has_anyway_is_the_method_itself():
+    rows = table_rows(parameters("target_forwarded", sweeps=[sweep()]), "table2")
+    assert [row.key for row in rows] == [
+        "target_forwarded",
+        "maxsquare-lambda_target-0.5",
+        "maxsquare",
+        "maxsquare-lambda_target-0.02",
+    ]
+    assert [row.title for row in rows[1:]] == [f"MaxSquare, λ_T = {value}" for value in ("0.5", "0.1", "0.02")]
+    assert rows[1].paper_row == "MaxSquare, λ_T = 0.5"
+
+
+def test_a_cell_differs_from_its_method_in_the_swept_number_alone():
+    plan = plan_of(sweeps=[sweep([0.25, 0.2], "image_weight.alpha", "maxsquare_iw")])
+    cell, base = (plan.by_name[f"adapt/maxsquare_iw{ending}/seed1"] for ending in ("-image_weight.alpha-0.25", ""))
+    assert cell.config["method"]["image_weight"] == {"alpha": 0.25}
+    expected = copy.deepcopy(base.config)
+    expected["method"]["image_weight"]["alpha"] = 0.25
+    assert cell.config == expected and cell.inputs == base.inputs
+
+
+def test_a_value_more_is_one_cell_more():
+    before, after = (plan_of("source_only", sweeps=[sweep(values)]) for values in (GRID, [*GRID, 0.3]))
+    fresh = {job.name for job in after.jobs} - {job.name for job in before.jobs}
+    assert fresh == {"adapt/maxsquare-lambda_target-0.3/seed1", "evaluate/maxsquare-lambda_target-0.3/seed1"}
+    altered = {job.name for job in before.jobs if job.identity() != after.by_name[job.name].identity()}
+    assert altered == {
+        "table/table2",
+        "protocols/table2",
+        "statistics/table2",
+        "costs/table2",
+        "figure/table2_sensitivity",
+    }
+
+
+def test_a_sweep_in_a_setting_is_of_the_setting():
+    cells = sweep([0.7], method="rome/maxsquare")
+    plan = plan_of(sweeps=[cells], rome=thirteen("Rome"))
+    job = plan.by_name["adapt/rome/maxsquare-lambda_target-0.7/seed1"]
+    assert job.inputs["model"] == "work/tiny/sources/rome/source/seed1/model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"method": "maxsquares"}, "experiments.table2.sweeps[0].method"),
+        ({"method": "source_only"}, "experiments.table2.sweeps[0].method"),
+        ({"method": "rome/maxsquare"}, "experiments.table2.sweeps[0].method"),
+        ({"parameter": "lambda"}, "experiments.table2.sweeps[0].parameter"),
+        ({"parameter": "image_weight.alpha"}, "experiments.table2.sweeps[0].parameter"),  # MaxSquare has no weights
+        ({"parameter": "title"}, "experiments.table2.sweeps[0]"),
+        ({"values": [0.1, 0.1]}, "experiments.table2.sweeps[0].values"),
+        ({"values": [-1.0]}, "experiments.table2.sweeps[0].lambda_target"),
+        ({"values": []}, "experiments.table2.sweeps[0].values"),
+    ],
+)
+def test_a_senseless_sweep_is_refused_with_its_path(change, expected):
+    with pytest.raises(UserError) as caught:
+        parameters(sweeps=[sweep() | change])
+    assert expected in str(caught.value)
