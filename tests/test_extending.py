@@ -9,21 +9,31 @@ import yaml
 from PIL import Image
 
 
-def test_a_new_method_is_one_file_and_an_entry(tmp_path):
+def with_grid(parameters: dict, values: list[float]) -> dict:
+    """The parameters with a second table, a grid of λ_T."""
+    sweep = {"method": "maxsquare", "parameter": "lambda_target", "values": values}
+    parameters["experiments"]["table5"] = {"rows": ["source_only"], "sweeps": [sweep]}
+    return parameters
+
+
+def test_a_new_method_is_one_file_and_an_entry_and_a_new_value_one_cell(tmp_path):
     text = (tiny.REPOSITORY / "docs/extending.md").read_text()
     code, entry = re.search(r"```python\n(.*?)```.*?```yaml\n(.*?)```", text, re.S).groups()
     file = re.search(r"`(src/segadapt/methods/\w+\.py)`", text).group(1)
     assert len(code.splitlines()) <= 20
-    project = tiny.make_project(tmp_path / "project", tiny.tiny_parameters(("source_only", "maxsquare")))
-    tiny.make_here(project, "results/table2.csv")
+    tables = ("results/table2.csv", "results/table5.csv")
+    few = tiny.tiny_parameters(("source_only", "maxsquare"))
+    project = tiny.make_project(tmp_path / "project", with_grid(few, [0.1]))
+    tiny.make_here(project, *tables)
     (project / file).write_text(code)
     parameters = tiny.tiny_parameters()
     addition = yaml.safe_load(entry)
     parameters["methods"] |= addition["methods"]
     parameters["experiments"]["table2"]["rows"] = addition["experiments"]["table2"]["rows"]
-    tiny.write_parameters(project, parameters)
-    new_jobs = ["adapt/margin/seed1", "evaluate/margin/seed1", "table/table2"]
-    assert tiny.jobs_to_run(project, "results/table2.csv") == new_jobs
+    tiny.write_parameters(project, with_grid(parameters, [0.1, 0.3]))
+    models = ("margin", "maxsquare-lambda_target-0.3")
+    new_jobs = [f"{stage}/{model}/seed1" for stage in ("adapt", "evaluate") for model in models]
+    assert tiny.jobs_to_run(project, *tables) == [*new_jobs, "table/table2", "table/table5"]
     tiny.snakemake(project, "results/table2.csv")
     assert "Margin" in (project / "results/table2.csv").read_text()
 

@@ -109,12 +109,13 @@ TRAINING = {"pretrain/source", "pretrain/source_multi", "refine/maxsquare_iw_mul
 }
 MAX_SQUARES = {"adapt/target_forwarded", "adapt/maxsquare", "adapt/maxsquare_iw", "refine/maxsquare_iw_multi"}
 SCORED = {f"evaluate/{name}" for name in ("source", *METHODS)}
+PAGES = {f"{page}/table2" for page in ("table", "measures", "protocols", "statistics", "costs")}
 DEPENDANTS = [
     # Names that a package imports on demand are followed as well: see segadapt/core/lazy.py.
     ("evaluation/iou.py", SCORED | {"statistics/table2", "figure/figure2", "figure/figure4"}),
     ("evaluation/predict.py", SCORED | {"figure/qualitative"}),
     ("reporting/picture.py", {"figure/qualitative"}),
-    ("reporting/twins.py", {"table/table2", "measures/table2", "protocols/table2", "statistics/table2"}),
+    ("reporting/twins.py", PAGES),
     ("evaluation/__init__.py", set()),
     ("reporting/__init__.py", set()),
     ("core/lazy.py", set()),
