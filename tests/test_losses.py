@@ -1,9 +1,12 @@
 """Values and gradients of the losses against textbook formulas in float64, and the released ratios."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from segadapt.losses import ImageWeight, cross_entropy, entropy, guidance, max_squares
+from segadapt.losses.form import use_plain_form
 
 SIZES = [  # low resolution -> size of the loss
     ((1, 1), None),
@@ -90,17 +93,21 @@ def naive_cross_entropy(logits, label, size, ignore_index=255):
 
 
 def assert_matches(loss_of, naive_of, logits):
-    """Value and logit gradient of ``loss_of`` against ``naive_of`` on the same numbers in float64."""
-    ours, truth = logits.clone().requires_grad_(), logits.double().requires_grad_()
-    loss, expected = loss_of(ours), naive_of(truth)
-    assert loss.dim() == 0
-    assert loss.dtype == logits.dtype
-    assert abs(loss.item() - expected.item()) <= VALUE_TOLERANCE[logits.dtype] * max(abs(expected.item()), 1e-6)
-    (gradient,) = torch.autograd.grad(loss, ours)
+    """Value and logit gradient of ``loss_of`` against ``naive_of`` on the same numbers in float64, in both forms."""
+    truth = logits.double().requires_grad_()
+    expected = naive_of(truth)
     (expected_gradient,) = torch.autograd.grad(expected, truth)
-    assert gradient.dtype == logits.dtype
     largest = expected_gradient.abs().max()
-    assert (gradient - expected_gradient).abs().max() <= GRADIENT_TOLERANCE[logits.dtype] * largest + 1e-17
+    for form in (nullcontext, use_plain_form):
+        ours = logits.clone().requires_grad_()
+        with form():
+            loss = loss_of(ours)
+        assert loss.dim() == 0
+        assert loss.dtype == logits.dtype
+        assert abs(loss.item() - expected.item()) <= VALUE_TOLERANCE[logits.dtype] * max(abs(expected.item()), 1e-6)
+        (gradient,) = torch.autograd.grad(loss, ours)
+        assert gradient.dtype == logits.dtype
+        assert (gradient - expected_gradient).abs().max() <= GRADIENT_TOLERANCE[logits.dtype] * largest + 1e-17
 
 
 @both_dtypes

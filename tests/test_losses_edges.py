@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from segadapt.losses import ImageWeight, cross_entropy, entropy, guidance, max_squares
 
+pytestmark = pytest.mark.usefixtures("both_forms")
 WEIGHTS = [None] + [ImageWeight(alpha, index) for alpha in (-0.2, 0.0, 0.2, 1.0) for index in ("pixel", "class")]
 
 

@@ -5,12 +5,14 @@ formula in ``decimal`` and, for the gradient, its central difference: no derivat
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal, localcontext
 
 import pytest
 import torch
 
 from segadapt.losses import ImageWeight, cross_entropy, entropy, guidance, max_squares
+from segadapt.losses.form import use_plain_form
 
 MARGINS = (0.0, 1e-6, 1e-3, 0.1, 1.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 25.0, 40.0, 60.0, 80.0, 100.0, 150.0, 200.0)
 GRADIENT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
@@ -63,27 +65,31 @@ def margin_logits(num_classes: int, dtype: torch.dtype) -> torch.Tensor:
 
 
 def errors(loss_of: Callable, logits: torch.Tensor, textbook: Textbook, pixels: int) -> tuple[float, float]:
-    """(relative value error, largest gradient error relative to its pixel's largest true gradient).
+    """(relative value error, largest gradient error relative to its pixel's largest true gradient), of both forms.
 
     ``pixels`` undoes the division of the loss. A float32 gradient below the smallest normal number
     cannot be held to a relative error and is allowed to be 0.
     """
     logits = logits.clone().requires_grad_()
-    loss = loss_of(logits)
-    (gradient,) = torch.autograd.grad(loss, logits)
+    results = []
+    for form in (nullcontext, use_plain_form):
+        with form():
+            loss = loss_of(logits)
+        results.append((loss, torch.autograd.grad(loss, logits)[0]))
     with localcontext() as context:
         context.prec = DIGITS
         values, slopes = truth(logits.detach()[0, :, 0], textbook)
         total = sum(values)
-        value_error = abs(Decimal(loss.item()) * pixels - total) / (abs(total) or 1)
+        value_error = max(abs(Decimal(loss.item()) * pixels - total) / (abs(total) or 1) for loss, _ in results)
         floor = max(Decimal(torch.finfo(logits.dtype).tiny) * 4, STEP)
         worst = Decimal(0)
         for number, slope in enumerate(slopes):
             size = max(abs(each) for each in slope)
             for index, each in enumerate(slope):
-                error = abs(Decimal(gradient[0, index, 0, number].item()) * pixels - each)
-                if error > floor * pixels:
-                    worst = max(worst, error / size)
+                for _, gradient in results:
+                    error = abs(Decimal(gradient[0, index, 0, number].item()) * pixels - each)
+                    if error > floor * pixels:
+                        worst = max(worst, error / size)
     return float(value_error), float(worst)
 
 

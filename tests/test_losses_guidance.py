@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from segadapt.losses import guidance
 
+pytestmark = pytest.mark.usefixtures("both_forms")
+
 
 def softmax(column):
     raised = [math.exp(each - max(column)) for each in column]

@@ -54,7 +54,8 @@ def test_a_round_labels_by_the_model_before_it_and_goes_on_from_there():
         assert {train.inputs["labels"], train.inputs["selection"]} < set(label.outputs.values())
         before = train.outputs["model"]
         assert before == f"{folder}/model.safetensors"
-    assert plan.by_name["evaluate/cbst/seed1"].inputs["model"] == before
+    scored = plan.by_name["evaluate/cbst/seed1"]
+    assert scored.inputs["model"] == before and scored.config["last_step"] == 3 * train.config["training"]["steps"]
     assert set(own_jobs(plan)) == {name for number in (1, 2, 3) for name in of_round(number)}
 
 

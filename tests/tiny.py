@@ -87,6 +87,8 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
     parameters["presets"]["tiny"] = preset
     parameters["preset"] = "tiny"
     parameters["seeds"] = [1]
+    for each in parameters["presets"].values():
+        each.pop("experiments", None)
     parameters["experiments"] = {"table2": {"rows": list(rows), "published": 2}}
     for other in parameters["presets"].values():
         other["experiments"] = {name: each for name, each in other.get("experiments", {}).items() if name == "table2"}

@@ -5,8 +5,10 @@ import torch
 from segadapt.core.errors import UserError
 from segadapt.labels import IGNORE_INDEX
 from segadapt.losses.exact_gradient import exact_gradient_loss
+from segadapt.losses.form import in_bands
+from segadapt.losses.labelled_bands import LabelOfBand, labelled_bands
 from segadapt.losses.stable_softmax import TopSoftmax, top_softmax
-from segadapt.losses.upsample import upsample
+from segadapt.losses.upsample import upsample, widen
 
 
 def cross_entropy(
@@ -26,18 +28,23 @@ def cross_entropy(
     is free, and the device's own index assertion elsewhere, where looking would stall the step.
     Source: MaxSquareLoss ``tools/train_source.py`` (``nn.CrossEntropyLoss``, no class weights).
     """
-    upsampled_BCHW = upsample(logits_BCHW, size)
-    _check_label(label_BHW, upsampled_BCHW.shape)
-    label_B1HW = label_BHW.long()[:, None]
-    kept_B1HW = label_B1HW != ignore_index
-    label_B1HW = torch.where(kept_B1HW, label_B1HW, 0)
-    if label_B1HW.device.type == "cpu":
-        _check_ids(label_B1HW, upsampled_BCHW.shape[1], ignore_index)
+    wide_BCHW, size = widen(logits_BCHW, size)
+    _check_label(label_BHW, (len(wide_BCHW), *size))
+    num_classes = wide_BCHW.shape[1]
 
-    def formula(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def in_one_piece(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        label_B1HW, kept_B1HW = _ids(label_BHW[:, None], num_classes, ignore_index)
         return masked_cross_entropy(top_softmax(logits_BCHW), label_B1HW, kept_B1HW, wants_gradient)
 
-    return exact_gradient_loss(upsampled_BCHW, formula)
+    def label_of_image(index: int) -> LabelOfBand:
+        return lambda band, _: _ids(label_BHW[index, band.output, None], num_classes, ignore_index)
+
+    def by_bands(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return labelled_bands(logits_BCHW, size, label_of_image, wants_gradient)
+
+    if in_bands(wide_BCHW):
+        return exact_gradient_loss(wide_BCHW, by_bands)
+    return exact_gradient_loss(upsample(wide_BCHW, size), in_one_piece)
 
 
 def masked_cross_entropy(
@@ -62,22 +69,27 @@ def masked_cross_entropy(
     return loss, gradient_BCHW.masked_fill_(~kept_B1HW, 0)
 
 
-def _check_label(label_BHW: torch.Tensor, shape_BCHW: torch.Size) -> None:
-    batch, _, height, width = shape_BCHW
-    if tuple(label_BHW.shape) != (batch, height, width):
+def _check_label(label_BHW: torch.Tensor, shape_BHW: tuple[int, int, int]) -> None:
+    if tuple(label_BHW.shape) != shape_BHW:
         raise UserError(
-            f"label_BHW has shape {tuple(label_BHW.shape)} but the loss is defined at {(batch, height, width)}; "
+            f"label_BHW has shape {tuple(label_BHW.shape)} but the loss is defined at {shape_BHW}; "
             "resize the labels or give their height and width as size."
         )
     if label_BHW.is_floating_point() or label_BHW.is_complex() or label_BHW.dtype == torch.bool:
         raise UserError(f"label_BHW has dtype {label_BHW.dtype}; give integer train ids.")
 
 
-def _check_ids(label_B1HW: torch.Tensor, num_classes: int, ignore_index: int) -> None:
-    lowest, highest = (int(each) for each in label_B1HW.aminmax())
-    if lowest < 0 or highest >= num_classes:
-        foreign = lowest if lowest < 0 else highest
-        raise UserError(
-            f"label_BHW holds the id {foreign}, which is neither a class of 0 to {num_classes - 1} nor the ignored "
-            f"id {ignore_index}; map the label file's ids to train ids first."
-        )
+def _ids(label: torch.Tensor, num_classes: int, ignore_index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(int64 label with 0 where it is ignored, whether it is kept); on a CPU a UserError for any other id."""
+    label = label.long()
+    kept = label != ignore_index
+    label = torch.where(kept, label, 0)
+    if label.device.type == "cpu":
+        lowest, highest = (int(each) for each in label.aminmax())
+        if lowest < 0 or highest >= num_classes:
+            foreign = lowest if lowest < 0 else highest
+            raise UserError(
+                f"label_BHW holds the id {foreign}, which is neither a class of 0 to {num_classes - 1} nor the "
+                f"ignored id {ignore_index}; map the label file's ids to train ids first."
+            )
+    return label, kept

@@ -2,6 +2,7 @@
 
 import torch
 
+from segadapt.losses.band_softmax import BandSoftmax
 from segadapt.losses.image_weight import ImageWeight, pick
 from segadapt.losses.stable_softmax import TopSoftmax
 from segadapt.losses.target_loss import target_loss
@@ -27,7 +28,7 @@ def entropy(
     without weights. UserError on a bad argument.
     Source: paper Eq. 3; MaxSquareLoss ``utils/loss.py`` (``softCrossEntropy``, ``IWsoftCrossEntropy``).
     """
-    return target_loss(pixel_entropy, 1.0, logits_BCHW, size, normalisation, image_weight)
+    return target_loss(pixel_entropy, 1.0, logits_BCHW, size, normalisation, image_weight, band_entropy)
 
 
 def pixel_entropy(
@@ -49,3 +50,21 @@ def pixel_entropy(
     slope_BCHW = pick(weight_BC, softmax.top_B1HW) - weight_BC11
     slope_BCHW.mul_(1 - log_partition_B1HW)
     return value_B1HW, slope_BCHW.sub_(weight_BC11 * softmax.offset_BCHW)
+
+
+def band_entropy(
+    softmax: BandSoftmax, weight_R1W: torch.Tensor | None, wants_gradient: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """-sum_c p_c log p_c (R, 1, W) and its logit gradient -p_k (o_k - m), o = z - z_top, m = sum_c p_c o_c."""
+    log_partition_R1W = softmax.others_R1W().log1p_()
+    product_RCW = torch.mul(softmax.raised_RCW, softmax.offset_RCW, out=softmax.scratch_RCW)
+    top_R1W = softmax.total_R1W.reciprocal()
+    mean_R1W = product_RCW.sum(dim=1, keepdim=True).mul_(top_R1W)
+    value_R1W = log_partition_R1W.sub_(mean_R1W)
+    if weight_R1W is not None:
+        value_R1W.mul_(weight_R1W)
+        top_R1W.mul_(weight_R1W)
+    if not wants_gradient:
+        return value_R1W, None
+    gradient_RCW = product_RCW.addcmul_(softmax.raised_RCW, mean_R1W, value=-1)
+    return value_R1W, gradient_RCW.mul_(top_R1W.neg_())

@@ -3,10 +3,15 @@
 import torch
 
 from segadapt.core.errors import UserError
+from segadapt.losses.band_image import BandImage, Buffers
+from segadapt.losses.band_softmax import BandSoftmax, band_softmax, top_class
 from segadapt.losses.cross_entropy import masked_cross_entropy
 from segadapt.losses.exact_gradient import exact_gradient_loss
+from segadapt.losses.form import in_bands
+from segadapt.losses.interpolation import Span
+from segadapt.losses.labelled_bands import LabelOfBand, LabelOfImage, labelled_bands
 from segadapt.losses.stable_softmax import TopSoftmax, top_softmax
-from segadapt.losses.upsample import check_logits, upsample
+from segadapt.losses.upsample import check_logits, upsample, widen
 
 MASKS = ("own", "winner")
 
@@ -36,16 +41,22 @@ def guidance(
     Source: paper Eq. 14-15; MaxSquareLoss ``tools/solve_gta5.py`` (``train_one_epoch``).
     """
     _check(logits_low_BCHW, logits_final_BCHW, size, threshold, mask)
-    low_BCHW = upsample(logits_low_BCHW, size)
+    wide_low_BCHW, size = widen(logits_low_BCHW, size)
     with torch.no_grad():
-        final = top_softmax(upsample(logits_final_BCHW, size))
+        wide_final_BCHW, _ = widen(logits_final_BCHW, size)
 
-    def formula(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        low = top_softmax(logits_BCHW)
+    def in_one_piece(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        low, final = top_softmax(logits_BCHW), top_softmax(upsample(wide_final_BCHW, size))
         label_B1HW, kept_B1HW = pseudo_label(low, final, threshold, mask)
         return masked_cross_entropy(low, label_B1HW, kept_B1HW, wants_gradient)
 
-    return exact_gradient_loss(low_BCHW, formula)
+    def by_bands(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        labels = _bands_of_labels(wide_final_BCHW, size, threshold, mask)
+        return labelled_bands(logits_BCHW, size, labels, wants_gradient)
+
+    if in_bands(wide_low_BCHW, wide_final_BCHW):
+        return exact_gradient_loss(wide_low_BCHW, by_bands)
+    return exact_gradient_loss(upsample(wide_low_BCHW, size), in_one_piece)
 
 
 def pseudo_label(low: TopSoftmax, final: TopSoftmax, threshold: float, mask: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,6 +70,29 @@ def pseudo_label(low: TopSoftmax, final: TopSoftmax, threshold: float, mask: str
         sure_final_B1HW = final.probability_BCHW.gather(1, label_B1HW)
     # Written as "not below" in order that a NaN is kept and stops the training.
     return label_B1HW, ~((sure_low_B1HW <= threshold) & (sure_final_B1HW <= threshold))
+
+
+def _bands_of_labels(final_BCHW: torch.Tensor, size: tuple[int, int], threshold: float, mask: str) -> LabelOfImage:
+    """:func:`pseudo_label` a band at a time, the final head's logits in buffers of their own."""
+    buffers = Buffers(2, (final_BCHW.shape[1], *size), final_BCHW.dtype)
+
+    def label_of_image(index: int) -> LabelOfBand:
+        image = BandImage(final_BCHW[index], size)
+
+        def label_of_band(band: Span, low: BandSoftmax) -> tuple[torch.Tensor, torch.Tensor]:
+            logits_RCW, raised_RCW = buffers.of(band)
+            final = band_softmax(image.form(image.band_of(band.output), logits_RCW), raised_RCW, logits_RCW)
+            top_low_R1W, top_final_R1W = low.top_R1W, final.top_R1W
+            sum_RCW = torch.mul(low.raised_RCW, top_low_R1W, out=low.scratch_RCW)
+            label_R1W = top_class(sum_RCW.addcmul_(final.raised_RCW, top_final_R1W))
+            if mask == "winner":
+                top_low_R1W *= low.raised_RCW.gather(1, label_R1W)
+                top_final_R1W *= final.raised_RCW.gather(1, label_R1W)
+            return label_R1W, (top_low_R1W > threshold) | (top_final_R1W > threshold)
+
+        return label_of_band
+
+    return label_of_image
 
 
 def _check(

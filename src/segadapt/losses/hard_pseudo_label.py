@@ -3,10 +3,14 @@
 import torch
 
 from segadapt.core.errors import UserError
+from segadapt.losses.band_softmax import BandSoftmax, top_class
 from segadapt.losses.cross_entropy import masked_cross_entropy
 from segadapt.losses.exact_gradient import exact_gradient_loss
+from segadapt.losses.form import in_bands
+from segadapt.losses.interpolation import Span
+from segadapt.losses.labelled_bands import labelled_bands
 from segadapt.losses.stable_softmax import top_softmax
-from segadapt.losses.upsample import upsample
+from segadapt.losses.upsample import upsample, widen
 
 
 def hard_pseudo_label(
@@ -24,10 +28,21 @@ def hard_pseudo_label(
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < 1:
         raise UserError(f"threshold is {threshold!r}; give a probability between 0 and 1.")
 
-    def formula(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+    wide_BCHW, size = widen(logits_BCHW, size)
+
+    def in_one_piece(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         softmax = top_softmax(logits_BCHW)
         # Written as "not below" in order that a NaN is kept and stops the training.
         kept_B1HW = ~(softmax.probability_top_B1HW <= threshold)
         return masked_cross_entropy(softmax, softmax.top_B1HW, kept_B1HW, wants_gradient)
 
-    return exact_gradient_loss(upsample(logits_BCHW, size), formula)
+    def label_of_band(band: Span, softmax: BandSoftmax) -> tuple[torch.Tensor, torch.Tensor]:
+        label_R1W = top_class(softmax.scratch_RCW.copy_(softmax.offset_RCW))
+        return label_R1W, softmax.top_R1W > threshold
+
+    def by_bands(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return labelled_bands(logits_BCHW, size, lambda index: label_of_band, wants_gradient)
+
+    if in_bands(wide_BCHW):
+        return exact_gradient_loss(wide_BCHW, by_bands)
+    return exact_gradient_loss(upsample(wide_BCHW, size), in_one_piece)

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from segadapt.losses.band_softmax import BandSoftmax, expm1_from
 from segadapt.losses.image_weight import ImageWeight, check_image_weight, pick
 from segadapt.losses.stable_softmax import TopSoftmax
 from segadapt.losses.target_loss import target_loss
@@ -32,7 +33,8 @@ def max_squares(
     """
     check_image_weight(image_weight)
     halved = half if image_weight is None else image_weight.half
-    return target_loss(pixel_squares, -0.5 if halved else -1.0, logits_BCHW, size, normalisation, image_weight)
+    factor = -0.5 if halved else -1.0
+    return target_loss(pixel_squares, factor, logits_BCHW, size, normalisation, image_weight, band_squares)
 
 
 def pixel_squares(
@@ -59,3 +61,21 @@ def _weighted_slope(softmax: TopSoftmax, expm1_BCHW: torch.Tensor, weight_BC: to
     near_BCHW = (weight_BC11 - weight_top_B1HW).addcmul_(weight_BC11, expm1_BCHW)
     far_BCHW = softmax.offset_BCHW.exp().mul_(weight_BC11).sub_(weight_top_B1HW)
     return torch.where(softmax.offset_BCHW > -math.log(2), near_BCHW, far_BCHW)
+
+
+def band_squares(
+    softmax: BandSoftmax, weight_R1W: torch.Tensor | None, wants_gradient: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """sum_c p_c^2 (R, 1, W) and its logit gradient 2 p_top p_k (x_k - m), x = exp(z - z_top) - 1, m = sum_c p_c x_c.
+
+    The value is p_top (1 + m).
+    """
+    product_RCW = expm1_from(softmax).mul_(softmax.raised_RCW)
+    top_R1W = softmax.total_R1W.reciprocal()
+    mean_R1W = product_RCW.sum(dim=1, keepdim=True).mul_(top_R1W)
+    scale_R1W = top_R1W if weight_R1W is None else top_R1W * weight_R1W
+    value_R1W = (1 + mean_R1W).mul_(scale_R1W)
+    if not wants_gradient:
+        return value_R1W, None
+    gradient_RCW = product_RCW.addcmul_(softmax.raised_RCW, mean_R1W, value=-1)
+    return value_R1W, gradient_RCW.mul_(2 * top_R1W * scale_R1W)

@@ -5,6 +5,7 @@ formed from such differences is wrong by 1 % at a margin of 12 in float32 and ze
 every difference is taken between logits, where it is exact, and only then exponentiated.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -32,6 +33,14 @@ class TopSoftmax(NamedTuple):
     def log_partition_B1HW(self) -> torch.Tensor:
         """log sum_k exp(offset_k); log p_k = offset_k - log_partition, exact also where p_top rounds to 1."""
         return self.others_B1HW.log1p()
+
+
+PixelLoss = Callable[[TopSoftmax, torch.Tensor | None, bool], tuple[torch.Tensor, torch.Tensor | None]]
+"""(soft-max, weight_BC or None, wants_slope) -> (value_B1HW, slope_BCHW or None).
+
+``slope`` is d value / d p_k less that of the top class, a fresh tensor. Both look at one pixel at a
+time, so that they hold for any band of rows too.
+"""
 
 
 def top_softmax(logits_BCHW: torch.Tensor) -> TopSoftmax:

@@ -1,23 +1,17 @@
 """What entropy and maximum squares share: weights, normalisation, the sum over pixels."""
 
-from collections.abc import Callable
-
 import torch
 
 from segadapt.core.errors import UserError
+from segadapt.losses.bands import scaled
 from segadapt.losses.exact_gradient import exact_gradient_loss
+from segadapt.losses.form import in_bands
 from segadapt.losses.image_weight import ImageWeight, check_image_weight, class_counts, class_weights, pick
-from segadapt.losses.stable_softmax import TopSoftmax, logit_gradient, top_softmax
-from segadapt.losses.upsample import upsample
+from segadapt.losses.stable_softmax import PixelLoss, TopSoftmax, logit_gradient, top_softmax
+from segadapt.losses.target_bands import BandLoss, target_bands
+from segadapt.losses.upsample import upsample, widen
 
 NORMALISATIONS = ("released", "paper")
-
-PixelLoss = Callable[[TopSoftmax, torch.Tensor | None, bool], tuple[torch.Tensor, torch.Tensor | None]]
-"""(soft-max, weight_BC or None, wants_slope) -> (value_B1HW, slope_BCHW or None).
-
-``slope`` is d value / d p_k less that of the top class, a fresh tensor. Both look at one pixel at a
-time, so that they hold for any band of rows too.
-"""
 
 
 def target_loss(
@@ -27,6 +21,7 @@ def target_loss(
     size: tuple[int, int] | None,
     normalisation: str,
     image_weight: ImageWeight | None,
+    band_loss: BandLoss | None = None,
 ) -> torch.Tensor:
     """``factor`` times the normalised sum of ``pixel_loss`` over pixels, as a 0-dim tensor.
 
@@ -37,13 +32,14 @@ def target_loss(
     if normalisation not in NORMALISATIONS:
         raise UserError(f'normalisation is {normalisation!r}; give "released" or "paper".')
     check_image_weight(image_weight)
+    wide_BCHW, size = widen(logits_BCHW, size)
+    batch, num_classes, *_ = wide_BCHW.shape
+    divisor = batch * (num_classes if normalisation == "released" else 1)
+    if image_weight is None:
+        divisor *= size[0] * size[1]
+    scale = factor / divisor
 
-    def formula(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        batch, num_classes, height, width = logits_BCHW.shape
-        divisor = batch * (num_classes if normalisation == "released" else 1)
-        if image_weight is None:
-            divisor *= height * width
-        scale = factor / divisor
+    def in_one_piece(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         softmax = top_softmax(logits_BCHW)
         weight_BC, weight_B1HW = _weights(softmax, num_classes, image_weight)
         value_B1HW, slope_BCHW = pixel_loss(softmax, weight_BC, wants_gradient)
@@ -55,7 +51,13 @@ def target_loss(
         gradient_BCHW = logit_gradient(softmax.probability_BCHW, slope_BCHW)
         return loss, gradient_BCHW.mul_(scale if weight_B1HW is None else weight_B1HW * scale)
 
-    return exact_gradient_loss(upsample(logits_BCHW, size), formula)
+    def by_bands(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        sums = target_bands(pixel_loss, band_loss, logits_BCHW, size, image_weight, wants_gradient)
+        return scaled(*sums, scale, logits_BCHW.dtype)
+
+    if in_bands(wide_BCHW):
+        return exact_gradient_loss(wide_BCHW, by_bands)
+    return exact_gradient_loss(upsample(wide_BCHW, size), in_one_piece)
 
 
 def _weights(

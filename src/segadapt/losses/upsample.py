@@ -30,6 +30,17 @@ def check_size(size: tuple[int, int] | None) -> None:
         raise UserError(f"size is {size!r}; give (height, width) as two positive whole numbers, or None.")
 
 
+def widen(logits_BCHW: torch.Tensor, size: tuple[int, int] | None) -> tuple[torch.Tensor, tuple[int, int]]:
+    """The logits in float32 or float64, at their own size, and the (H, W) the loss is defined at.
+
+    Half-precision logits are widened before anything is computed. Differentiable. UserError on a wrong shape, dtype
+    or size.
+    """
+    check_logits(logits_BCHW)
+    check_size(size)
+    return logits_BCHW.to(compute_dtype(logits_BCHW.dtype)), tuple(size or logits_BCHW.shape[2:])
+
+
 def upsample(logits_BCHW: torch.Tensor, size: tuple[int, int] | None) -> torch.Tensor:
     """Logits at ``size`` (H, W), bilinear with aligned corners, in float32 or float64.
 
@@ -38,9 +49,7 @@ def upsample(logits_BCHW: torch.Tensor, size: tuple[int, int] | None) -> torch.T
 
     Source: MaxSquareLoss ``tools/solve_gta5.py`` (``F.interpolate(..., align_corners=True)``).
     """
-    check_logits(logits_BCHW)
-    check_size(size)
-    wide_BCHW = logits_BCHW.to(compute_dtype(logits_BCHW.dtype))
-    if size is None or tuple(size) == tuple(logits_BCHW.shape[2:]):
+    wide_BCHW, size = widen(logits_BCHW, size)
+    if size == tuple(wide_BCHW.shape[2:]):
         return wide_BCHW
-    return F.interpolate(wide_BCHW, size=tuple(size), mode="bilinear", align_corners=True)
+    return F.interpolate(wide_BCHW, size=size, mode="bilinear", align_corners=True)

@@ -1,9 +1,9 @@
 """Jobs that score models on labelled target images, and without labels on those that it was adapted to."""
 
 from pathlib import Path
-from typing import Any
 
 from segadapt.core.job import Job
+from segadapt.core.parameters import MethodEntry
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import snapshot_files
@@ -47,14 +47,19 @@ def _models(planner: Planner, name: str, seed: int) -> dict[str, str]:
     return inputs
 
 
-def _trainings(planner: Planner, name: str) -> list[Any]:
-    return [planner.training(planner.methods[each]) for each in _members(planner, name) if each in planner.methods]
+def _methods(planner: Planner, name: str) -> list[MethodEntry]:
+    return [planner.methods[each] for each in _members(planner, name) if each in planner.methods]
 
 
 def _target(planner: Planner, name: str) -> str:
     """The cache of target training images; those of ``adapt`` for a source model."""
-    return next((each.target for each in _trainings(planner, name)), planner.preset.adapt.target)
+    return next((planner.training(each).target for each in _methods(planner, name)), planner.preset.adapt.target)
 
 
 def _last_step(planner: Planner, name: str) -> int:
-    return max((each.steps for each in _trainings(planner, name)), default=planner.preset.pretrain.steps)
+    """For how many steps a model was trained, over all rounds; an ensemble's is its longest trained member's."""
+    steps = [
+        planner.training(each).steps * (each.self_training.rounds if each.self_training else 1)
+        for each in _methods(planner, name)
+    ]
+    return max(steps, default=planner.preset.pretrain.steps)
