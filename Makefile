@@ -5,13 +5,17 @@ CORES ?= all
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 
-.PHONY: table2 test bench setup lint clean-results
+.PHONY: table2 tables test bench setup lint clean-results
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/table2_protocols.csv \
 		results/figures/qualitative.png
 	@$(BIN)/segadapt show results/table2.csv
 	@echo 'Pictures: results/figures/qualitative.png; what evaluation habits are worth: results/table2_protocols.md'
+
+tables: setup ## Tables 2 to 6, what goes with them, and the figures; a second call does nothing
+	$(BIN)/snakemake --cores $(CORES) paper
+	@for table in table2 table2_compared table3 table4 table5 table6; do $(BIN)/segadapt show results/$$table.csv; done
 
 test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -16,3 +16,9 @@ rule all:
     default_target: True
     input:
         result_files(plan),
+
+
+# The tables of the paper with all that goes with them, and every figure of theirs.
+rule paper:
+    input:
+        result_files(plan, of_paper=True),

@@ -42,7 +42,7 @@ for stage in ("render", "prepare"):
 from snakemake.cli import main as snakemake
 quietly(snakemake, ["-n", "--cores", "1"])
 without("snakemake -n", *HEAVY)
-for stage in ("table", "protocols", "measures"):
+for stage in ("table", "protocols"):
     importlib.import_module(f"segadapt.stages.{stage}")
     without(stage, "torch", "scipy", "matplotlib")
 quietly(main, ["show", sys.argv[1]])
@@ -50,8 +50,9 @@ without("segadapt show", "torch", "scipy", "matplotlib")
 for stage in ("bars", "curves", "frequency", "sensitivity"):
     importlib.import_module(f"segadapt.stages.{stage}")
     without(stage, "torch", "scipy")
-importlib.import_module("segadapt.stages.statistics")
-without("statistics", "torch")
+for stage in ("statistics", "measures"):
+    importlib.import_module(f"segadapt.stages.{stage}")
+    without(stage, "torch")
 for stage in ("pretrain", "adapt", "evaluate"):
     importlib.import_module(f"segadapt.stages.{stage}")
 from segadapt.models import deeplabv2, open_model, save_model

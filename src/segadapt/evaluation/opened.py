@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segadapt.core.errors import UserError
 from segadapt.labels import CLASS_SETS, ClassSet
-from segadapt.models import DeepLabV2, open_model
+from segadapt.models import Network, open_model
 from segadapt.training.assembly import IMAGE_SIZE
 
 LONG_SIDE = 1024
@@ -18,7 +18,7 @@ EXACT = {"bf16": False, "tf32": False, "channels_last": False}
 class OpenedWeights:
     """A model with what must be known to use it. ``long_side`` is the longer side of the images it was trained on."""
 
-    model: DeepLabV2
+    model: Network
     class_set: ClassSet
     long_side: int
     sha256: str

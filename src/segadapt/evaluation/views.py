@@ -10,7 +10,7 @@ from torch import Tensor
 
 from segadapt.core.variants import ENSEMBLE, FINAL, LOW
 from segadapt.evaluation.mirror import mirror_image, probabilities
-from segadapt.models import DeepLabV2, to_input
+from segadapt.models import Network, to_input
 from segadapt.training.compute import Compute
 
 HeadsPredictor = Callable[[numpy.ndarray], tuple[Tensor, Tensor | None]]
@@ -31,7 +31,7 @@ class View(NamedTuple):
         return F.interpolate(self.scores_1CHW, size=size, mode="bilinear", align_corners=True)
 
 
-def heads_predictor(model: DeepLabV2, compute: Compute) -> HeadsPredictor:
+def heads_predictor(model: Network, compute: Compute) -> HeadsPredictor:
     """A function from image_HWC (uint8 RGB at network size) to both heads' logits_1CHW, in evaluation mode.
 
     The low head's are None if the model has no auxiliary head; the image is fed as the model's own input convention

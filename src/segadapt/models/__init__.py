@@ -1,12 +1,14 @@
-"""DeepLab-v2, its initial weights, its batch-norm policy, its input, and its weight files."""
+"""DeepLab-v2 and the wider ResNet, their initial weights, batch-norm policy, input and weight files."""
 
 from segadapt.models.architecture import Architecture
-from segadapt.models.backbones import BACKBONES, Backbone
+from segadapt.models.backbones import BACKBONES, Backbone, WideBackbone
 from segadapt.models.batchnorm import BATCHNORM_POLICIES, BatchNormPolicy, apply_batchnorm_policy
-from segadapt.models.deeplab import DeepLabV2, build, deeplabv2
+from segadapt.models.deeplab import DeepLabV2
 from segadapt.models.initialisation import initialise
 from segadapt.models.input import INPUT_CONVENTIONS, InputConvention, to_input
+from segadapt.models.networks import Network, build, deeplabv2
 from segadapt.models.weights import load_model, load_tensors, open_model, save_model, save_tensors, weights_summary
+from segadapt.models.wide_resnet import WideResNet
 
 __all__ = [
     "BACKBONES",
@@ -17,6 +19,9 @@ __all__ = [
     "BatchNormPolicy",
     "DeepLabV2",
     "InputConvention",
+    "Network",
+    "WideBackbone",
+    "WideResNet",
     "apply_batchnorm_policy",
     "build",
     "deeplabv2",

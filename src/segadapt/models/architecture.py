@@ -17,11 +17,11 @@ STRIDE_PLACEMENTS = (FIRST_1X1, THE_3X3)
 
 @dataclass(frozen=True)
 class Architecture:
-    """A DeepLab-v2 network, or with ``num_classes`` None a backbone without heads.
+    """A segmentation network, or with ``num_classes`` None a backbone without heads.
 
     ``backbone`` is a key of ``BACKBONES``, ``input`` one of ``INPUT_CONVENTIONS``, ``class_set`` one of
     ``CLASS_SETS`` or None if nobody knows what the classes are. ``aspp_branches`` and ``auxiliary`` as in
-    :func:`segadapt.models.deeplabv2`.
+    :func:`segadapt.models.deeplabv2`; ``aspp_branches`` and ``stride_placement`` mean nothing to a wide backbone.
     """
 
     backbone: str

@@ -1,4 +1,4 @@
-"""The residual backbones that DeepLab-v2 can stand on: depth and width, nothing else."""
+"""The residual backbones that a segmentation network can stand on: depth and width, nothing else."""
 
 from dataclasses import dataclass
 
@@ -27,15 +27,42 @@ class Backbone:
         return EXPANSION * self.inner_channels(layer)
 
 
-BACKBONES = {
+@dataclass(frozen=True)
+class WideBackbone:
+    """A "wider" pre-activation ResNet (Wu, Shen and van den Hengel 2016): see ``segadapt.models.wide_resnet``.
+
+    ``units`` residual units in level2 to level7, on a stem of ``width`` channels; the heads' two 3x3 convolutions are
+    dilated by ``head_dilation``.
+    """
+
+    units: tuple[int, int, int, int, int, int]
+    width: int = 64
+    head_dilation: int = 12
+
+    def channels(self, level: int) -> tuple[int, ...]:
+        """Output channels of the convolutions in one unit of ``level`` (2 to 7); the last is what it hands on."""
+        factors = {2: (2, 2), 3: (4, 4), 4: (8, 8), 5: (8, 16), 6: (8, 16, 32), 7: (16, 32, 64)}[level]
+        return tuple(factor * self.width for factor in factors)
+
+    @property
+    def head_channels(self) -> int:
+        """Channels between the two convolutions of a head."""
+        return 8 * self.width
+
+
+BACKBONES: dict[str, Backbone | WideBackbone] = {
     "resnet101": Backbone(blocks=(3, 4, 23, 3)),
     "resnet50": Backbone(blocks=(3, 4, 6, 3)),
     # For the built-in street scenes: every layer of the large nets, thin enough to learn on one CPU core in a minute.
     "streets": Backbone(blocks=(1, 1, 1, 1), width=8),
+    # Model A1 of 38 layers, on which CBST's rows of the paper stand; the second is as thin as "streets",
+    # and its heads are dilated in proportion to maps of 12x24: at 12, half of their weights would see padding alone.
+    "wide_resnet38": WideBackbone(units=(3, 3, 6, 3, 1, 1)),
+    "streets_wide": WideBackbone(units=(1, 1, 2, 1, 1, 1), width=4, head_dilation=2),
 }
 
 
-def find_backbone(name: str) -> Backbone:
+def find_backbone(name: str) -> Backbone | WideBackbone:
     """The backbone of that name; UserError if there is none."""
     if name not in BACKBONES:
         raise UserError(f"backbone {name!r} is unknown; use one of {', '.join(sorted(BACKBONES))}")

@@ -5,13 +5,10 @@ four branches), wasidennis/AdaptSegNet ``model/deeplab_multi.py``, valeoai/ADVEN
 (four branches).
 """
 
-import torch
 from torch import Tensor, nn
 
-from segadapt.core.errors import UserError
 from segadapt.models.architecture import FIRST_1X1, THE_3X3, Architecture
-from segadapt.models.backbones import EXPANSION, Backbone, find_backbone
-from segadapt.models.initialisation import initialise
+from segadapt.models.backbones import EXPANSION, Backbone
 
 ASPP_DILATIONS = (6, 12, 18, 24)
 LAYER_STRIDES = (1, 2, 1, 1)
@@ -82,9 +79,9 @@ def _residual_layer(backbone: Backbone, layer: int, stride_placement: str) -> nn
 
 
 class DeepLabV2(nn.Module):
-    """See :func:`deeplabv2`; ``layer6`` is the final head, ``layer5`` the auxiliary (low) one or None.
+    """See :func:`segadapt.models.deeplabv2`; ``layer6`` is the final head, ``layer5`` the auxiliary (low) one or None.
 
-    ``architecture`` is what :func:`build` made the network from, None for one that was put together by hand.
+    ``architecture`` is what :func:`segadapt.models.build` made the network from, None for one made by hand.
     """
 
     architecture: Architecture | None = None
@@ -112,51 +109,3 @@ class DeepLabV2(nn.Module):
         middle_BCHW = self.layer3(self.layer2(self.layer1(features_BCHW)))
         logits_low_BCHW = None if self.layer5 is None else self.layer5(middle_BCHW)
         return self.layer6(self.layer4(middle_BCHW)), logits_low_BCHW
-
-
-def outline(architecture: Architecture) -> DeepLabV2:
-    """The network without memory (on torch's device ``meta``): names, shapes and types. UserError without a head."""
-    if architecture.num_classes is None:
-        raise UserError("num_classes is None; a segmentation needs a whole number of at least 2 classes")
-    with torch.device("meta"):
-        model = DeepLabV2(
-            find_backbone(architecture.backbone), architecture.num_classes, architecture.aspp_branches,
-            architecture.auxiliary, architecture.stride_placement,
-        )  # fmt: skip
-    model.architecture = architecture
-    return model
-
-
-def allocate(model: DeepLabV2) -> DeepLabV2:
-    """Gives an :func:`outline` memory on the CPU, its content undefined, and returns it."""
-    # ``to_empty`` does the same, but makes torch import its symbolic algebra: seconds a job.
-    empty = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in model.state_dict().items()}
-    model.load_state_dict(empty, assign=True)
-    return model
-
-
-def build(architecture: Architecture) -> DeepLabV2:
-    """The network on the CPU in float32, initialised by ``initialise(model, seed=0, scheme="released")``."""
-    return initialise(allocate(outline(architecture)), seed=0, scheme="released")
-
-
-def deeplabv2(
-    backbone: str = "resnet101",
-    num_classes: int = 19,
-    aspp_branches: int = 2,
-    auxiliary: bool = True,
-    stride_placement: str = FIRST_1X1,
-    input_convention: str = "caffe",
-) -> DeepLabV2:
-    """DeepLab-v2 on the CPU in float32, initialised by ``initialise(model, seed=0, scheme="released")``.
-
-    ``backbone`` is a key of ``BACKBONES``. ``aspp_branches`` is 2 (released code of MaxSquareLoss and AdaptSegNet) or 4
-    (the paper, ADVENT): how many of the four dilations 6, 12, 18, 24 each head sums. ``auxiliary`` adds the head
-    ``layer5`` on layer3's output, which the multi-level methods need. ``stride_placement`` is ``"first_1x1"`` (the
-    released code) or ``"3x3"`` (for torchvision's weights). ``input_convention`` is only noted, for whoever feeds it.
-
-    ``model(image_BCHW)`` returns ``(logits_final_BCHW, logits_low_BCHW)`` at network resolution: (H/8 + 1, W/8 + 1)
-    for H and W divisible by 8, because the pooling rounds up; ``logits_low_BCHW`` is None without the auxiliary head.
-    Nothing here reads or moves torch's global random state. UserError on an impossible argument.
-    """
-    return build(Architecture(backbone, num_classes, aspp_branches, auxiliary, stride_placement, input_convention))

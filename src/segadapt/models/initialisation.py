@@ -11,6 +11,8 @@ from segadapt.core.errors import UserError
 
 SCHEMES = ("released", "kaiming", "torch")
 RELEASED_STD = 0.01
+HIDDEN = ".hidden"
+"""How a head's convolution is named that a ReLU follows; only the last one makes logits."""
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -39,7 +41,8 @@ def _initialise_convolution(module: nn.Conv2d, name: str, seed: int, scheme: str
             _fill_uniform(tensor, fan_in, seed, f"{name}.{kind}")
         return
     is_head = module.bias is not None
-    std = RELEASED_STD if scheme == "released" or is_head else math.sqrt(2.0 / fan_in)
+    is_last = is_head and not name.endswith(HIDDEN)
+    std = RELEASED_STD if scheme == "released" or is_last else math.sqrt(2.0 / fan_in)
     _fill(module.weight, std * torch.randn(module.weight.shape, generator=_generator(seed, f"{name}.weight")))
     if not is_head:
         return
@@ -55,8 +58,8 @@ def initialise(model: Model, seed: int, scheme: str = "released") -> Model:
     Batch norm starts at weight 1, bias 0, mean 0, variance 1 in both schemes. ``released`` is what the authors' code
     does before it loads pre-trained weights over it: every convolution N(0, 0.01²), head biases uniform in
     ±1/sqrt(fan_in) (MaxSquareLoss ``graphs/models/deeplab_multi.py``; PyTorch's default biases). It is meant
-    to be loaded over; for training from scratch ``kaiming`` draws bias-free (backbone) convolutions from
-    N(0, 2/fan_in) (He et al. 2015), head weights from N(0, 0.01²) and sets head biases to 0.
+    to be loaded over; for training from scratch ``kaiming`` draws bias-free (backbone) convolutions and a head's hidden
+    one from N(0, 2/fan_in) (He et al. 2015), other head weights from N(0, 0.01²) and sets head biases to 0.
     ``torch``, for discriminators, is what PyTorch's convolutions start from: weights and biases uniform in
     ±1/sqrt(fan_in).
 

@@ -19,7 +19,7 @@ from segadapt.core.artifacts import sha256_json, write_bytes
 from segadapt.core.errors import UserError
 from segadapt.models.architecture import METADATA_KEY as ARCHITECTURE_KEY
 from segadapt.models.architecture import Architecture
-from segadapt.models.deeplab import DeepLabV2, allocate, outline
+from segadapt.models.networks import Network, allocate, outline
 
 CONTENT_KEY = "sha256"
 METADATA_KEY = "metadata_sha256"
@@ -174,7 +174,7 @@ def _refuse_other_architecture(path: Path, metadata: Mapping[str, str], model: n
         )
 
 
-def open_model(path: Path | str) -> tuple[DeepLabV2, dict[str, str]]:
+def open_model(path: Path | str) -> tuple[Network, dict[str, str]]:
     """The network that a file of :func:`save_model` describes, with its weights, on the CPU; and the metadata.
 
     UserError for a file that is damaged, of another format, a backbone without heads, or silent about its network.

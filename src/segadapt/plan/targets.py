@@ -27,9 +27,20 @@ PHASES = {
 """The phases that DVC versions, and the stages of each."""
 
 
-def result_files(plan: Plan) -> list[str]:
-    """One file of every table and figure: asking for them asks for all."""
-    return [next(iter(job.outputs.values())) for job in plan.jobs if job.stage in PHASES["table"]]
+def result_files(plan: Plan, of_paper: bool = False) -> list[str]:
+    """One file of every table and figure: asking for them asks for all.
+
+    With ``of_paper``, without the tables (and what goes with them) that stand beside none of the paper's.
+    """
+    tables = plan.parameters.tables
+    others = {name for name, table in tables.items() if of_paper and table.published is None}
+    jobs = [job for job in plan.jobs if job.stage in PHASES["table"]]
+    return [next(iter(job.outputs.values())) for job in jobs if not _goes_with(job.name, others)]
+
+
+def _goes_with(name: str, tables: set[str]) -> bool:
+    last = name.rpartition("/")[2]
+    return any(last in (table, f"{table}_classes", f"{table}_sensitivity") for table in tables)
 
 
 def phase_targets(plan: Plan, phase: str) -> list[str]:

@@ -14,7 +14,7 @@ from segadapt.core.parameters.sizes import Section
 from segadapt.reporting.explain import Explanation
 from segadapt.reporting.lineage import Record
 
-_SECTIONS = ("method", "training", "protocol", "model", "precision")
+_SECTIONS = ("method", "round", "training", "protocol", "model", "precision")
 _DEFAULTS = {"training": TrainingSettings, "model": ModelSettings, "precision": Precision}
 
 Expected = dict[str, tuple[Any, str]]

@@ -18,7 +18,7 @@ from segadapt.data.cache import PackedCache
 from segadapt.data.loader import BatchSource
 from segadapt.labels import CLASS_SETS
 from segadapt.methods import Adversary, Objective
-from segadapt.models import Architecture, BatchNormPolicy, DeepLabV2, build, open_model, to_input
+from segadapt.models import Architecture, BatchNormPolicy, Network, build, open_model, to_input
 from segadapt.training.compute import Compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.snapshots import Snapshots
@@ -29,8 +29,8 @@ IMAGE_SIZE = "image_size"
 """Metadata key: the WIDTHxHEIGHT that a model was trained at, hence what photographs should be shrunk to."""
 
 
-def network(config: dict[str, Any], initial: Architecture | None = None) -> DeepLabV2:
-    """The DeepLab-v2 that a card's configuration describes, with torch's default weights.
+def network(config: dict[str, Any], initial: Architecture | None = None) -> Network:
+    """The network that a card's configuration describes, with torch's default weights.
 
     ``initial`` is what the file of initial weights says of itself: strides and input follow it.
     """
@@ -41,7 +41,7 @@ def network(config: dict[str, Any], initial: Architecture | None = None) -> Deep
     return build(wanted)
 
 
-def trained_network(weights: Path, config: dict[str, Any]) -> DeepLabV2:
+def trained_network(weights: Path, config: dict[str, Any]) -> Network:
     """The network of a file of weights, as the file describes it; UserError if the configuration says otherwise."""
     model = open_model(weights)[0]
     names = ("backbone", "num_classes", "class_set", "aspp_branches", "auxiliary")
@@ -81,7 +81,7 @@ def predictor(weights: Path, config: dict[str, Any], compute: Compute) -> Callab
     return image_predictor(trained_network(weights, config), compute)
 
 
-def image_predictor(model: DeepLabV2, compute: Compute) -> Callable[[np.ndarray], Tensor]:
+def image_predictor(model: Network, compute: Compute) -> Callable[[np.ndarray], Tensor]:
     """A function from image_HWC (uint8 RGB at network size) to the final head's logits_1CHW, in evaluation mode.
 
     The image is fed as the model's own input convention says.
@@ -99,7 +99,7 @@ def image_predictor(model: DeepLabV2, compute: Compute) -> Callable[[np.ndarray]
 
 
 def make_trainer(
-    job: Job, model: DeepLabV2, compute: Compute, scratch: Path,
+    job: Job, model: Network, compute: Compute, scratch: Path,
     objective: Objective | None = None, lambda_target: float = 0.0, adversary: Adversary | None = None,
 ) -> Trainer:  # fmt: skip
     """The trainer of a pretrain, adapt or refine job; the model must be on the compute's device."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from segadapt.core.errors import UserError
 
 HEADS = ("layer5.", "layer6.")
+RELEASED_BACKBONE = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 REPEATED_UPDATES = ("none", "modern", "torch10")
 
 
@@ -40,9 +41,9 @@ def released_repeats(name: str) -> int:
 
     It visits the stem's and the layers' modules with all that is nested in them and yields each one's parameters
     recursively: once for the stem, three times in a block (layer, block, convolution), four times in a ``downsample``.
-    The heads are listed plainly, once.
+    The heads are listed plainly, once. So is every tensor of another network: the released code has only this one.
     """
-    return 1 if name.startswith(HEADS) else name.count(".")
+    return name.count(".") if name.startswith(RELEASED_BACKBONE) else 1
 
 
 @torch.no_grad()

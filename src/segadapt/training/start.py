@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 from segadapt.core.job import Job
-from segadapt.models import DeepLabV2, initialise
+from segadapt.models import Network, initialise
 from segadapt.models.initial_weights import initial_architecture, load_backbone
 from segadapt.training.assembly import network, trained_network
 
 
-def starting_network(job: Job) -> DeepLabV2:
+def starting_network(job: Job) -> Network:
     """The job's input ``model`` if it has one, else a network of the seed's initialisation, on the CPU.
 
     The input ``initial_weights``, if there, replaces the backbone of the latter. UserError if what a file holds

@@ -14,9 +14,9 @@ from segadapt.core.errors import UserError
 from segadapt.labels import CLASS_SETS
 from segadapt.models.architecture import Architecture
 from segadapt.models.backbones import BACKBONES, Backbone
-from segadapt.models.deeplab import outline
 from segadapt.models.importing.kinds import KINDS, Kind, recognise, strip_module, unused_branches
 from segadapt.models.importing.reading import read_foreign
+from segadapt.models.networks import outline
 from segadapt.models.weights import save_tensors
 
 COUNTER = "num_batches_tracked"
@@ -148,11 +148,12 @@ def _backbone(source: Path, tensors: Mapping[str, Tensor]) -> str:
     counts = tuple(sum(layer == each for layer, _ in blocks) for each in (1, 2, 3, 4))
     stem = tensors.get("conv1.weight")
     width = 0 if stem is None or stem.ndim != 4 else stem.shape[0]
-    names = [name for name, each in BACKBONES.items() if each == Backbone(counts, width)]
+    known = [(name, each) for name, each in BACKBONES.items() if isinstance(each, Backbone)]
+    names = [name for name, each in known if each == Backbone(counts, width)]
     if not names:
         raise UserError(
             f"{source} is no network that segadapt knows: its layers have {counts} blocks and its stem {width} "
-            f"channels; known are {', '.join(f'{name} {each.blocks}' for name, each in BACKBONES.items())}"
+            f"channels; known are {', '.join(f'{name} {each.blocks}' for name, each in known)}"
         )
     return names[0]
 

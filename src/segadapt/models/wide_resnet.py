@@ -1,0 +1,133 @@
+"""The "wider" ResNet-38, model A1, as CBST runs it: pre-activation units, output stride 8, heads of two convolutions.
+
+Facts: Wu, Shen and van den Hengel 2016, "Wider or Deeper"; itijyou/ademxapp ``util/symbol/resnet_v2.py``
+(``rna_feat_a1`` at inverse resolution 8, ``fcrna_model_a1``), which yzou2/CBST ``issegm/solve_ST.py`` calls. There is
+no auxiliary head there; ours stands on level5, whose channels and dilation are those of DeepLab's layer3.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from segadapt.models.architecture import Architecture
+from segadapt.models.backbones import WideBackbone
+
+
+class Level(NamedTuple):
+    """What the first unit of a level does to the map: ``first`` and ``rest`` are dilations of its convolutions.
+
+    A level that would have halved the map dilates instead, and its very first convolution still sees the finer map.
+    """
+
+    kernels: tuple[int, ...]
+    stride: int = 1
+    first: int = 1
+    rest: int = 1
+
+
+LEVELS = {
+    2: Level((3, 3), stride=2),
+    3: Level((3, 3), stride=2),
+    4: Level((3, 3), stride=2),
+    5: Level((3, 3), first=1, rest=2),
+    6: Level((1, 3, 1), first=2, rest=4),
+    7: Level((1, 3, 1), first=4, rest=4),
+}
+
+
+def _convolution(in_channels: int, out_channels: int, kernel: int, stride: int = 1, dilation: int = 1, bias=False):
+    dilation = dilation if kernel > 1 else 1
+    padding = kernel // 2 * dilation
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, bias=bias)
+
+
+class Unit(nn.Module):
+    """Batch norm, ReLU and convolution, two or three times, beside a shortcut that starts after the first ReLU."""
+
+    def __init__(
+        self, in_channels: int, channels: tuple[int, ...], kernels: tuple[int, ...], stride: int,
+        dilations: tuple[int, ...], project: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        inputs, strides = (in_channels, *channels[:-1]), (stride, *[1] * (len(channels) - 1))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(each) for each in inputs)
+        self.convs = nn.ModuleList(map(_convolution, inputs, channels, kernels, strides, dilations))
+        self.relu = nn.ReLU(inplace=True)
+        self.stride = stride
+        self.shortcut = _convolution(in_channels, channels[-1], 1) if project else None
+
+    def forward(self, features_BCHW: Tensor) -> Tensor:
+        active_BCHW = self.relu(self.norms[0](features_BCHW))
+        # The stride is taken before the 1x1 convolution and not in it: with fewer than 8 channels in channels-last
+        # memory, the backward pass of oneDNN's strided one writes out of bounds (torch 2.13).
+        seen_BCHW = active_BCHW if self.stride == 1 else active_BCHW[:, :, :: self.stride, :: self.stride]
+        shortcut_BCHW = features_BCHW if self.shortcut is None else self.shortcut(seen_BCHW)
+        residual_BCHW = self.convs[0](active_BCHW)
+        for norm, conv in zip(self.norms[1:], self.convs[1:], strict=True):
+            residual_BCHW = conv(self.relu(norm(residual_BCHW)))
+        return shortcut_BCHW + residual_BCHW
+
+
+class TwoConvolutions(nn.Module):
+    """A head: 3x3, ReLU, and 3x3 to the classes, both dilated; with ``norm`` on a raw residual sum."""
+
+    def __init__(self, in_channels: int, backbone: WideBackbone, num_classes: int, norm: bool) -> None:
+        super().__init__()
+        hidden_channels, dilation = backbone.head_channels, backbone.head_dilation
+        self.norm = nn.BatchNorm2d(in_channels) if norm else None
+        self.relu = nn.ReLU(inplace=True)
+        self.hidden = _convolution(in_channels, hidden_channels, 3, dilation=dilation, bias=True)
+        self.classes = _convolution(hidden_channels, num_classes, 3, dilation=dilation, bias=True)
+
+    def forward(self, features_BCHW: Tensor) -> Tensor:
+        if self.norm is not None:
+            features_BCHW = self.relu(self.norm(features_BCHW))
+        return self.classes(self.relu(self.hidden(features_BCHW)))
+
+
+def _level(backbone: WideBackbone, number: int) -> nn.Sequential:
+    about, channels = LEVELS[number], backbone.channels(number)
+    in_channels = backbone.width if number == 2 else backbone.channels(number - 1)[-1]
+    later = (about.rest,) * (len(channels) - 1)
+    first = Unit(in_channels, channels, about.kernels, about.stride, (about.first, *later), project=True)
+    others = (
+        Unit(channels[-1], channels, about.kernels, 1, (about.rest, *later), project=False)
+        for _ in range(backbone.units[number - 2] - 1)
+    )
+    return nn.Sequential(first, *others)
+
+
+class WideResNet(nn.Module):
+    """A stem, six levels and a last batch norm; ``layer6`` is the final head, ``layer5`` the auxiliary one or None.
+
+    The heads bear DeepLab's names, by which optimiser and weight files know heads; no level does.
+    ``architecture`` is what :func:`segadapt.models.build` made the network from, None for one made by hand.
+    """
+
+    architecture: Architecture | None = None
+
+    def __init__(self, backbone: WideBackbone, num_classes: int, auxiliary: bool) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.stem = _convolution(3, backbone.width, 3)
+        self.level2 = _level(backbone, 2)
+        self.level3 = _level(backbone, 3)
+        self.level4 = _level(backbone, 4)
+        self.level5 = _level(backbone, 5)
+        self.level6 = _level(backbone, 6)
+        self.level7 = _level(backbone, 7)
+        self.norm7 = nn.BatchNorm2d(backbone.channels(7)[-1])
+        self.relu = nn.ReLU(inplace=True)
+        middle, last = backbone.channels(5)[-1], backbone.channels(7)[-1]
+        self.layer5 = TwoConvolutions(middle, backbone, num_classes, norm=True) if auxiliary else None
+        self.layer6 = TwoConvolutions(last, backbone, num_classes, norm=False)
+
+    def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Float images in the network's input convention to ``(logits_final_BCHW, logits_low_BCHW or None)``.
+
+        The maps are (ceil(H/8), ceil(W/8)); the middle of a map's pixel (i, j) is the image's pixel (8i, 8j).
+        """
+        middle_BCHW = self.level5(self.level4(self.level3(self.level2(self.stem(image_BCHW)))))
+        logits_low_BCHW = None if self.layer5 is None else self.layer5(middle_BCHW)
+        features_BCHW = self.relu(self.norm7(self.level7(self.level6(middle_BCHW))))
+        return self.layer6(features_BCHW), logits_low_BCHW
