@@ -46,6 +46,8 @@ def write_parameters(methods: int) -> None:
             "lambda_target": (index + 1) / 1000,
         }
     content["preset"], content["seeds"] = "streets", list(range(1, SEEDS + 1))
+    content["presets"] = {"streets": content["presets"]["streets"]}
+    content["presets"]["streets"].pop("experiments", None)
     content["experiments"] = {"table2": {"rows": ["source_only", *keys], "published": 2}}
     Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 

@@ -17,10 +17,11 @@ from segadapt.evaluation.calibration import CalibrationBins
 from segadapt.evaluation.measures import Measures
 from segadapt.labels import CITYSCAPES19
 from segadapt.plan import Plan, make_plan
+from segadapt.plan.targets import PHASES
 
 ONE_SECOND = Cost(1.0)
 C = len(CITYSCAPES19)
-MADE = ("render", "prepare", "pretrain", "adapt", "refine", "joint", "evaluate")
+MADE = tuple(stage for phase in ("data", "pretrain", "adapt", "evaluate") for stage in PHASES[phase])
 
 
 def matrices(model: str, seed: int, images: int = 5) -> numpy.ndarray:
