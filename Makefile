@@ -3,6 +3,8 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
+IMPORTED := matplotlib.backends.backend_agg, matplotlib.backends.backend_svg, pandas, safetensors.torch, scipy.ndimage, \
+	scipy.stats, snakemake.cli, torch, dvc.repo, dvc.cli.parser
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 
 .PHONY: table2 tables test bench setup lint clean-results
@@ -36,6 +38,8 @@ setup: .venv/.ready ## the environment, from pinned requirements
 	$(PYTHON) -m venv .venv
 	$(PIP) --requirement requirements.txt --constraint constraints.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@# Compiled once here: where the environment forbids bytecode, every job would parse all of torch anew.
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c 'import $(IMPORTED)'
 	@touch $@
 
 .venv/.ready-dev: requirements-dev.txt .venv/.ready

@@ -43,13 +43,8 @@ def record_of(job) -> dict:
 def explanation(method: str, edit=lambda content: None, key: str | None = None) -> Explanation:
     """As of a finished run with the edited parameters: a table with one row, its jobs recorded as planned."""
     content = copy.deepcopy(SHIPPED) | {"seeds": [7], "experiments": {"table2": {"rows": [method], "published": 2}}}
-<<<<<<< HEAD
-    for preset in content["presets"].values():
-        preset.pop("experiments", None)
-=======
     content["presets"] = {"streets": content["presets"]["streets"]}
     content["presets"]["streets"].pop("experiments", None)
->>>>>>> 16dafeae17a60aa9970f810e8c6b3c0ed717df02
     edit(content)
     plan = make_plan(parameters_from(content, "edited"))
     records = [record_of(job) for job in plan.jobs]
