@@ -66,7 +66,7 @@ without("a network", "sympy", "torch._dynamo")
 def test_no_torch_where_no_tensor_is_needed(tmp_path):
     project = tiny.make_project(tmp_path / "project")
     table = tiny.REPOSITORY / "results" / "camvid" / "table2.csv"
-    tiny.call(project, sys.executable, "-c", LIGHT, str(table))
+    assert tiny.call(project, sys.executable, "-c", LIGHT, str(table)).returncode == 0
 
 
 def test_there_are_packages_that_import_on_demand():

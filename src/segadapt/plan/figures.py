@@ -6,7 +6,7 @@ from segadapt.plan.drawing import about_figure, figure
 from segadapt.plan.paper_figures import figure1, figure2, figure4
 from segadapt.plan.planner import Planner
 from segadapt.plan.report_jobs import Reporter
-from segadapt.plan.rows import ADAPT, SOURCE, SYMBOLS, UNADAPTED, Row, look, table_rows
+from segadapt.plan.rows import ADAPT, SOURCE, SYMBOLS, UNADAPTED, Row, look
 
 
 def figures(reporter: Reporter) -> list[Job]:
@@ -29,11 +29,8 @@ def figures(reporter: Reporter) -> list[Job]:
 
 def _plain_rows(reporter: Reporter, setting: str | None) -> list[Row]:
     """The rows of all tables in one setting, each once, without the cells of sweeps."""
-    parameters = reporter.parameters
-    every = [row for name in parameters.tables for row in table_rows(parameters, name)]
-    listed = {key for experiment in parameters.tables.values() for key in experiment.rows}
-    found = {row.key: row for row in every if row.setting == setting and row.key in listed}
-    return list(found.values())
+    listed = [row for name in reporter.rows for row in _listed(reporter, name)]
+    return list({row.key: row for row in listed if row.setting == setting}.values())
 
 
 def _shown(planner: Planner, rows: list[Row]) -> list[str]:
@@ -99,13 +96,13 @@ def classes_of(reporter: Reporter, table: str) -> Job:
 def _listed(reporter: Reporter, table: str) -> list[Row]:
     """The rows that a table lists by name, without the cells of its sweeps."""
     listed = reporter.parameters.tables[table].rows
-    return [row for row in table_rows(reporter.parameters, table) if row.key in listed]
+    return [row for row in reporter.rows[table] if row.key in listed]
 
 
 def sensitivity(reporter: Reporter, table: str) -> Job:
     """mIoU over each parameter that a table sweeps, the paper's points beside ours on the paper's data."""
     parameters, experiment = reporter.parameters, reporter.parameters.tables[table]
-    cells = table_rows(parameters, table)[len(experiment.rows) :]
+    cells = reporter.rows[table][len(experiment.rows) :]
     inputs, panels = reporter.metrics(cells), []
     for sweep in experiment.sweeps:
         own, cells = cells[: len(sweep.values)], cells[len(sweep.values) :]
@@ -122,7 +119,7 @@ def sensitivity(reporter: Reporter, table: str) -> Job:
                 "points": points,
             }
         )
-    is_paper_data = reporter.about_table(table_rows(parameters, table))["is_paper_data"]
+    is_paper_data = reporter.about_table(reporter.rows[table])["is_paper_data"]
     if experiment.published is not None and is_paper_data:
         inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
     config = about_figure(reporter.base) | {

@@ -10,7 +10,7 @@ from segadapt.plan.data_jobs import data_jobs
 from segadapt.plan.figures import figures
 from segadapt.plan.planner import Planner
 from segadapt.plan.report_jobs import Reporter
-from segadapt.plan.rows import SOURCE, SOURCE_MULTI, all_rows
+from segadapt.plan.rows import SOURCE, SOURCE_MULTI
 from segadapt.plan.scoring_jobs import evaluate
 from segadapt.plan.selftraining_jobs import self_training
 from segadapt.plan.training_jobs import adapt, pretrain
@@ -37,14 +37,14 @@ class Plan:
 def make_plan(parameters: Parameters) -> Plan:
     """The jobs of every experiment of the active preset; UserError for an unknown method or format."""
     planners = {setting: Planner(parameters, setting) for setting in parameters.scenes}
-    rows = all_rows(parameters)
+    reporter = Reporter(parameters, planners)
+    rows = {row.key: row for table in reporter.rows.values() for row in table}.values()
     wanted = {setting: [row.method for row in rows if row.setting == setting] for setting in planners}
     trained, scored = [], []
     for setting, planner in planners.items():
         training, scoring = _models(planner, wanted[setting])
         trained += training
         scored += scoring
-    reporter = Reporter(parameters, planners)
     reports = [job for name in parameters.tables for job in reporter.tables(name)]
     reports += figures(reporter)
     # Settings share source models, and tables share rows.

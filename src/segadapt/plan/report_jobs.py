@@ -17,6 +17,7 @@ class Reporter:
 
     def __init__(self, parameters: Parameters, planners: Mapping[str | None, Planner]) -> None:
         self.parameters, self.planners, self.base = parameters, planners, planners[None]
+        self.rows = {name: table_rows(parameters, name) for name in parameters.tables}
 
     def tables(self, name: str) -> list[Job]:
         """A table and what goes with it. What is scored on fewer classes than the model's has no companions."""
@@ -28,7 +29,7 @@ class Reporter:
     def table(self, name: str) -> Job:
         """``results/<name>`` in all its forms."""
         experiment = self.parameters.tables[name]
-        rows = table_rows(self.parameters, name)
+        rows = self.rows[name]
         inputs = self.metrics(rows)
         if experiment.published is not None:
             inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
@@ -46,18 +47,18 @@ class Reporter:
 
     def protocols(self, name: str) -> Job:
         """The same rows scored in every way that evaluation habits differ in."""
-        rows = table_rows(self.parameters, name)
+        rows = self.rows[name]
         return self.companion("protocols", name, self.metrics(rows), {"rows": self._rows_with_size(rows)})
 
     def measures(self, name: str) -> Job:
         """Boundaries, calibration and label-free scores of the same rows, and how well the latter rank the models."""
-        rows = table_rows(self.parameters, name)
+        rows = self.rows[name]
         about = {"rows": self._rows_with_size(rows)}
         return self.companion("measures", name, self.metrics(rows), about, ranking=f"{name}_ranking.csv")
 
     def statistics(self, name: str) -> Job:
         """Each row against the control of its setting, over seeds and over images."""
-        rows = table_rows(self.parameters, name)
+        rows = self.rows[name]
         confusions = {
             f"confusion/{row.key}/{seed}": f"{self.folder(row, seed)}/confusion.safetensors"
             for row in rows
@@ -72,14 +73,14 @@ class Reporter:
 
     def costs(self, name: str) -> Job:
         """What each row took, from the records of the jobs behind it."""
-        rows = table_rows(self.parameters, name)
+        rows = self.rows[name]
         config = {"rows": [row.about("key", "title", "origin") for row in rows]}
         return self.companion("costs", name, self.metrics(rows), config)
 
     def companion(self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any], **more: str) -> Job:
         """A job of ``results/<name>_<stage>.csv`` and its Markdown twin, and of ``more`` files by role."""
         files = {kind: f"{name}_{stage}.{kind}" for kind in ("csv", "md")} | more
-        config = self.about_table(table_rows(self.parameters, name)) | config
+        config = self.about_table(self.rows[name]) | config
         return self.base.job(
             stage, f"{stage}/{name}", "results", files,
             provenance=f"results/{name}_{stage}.provenance.json", inputs=inputs, config=config,

@@ -91,12 +91,6 @@ def _row(parameters: Parameters, key: str, several: bool, published: int | None)
     return Row(key, before + about["title"], about["origin"], paper_row)
 
 
-def all_rows(parameters: Parameters) -> list[Row]:
-    """The rows of all tables, each key once."""
-    rows = {row.key: row for table in parameters.tables for row in table_rows(parameters, table)}
-    return list(rows.values())
-
-
 def look(method: str, methods: Iterable[str]) -> int:
     """The number of a row's colour in every figure (``reporting.style``).
 

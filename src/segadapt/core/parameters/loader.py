@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from segadapt.core.errors import UserError
 from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.root import Parameters
+from segadapt.core.parameters.sentences import sentence
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -73,21 +74,7 @@ def parameters_from(content: Mapping[str, Any], where: str) -> Parameters:
     try:
         return Parameters.model_validate(content)
     except ValidationError as error:
-        raise UserError("\n".join(f"{where}: {_sentence(each)}" for each in error.errors())) from error
-
-
-def _sentence(error: Mapping[str, Any]) -> str:
-    path = ""
-    for part in error["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    if error["type"] == "extra_forbidden":
-        return f"{path}: unknown key; correct its spelling or remove it"
-    if error["type"] == "missing":
-        return f"{path}: is missing; add it"
-    if error["type"] == "value_error":
-        return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
-    given = repr(error["input"])
-    return f"{path}: {error['msg']}, got {given if len(given) < 60 else given[:57] + '...'}"
+        raise UserError("\n".join(f"{where}: {sentence(each)}" for each in error.errors())) from error
 
 
 def _scalars(value: Any) -> Any:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from segadapt.core.parameters.methods import MethodEntry, Protocol, Sweep
 from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.presets import Preset, Setting
+from segadapt.core.parameters.sentences import sentence
 from segadapt.core.parameters.sizes import Section
 
 _NOT_OVERLAID = {"title", "source_paper_row", "protocol", "methods"}
@@ -95,5 +96,5 @@ def _validated(kind: type[Section], content: Mapping[str, Any], where: str) -> A
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        path = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{where}.{path}: {first['msg']}" if where else f"{path}: {first['msg']}") from error
+        told = sentence(first)
+        raise ValueError((f"{where}." if first["loc"] else f"{where}: ") + told if where else told) from error
