@@ -14,6 +14,7 @@ from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan, phase_targets, result_files, snapshot_files
 from segadapt.plan.partial import partial_cards
 from segadapt.plan.session import begin_session, has_gpu
+from segadapt.plan.shelf import shelve
 
 
 def politely(function, *arguments):
@@ -79,6 +80,7 @@ wildcard_constraints:
     dataset=either(plan.parameters.active_preset.datasets),
     cache=either(plan.parameters.active_preset.caches),
     table=either(plan.parameters.tables),
+    accuracies=either(plan.parameters.classification_tables),
     figure=either(figures_of("figure")),
     model=either(models_of("evaluate")),
 
