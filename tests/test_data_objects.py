@@ -47,7 +47,9 @@ def test_check_counts_the_images_of_each_class_in_each_domain(root, capsys):
     output = capsys.readouterr().out
     ink, neon = output.split("neon")
     assert "30 images, 30 labelled" in ink and "19 images, 19 labelled" in neon
-    assert "zero 3, one 3, two 3, three 3, four 3, five 3, six 3, seven 3\n" in ink and "eight 3, nine 3 (images)" in ink
+    assert (
+        "zero 3, one 3, two 3, three 3, four 3, five 3, six 3, seven 3\n" in ink and "eight 3, nine 3 (images)" in ink
+    )
     assert "six 2, seven 1\n" in neon and "eight 2, nine 2 (images)" in neon
     assert "sound: no fault" in output and "not there" not in output and "note" not in output
 
@@ -55,7 +57,9 @@ def test_check_counts_the_images_of_each_class_in_each_domain(root, capsys):
 def test_domains_that_share_an_image_are_told(root, capsys):
     shutil.copy(root / THIRD, root / "neon/images/three/copy.png")
     assert main(["check", "office31", str(root), "--processes", "1"]) == 0
-    assert "images in ink too, under another name: 1 (neon/three/copy = ink/three/frame_0001)" in capsys.readouterr().out
+    assert (
+        "images in ink too, under another name: 1 (neon/three/copy = ink/three/frame_0001)" in capsys.readouterr().out
+    )
 
 
 def test_office_31_itself_is_counted_against_its_authors_numbers(tmp_path, capsys):

@@ -51,7 +51,9 @@ def test_the_1797_digits_are_divided_evenly():
     assert sorted(sum(dealt.values(), [])) == list(range(1797))
     for indices in dealt.values():
         counts = np.bincount(labels_N[indices], minlength=10)
-        assert len(indices) == 599 and all(abs(each - total / 3) < 2 for each, total in zip(counts, NUMBERS, strict=True))
+        assert len(indices) == 599 and all(
+            abs(each - total / 3) < 2 for each, total in zip(counts, NUMBERS, strict=True)
+        )
 
 
 @settings(max_examples=40)

@@ -5,7 +5,15 @@ import pytest
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import FOREIGN, camvid, dataset_module, known_formats
 from segadapt.labels import (
-    CAMVID11, CITYSCAPES19, CLASS_SETS, DIGITS10, IGNORE_INDEX, NTHU13, OFFICE31, SYNTHIA13, SYNTHIA16,
+    CAMVID11,
+    CITYSCAPES19,
+    CLASS_SETS,
+    DIGITS10,
+    IGNORE_INDEX,
+    NTHU13,
+    OFFICE31,
+    SYNTHIA13,
+    SYNTHIA16,
 )
 from segadapt.labels import from_cityscapes as views_of
 

@@ -160,10 +160,6 @@ OFFICE31 = _of_objects(
 )  # fmt: skip
 """The 31 folders of each domain of Office-31, sorted."""
 
-DIGITS10 = _of_objects(
-    "digits10", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-)
+DIGITS10 = _of_objects("digits10", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
 
-CLASS_SETS = {
-    each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11, OFFICE31, DIGITS10)
-}
+CLASS_SETS = {each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11, OFFICE31, DIGITS10)}

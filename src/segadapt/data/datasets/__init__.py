@@ -89,7 +89,9 @@ def named_id_table(label_ids: dict[str, int], ignored_ids: tuple[int, ...], clas
     UserError for a class set of whole images.
     """
     if class_set.task != "segmentation":
-        raise UserError(f"street scenes have no labels of {class_set.name}; choose classes of scenes: cityscapes19, ...")
+        raise UserError(
+            f"street scenes have no labels of {class_set.name}; choose classes of scenes: cityscapes19, ..."
+        )
     train_ids = dict.fromkeys(ignored_ids, IGNORE_INDEX)
     views = from_cityscapes(class_set)
     train_ids |= {label_id: views[CITYSCAPES19.classes.index(name)] for name, label_id in label_ids.items()}
