@@ -209,7 +209,7 @@ def test_a_missing_domain_says_where_to_get_it(root, tmp_path, capsys):
 def test_classes_of_another_set_are_refused(root, tmp_path):
     assert "holds the classes of digits10, not office31" in refusal(objects(root, "ink", classes="office31"), tmp_path)
     assert "no labels of cityscapes19" in refusal(objects(root, "ink", classes="cityscapes19"), tmp_path)
-    with pytest.raises(UserError, match="model.classes: office31"):
+    with pytest.raises(UserError, match=r"model\.classes: office31"):
         dataset_module("office31").train_id_table(CITYSCAPES19)
 
 

@@ -1,6 +1,7 @@
 """The built-in digits: who gets which, three looks, and a folder that holds exactly what was asked for."""
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def files_of(root: Path) -> dict[str, bytes]:
 def test_the_1797_digits_are_divided_evenly():
     labels_N = np.repeat(range(10), NUMBERS)
     dealt = deal(labels_N, {"clean": 599, "camera": 599, "textured": 599}, seed=0)
-    assert sorted(sum(dealt.values(), [])) == list(range(1797))
+    assert sorted(chain(*dealt.values())) == list(range(1797))
     for indices in dealt.values():
         counts = np.bincount(labels_N[indices], minlength=10)
         assert len(indices) == 599 and all(
@@ -63,7 +64,7 @@ def test_each_digit_goes_to_one_domain_at_most_and_classes_are_even(data):
     labels_N = np.array(data.draw(st.permutations(np.repeat(range(10), numbers).tolist())))
     counts = {domain: data.draw(st.integers(10, 36)) for domain in ("clean", "camera", "textured")}
     dealt = deal(labels_N, counts, seed=data.draw(st.integers(0, 9)))
-    every = sum(dealt.values(), [])
+    every = list(chain(*dealt.values()))
     assert len(set(every)) == len(every)
     for domain, indices in dealt.items():
         assert len(indices) == counts[domain] and indices == sorted(indices)

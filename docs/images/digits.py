@@ -1,4 +1,4 @@
-"""Draws docs/images/digits.png, the built-in digits: a row for each look, three digits of each class.
+"""Draws docs/images/digits.png, the built-in digits: four of each class in each look.
 
 python docs/images/digits.py
 """
@@ -18,7 +18,7 @@ SEED = 0
 
 
 def main() -> None:
-    """Two rows of two digits a class for each domain, as a folder of 599 a domain holds them; shown at twice the size."""
+    """Two rows of two digits a class for each domain, as a folder of 599 a domain holds them, at twice the size."""
     bundled = load_digits()
     dealt = deal(bundled.target, dict.fromkeys(LOOKS, 599), SEED)
     rows = []

@@ -1,8 +1,9 @@
 """The packed cache: one file of records and a manifest that accounts for every byte.
 
 A record is the image (uint8 RGB), then, if the cache has labels, train ids (uint8), then, if it keeps them, the
-label at its own size. The label of an image that has a class as a whole is one pixel. ``records.py`` says how they are stored. Records are memory-mapped; each one's CRC is
-checked over the stored bytes the first time a process reads it, so a flipped byte is never trained on or scored.
+label at its own size. The label of an image that has a class as a whole is one pixel. ``records.py`` says how they are
+stored. Records are memory-mapped; each one's CRC is checked over the stored bytes the first time a process reads it,
+so a flipped byte is never trained on or scored.
 """
 
 import zlib

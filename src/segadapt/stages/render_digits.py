@@ -29,7 +29,7 @@ def render(job: Job, scratch: Path) -> None:
 
 
 def _handwritten() -> tuple:
-    """1,797 digits, 8x8 greys in [0, 1], and what they are: half of UCI's "Optical Recognition of Handwritten Digits"."""
+    """1,797 digits, 8x8 greys in [0, 1], and what they are: of UCI's "Optical Recognition of Handwritten Digits"."""
     try:
         from sklearn.datasets import load_digits  # here, for it takes a while and nothing else needs it
     except ImportError as error:
