@@ -57,6 +57,12 @@ def models_of(*stages):
     }
 
 
+def drawn_by(stage):
+    """The built-in data sets that a stage draws."""
+    names = [job.name for job in plan.jobs if job.stage == stage]
+    return [name.removeprefix("render/") for name in names]
+
+
 def priors():
     """The methods that have a spatial prior, the same for every seed."""
     names = [job.name for job in plan.jobs if job.stage == "prior"]

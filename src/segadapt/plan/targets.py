@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from segadapt.plan.jobs import Plan
 
 PHASES = {
-    "data": ("render", "prepare"),
+    "data": ("render", "render_digits", "prepare"),
     "pretrain": ("pretrain",),
     "adapt": ("adapt", "refine", "joint", "prior", "pseudo_label", "self_train", "train_classifier"),
     "evaluate": ("evaluate", "classify"),

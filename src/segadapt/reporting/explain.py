@@ -65,7 +65,7 @@ class Explanation:
 
     def data_manifests(self) -> dict[str, str]:
         """The manifests of the data sets, each of which holds the hash of every image, with their SHA-256."""
-        stages = ("render", "prepare")
+        stages = ("render", "render_digits", "prepare")
         made = [job["outputs"]["manifest"] for job in self.jobs if job["identity"]["stage"] in stages]
         return {each["path"]: each["sha256"] for each in made}
 

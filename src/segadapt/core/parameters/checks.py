@@ -74,6 +74,11 @@ def check_preset(where: str, preset: Preset) -> None:
     for name, dataset in preset.datasets.items():
         if (dataset.root is None) == (dataset.render is None):
             raise ValueError(f"{where}.datasets.{name}: needs either root (your folder) or render (built-in data)")
+        if dataset.render is not None and (dataset.render.domain == "digits") != (dataset.format == "office31"):
+            raise ValueError(
+                f"{where}.datasets.{name}.format: domain {dataset.render.domain} cannot be drawn as {dataset.format}; "
+                "digits have format: office31, street scenes any other"
+            )
     for name, cache in preset.caches.items():
         known(cache.dataset, preset.datasets, f"{where}.caches.{name}.dataset")
         render = preset.datasets[cache.dataset].render

@@ -11,9 +11,12 @@ from segadapt.core.parameters.training import ModelSettings, Precision, Training
 
 
 class Rendering(Section):
-    """Built-in data: how many scenes of which domain are drawn, and at which size."""
+    """Built-in data: how many scenes of which domain are drawn, and at which size.
 
-    domain: Literal["game", "camera", "town", "synthia", "rome", "rio", "tokyo", "taipei"]
+    ``digits`` are no scenes: handwritten digits in three looks, and its ``splits`` are these domains.
+    """
+
+    domain: Literal["game", "camera", "town", "synthia", "rome", "rio", "tokyo", "taipei", "digits"]
     size: Size
     splits: Annotated[dict[Name, Count], Field(min_length=1)]
     seed: Annotated[Whole, Field(ge=0)] = 0
