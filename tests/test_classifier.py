@@ -72,7 +72,7 @@ def make_trainer(caches, folder, entry: dict | None, game: bool = False, steps: 
         for domain, name in (("clean", "source"), ("camera", "target"))
     )
     numbers = dict(
-        steps=steps, horizon=steps, learning_rate=0.05, annealing="inverse", power=0.75, auxiliary_weight=0.1,
+        steps=steps, horizon=steps, learning_rate=0.002, annealing="inverse", power=0.75, auxiliary_weight=0.1,
         joint_batch=True, lambda_target=entry["lambda_target"] if entry else 0.0, log_steps=1, save_steps=2,
         save_seconds=1e9, loader_threads=0,
     ) | loop  # fmt: skip
@@ -206,7 +206,7 @@ def test_a_joint_run_equals_plain_pytorch(caches, tmp_path, target_loss, lambda_
     heads = [each for name, each in model.named_parameters() if name.startswith("layer6.")]
     body = [each for name, each in model.named_parameters() if not name.startswith("layer6.")]
     fast = heads + list(network.parameters() if game else [])
-    optimiser = torch.optim.SGD([{"params": body}, {"params": fast}], 0.05, 0.9, weight_decay=5e-4)
+    optimiser = torch.optim.SGD([{"params": body}, {"params": fast}], 0.002, 0.9, weight_decay=5e-4)
     apply_batchnorm_policy(model, EVERY_AFFINE, training=True)
     for step in range(4):
         source, target = trainer.source.batch(step), trainer.target.batch(step)
@@ -224,7 +224,7 @@ def test_a_joint_run_equals_plain_pytorch(caches, tmp_path, target_loss, lambda_
             domain = torch.tensor([0.0] * 6 + [1.0] * 6)
             loss = loss + F.binary_cross_entropy_with_logits(score, domain)
         loss.backward()
-        rate = 0.05 / (1 + 10 * step / 4) ** 0.75
+        rate = 0.002 / (1 + 10 * step / 4) ** 0.75
         optimiser.param_groups[0]["lr"], optimiser.param_groups[1]["lr"] = rate, 2 * rate
         optimiser.step()
         optimiser.zero_grad()
