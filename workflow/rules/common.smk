@@ -37,6 +37,11 @@ if workflow.is_main_process:
     targets = get_argument_parser().parse_known_args()[0].targets or []
     session = politely(begin_session, plan, targets)
 
+# A limit on jobs a second makes Snakemake look at all waiting jobs once a second for every job that has ended so far:
+# after 200 jobs it does nothing else. On this machine the cores are the limit.
+if workflow.local_exec and workflow.scheduling_settings is not None:
+    workflow.scheduling_settings.max_jobs_per_timespan = None
+
 # Jobs run with the Python that runs Snakemake, also where its environment is not activated.
 shell.prefix(
     f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
