@@ -89,7 +89,7 @@ def test_logits_are_a_linear_function_of_the_features_of_one_pixel(bottleneck, s
     model = build(Architecture("digits", 7, auxiliary=False, task="classification", bottleneck=bottleneck)).eval()
     logits, low, features = model(torch.randn(3, 3, *size))
     assert logits.shape == (3, 7, 1, 1) and low is None
-    assert features.shape == (3, bottleneck or 512, 1, 1) and model.num_features == features.shape[1]
+    assert features.shape == (3, bottleneck or 256, 1, 1) and model.num_features == features.shape[1]
     head = model.layer6.classifier
     torch.testing.assert_close(
         logits.flatten(1), F.linear(features.flatten(1), head.weight.flatten(1), head.bias), rtol=1e-5, atol=1e-6
