@@ -40,12 +40,12 @@ def camera(digit_HW: np.ndarray, size: tuple[int, int], random: np.random.Genera
 
 
 def textured(digit_HW: np.ndarray, size: tuple[int, int], random: np.random.Generator) -> Image.Image:
-    """Strokes of one colour, brighter or darker than the pattern that they are blended with."""
+    """Strokes of one colour blended with a pattern, three in four darker than it, the rest brighter."""
     ink_HW1 = strokes(digit_HW, size, corners(size, random, (0.7, 0.86), 6, 0.04, 0.02))[..., None]
-    base_C = random.uniform(60, 195) + random.uniform(-40, 40, 3)
+    is_dark = random.random() < 0.75
+    base_C = random.uniform(*((110, 210) if is_dark else (45, 145))) + random.uniform(-40, 40, 3)
     pattern_HWC = base_C + _clouds(size, random) + _stripes(size, random)[..., None] * random.uniform(0.3, 1, 3)
-    # Away from the middle grey as often as there is room for, so that both are seen.
-    contrast = random.uniform(100, 150) * (1 if random.uniform(60, 195) > base_C.mean() else -1)
+    contrast = random.uniform(100, 150) * (-1 if is_dark else 1)
     pen_C = base_C + contrast * random.uniform(0.6, 1.4, 3)
     return _picture(pattern_HWC + 0.85 * ink_HW1 * (pen_C - pattern_HWC))
 
