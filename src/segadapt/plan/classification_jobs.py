@@ -106,13 +106,12 @@ class Classifiers:
         return modules + (["segadapt.methods.dann"] if method.adversarial is not None else [])
 
     def _network(self) -> dict[str, Any]:
-        preset = self.parameters.active_preset
         return {
             "model": self.settings.model.model_dump(exclude={"initial_weights"}),
             "auxiliary": False,
             "aspp_branches": 2,
-            "precision": preset.precision.model_dump(),
-            "cpu_threads": preset.run.cpu_threads,
+            "precision": self.settings.precision.model_dump(),
+            "cpu_threads": self.parameters.active_preset.run.cpu_threads,
         }
 
     def classify(self, task: str, row: str, seed: int, part: str = "table") -> Job:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from segadapt.core.parameters.sizes import Name, Section
-from segadapt.core.parameters.training import ModelSettings, Schedule
+from segadapt.core.parameters.training import ModelSettings, Precision, Schedule
 
 
 class EasyAndHard(Section):
@@ -36,6 +36,7 @@ class Classification(Section):
     model: ModelSettings
     training: Schedule
     easy_and_hard: EasyAndHard | None = None
+    precision: Precision = Precision()
     protocol: dict[Name, Any] = Field(default_factory=dict)
 
     @property
