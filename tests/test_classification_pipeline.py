@@ -11,7 +11,7 @@ import toy_classification
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
-from segadapt.evaluation.classification import Answers
+from segadapt.evaluation.answers import Answers
 
 TABLES = [f"results/table1{ending}.csv" for ending in ("", "_protocols", "_statistics")]
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segadapt.core.errors import UserError
-from segadapt.evaluation.classification import LAST, Answers, centre_crop, classification_metrics, easy_and_hard
+from segadapt.evaluation.answers import LAST, Answers, classification_metrics, easy_and_hard
+from segadapt.evaluation.classification import centre_crop
 from segadapt.labels import DIGITS10
 from segadapt.reporting.accuracy_protocols import by_habit, chosen
 from segadapt.reporting.accuracy_statistics import compare_answers

@@ -1,19 +1,5 @@
 # Table 1 and Figure 5: image classifiers, adapted between every two domains of the preset.
 
-classification = plan.parameters.active_preset.classification
-
-
-def classifiers_of(kind):
-    """The classifiers whose jobs' names begin with this word."""
-    names = [job.name for job in plan.jobs if job.name.startswith(f"{kind}/")]
-    return {Path(name).parent.relative_to(kind).as_posix() for name in names}
-
-
-def classifier_snapshots(schedule, folder):
-    """Patterns of the classifiers that a training keeps on the way."""
-    files = snapshot_files(schedule).values() if schedule else []
-    return [f"{folder}/{file}" for file in files]
-
 
 rule train_classifier:
     input:
@@ -24,7 +10,7 @@ rule train_classifier:
         history="work/{preset}/classifiers/{model}/seed{seed}/history.csv",
         provenance="work/{preset}/classifiers/{model}/seed{seed}/provenance.json",
         snapshots=classifier_snapshots(
-            classification and classification.training,
+            "training",
             "work/{preset}/classifiers/{model}/seed{seed}",
         ),
     log:
@@ -54,9 +40,7 @@ rule figure5_classifier:
         history="work/{preset}/classifiers/figure5/{model}/seed{seed}/history.csv",
         provenance="work/{preset}/classifiers/figure5/{model}/seed{seed}/provenance.json",
         snapshots=classifier_snapshots(
-            classification
-            and classification.easy_and_hard
-            and classification.easy_and_hard.training,
+            "easy_and_hard.training",
             "work/{preset}/classifiers/figure5/{model}/seed{seed}",
         ),
     log:

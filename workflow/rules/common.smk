@@ -104,3 +104,18 @@ def snapshots_of(stage):
     settings = getattr(plan.parameters.active_preset, stage)
     files = snapshot_files(settings).values() if settings else []
     return [f"work/{{preset}}/models/{{model}}/seed{{seed}}/{file}" for file in files]
+
+
+def classifiers_of(kind):
+    """The classifiers whose jobs' names begin with this word."""
+    names = [job.name for job in plan.jobs if job.name.startswith(f"{kind}/")]
+    return {Path(name).parent.relative_to(kind).as_posix() for name in names}
+
+
+def classifier_snapshots(schedule, folder):
+    """Patterns of the classifiers that a training keeps on the way; ``schedule`` is its place in the parameters."""
+    settings = plan.parameters.active_preset.classification
+    for key in schedule.split("."):
+        settings = getattr(settings, key, None)
+    files = snapshot_files(settings).values() if settings else []
+    return [f"{folder}/{file}" for file in files]

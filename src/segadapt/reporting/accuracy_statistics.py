@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from segadapt.core.errors import UserError
-from segadapt.evaluation.classification import Answers
+from segadapt.evaluation.answers import Answers
 from segadapt.reporting.bootstrap import ImageInterval, draw_counts
 from segadapt.reporting.paired_seeds import PairedSeeds, paired_seeds
 

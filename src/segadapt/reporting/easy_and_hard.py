@@ -7,7 +7,7 @@ import numpy
 import pandas
 from matplotlib.figure import Figure
 
-from segadapt.evaluation.classification import LAST, Answers, easy_and_hard
+from segadapt.evaluation.answers import LAST, Answers, easy_and_hard
 from segadapt.reporting import style
 
 PARTS = ("all", "easy", "hard")

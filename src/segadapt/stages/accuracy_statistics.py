@@ -5,7 +5,7 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json, write_bytes
 from segadapt.core.job import Job
-from segadapt.evaluation.classification import Answers
+from segadapt.evaluation.answers import Answers
 from segadapt.reporting import TableHeader
 from segadapt.reporting.accuracy_rows import by_row
 from segadapt.reporting.accuracy_statistics import compare_answers

@@ -8,7 +8,8 @@ from segadapt.core.parameters import width_height
 from segadapt.core.progress import progress_bar
 from segadapt.core.provenance import read_provenance
 from segadapt.data.cache import PackedCache
-from segadapt.evaluation.classification import answers, classification_metrics
+from segadapt.evaluation.answers import classification_metrics
+from segadapt.evaluation.classification import answers
 from segadapt.labels import CLASS_SETS
 from segadapt.stages.runner import main
 from segadapt.training.assembly import trained_network

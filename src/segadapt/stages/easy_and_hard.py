@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from segadapt.core.job import Job
-from segadapt.evaluation.classification import Answers
+from segadapt.evaluation.answers import Answers
 from segadapt.reporting.easy_and_hard import easy_and_hard_csv, easy_and_hard_figure, follow
 from segadapt.reporting.style import write_figure
 from segadapt.stages.runner import main
