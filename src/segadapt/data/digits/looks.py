@@ -4,7 +4,7 @@
 lit, blurred, noisy, compressed. ``textured`` has strokes of any colour on patterns of any colours.
 
 The strengths were chosen so that a small network that is trained on one look gets some, but not most, of another look
-right (docs/data.md has the figures); no method of adaptation was looked at.
+right; no method of adaptation was looked at.
 """
 
 import io
