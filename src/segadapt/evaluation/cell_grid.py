@@ -45,7 +45,7 @@ class CellGrid:
         self.pixels_of_cell = len(rows.pixel_KG) * len(columns.pixel_KG)
 
     def weighted(self, corners_22N: Tensor, row_N: Tensor, column_N: Tensor) -> Tensor:
-        """The values (..., N) of pixels from their cells' corners [below][right], (2, 2, ..., N), in their precision."""
+        """The values (..., N) of pixels from the corners (2, 2, ..., N) of their cells, [below][right]."""
         down_2N, across_2N = self.rows.weight_2N[:, row_N], self.columns.weight_2N[:, column_N]
         left_N, right_N = (corners_22N[0] * down_2N[0] + corners_22N[1] * down_2N[1]).unbind()
         return left_N * across_2N[0] + right_N * across_2N[1]
@@ -117,5 +117,6 @@ def _is_exact(grid: CellGrid, dtype: torch.dtype) -> bool:
     column_N = torch.cat([column_N, column_N, torch.full_like(column_N, grid.size[1] - 1)])
     corners_22N = grid.corners(plane_HW[None], row_N, column_N)[:, :, 0]
     whole_N = upsample_plane(plane_HW, grid.size)[row_N, column_N]
-    near = torch.allclose(grid.weighted(corners_22N, row_N, column_N), whole_N, rtol=0, atol=64 * torch.finfo(dtype).eps)
+    weighted_N = grid.weighted(corners_22N, row_N, column_N)
+    near = torch.allclose(weighted_N, whole_N, rtol=0, atol=64 * torch.finfo(dtype).eps)
     return near and torch.equal(grid.exact(corners_22N, row_N, column_N), whole_N)

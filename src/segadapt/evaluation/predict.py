@@ -11,6 +11,9 @@ from torch import Tensor
 from segadapt.core.errors import UserError
 from segadapt.evaluation.cell_grid import cell_grid, upsample_plane
 from segadapt.evaluation.cells import labels_by_cells
+from segadapt.evaluation.waiting import on_host
+
+NOT_FINITE = "the model's logits hold a value that is not finite; its weights have diverged, train it again"
 
 _FEW_VALUES = 1 << 18
 """Upsampled logits: fewer are compared one by one before the cells are sorted out."""
@@ -34,7 +37,7 @@ def predict_labels(logits_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
         UserError: if a logit is not finite, or there are more than 255 classes.
     """
     if not torch.isfinite(logits_BCHW).all():
-        raise UserError("the model's logits hold a value that is not finite; its weights have diverged, train it again")
+        raise UserError(NOT_FINITE)
     return unchecked_labels(logits_BCHW, size)
 
 
@@ -49,7 +52,7 @@ def unchecked_labels(logits_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _labels(logits_CHW: Tensor, size: tuple[int, int]) -> Tensor:
     # A GPU has to be asked, and waited for, which cells are to be looked at, and takes all pixels as easily.
-    if logits_CHW.device.type == "cpu" and len(logits_CHW) * size[0] * size[1] >= _FEW_VALUES:
+    if on_host(logits_CHW) and len(logits_CHW) * size[0] * size[1] >= _FEW_VALUES:
         grid = cell_grid(tuple(logits_CHW.shape[1:]), size, logits_CHW.dtype)
         label_HW = None if grid is None else labels_by_cells(logits_CHW, grid)
         if label_HW is not None:
