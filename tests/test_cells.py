@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from segadapt.core.errors import UserError
 from segadapt.core.variants import Variant
@@ -58,7 +57,7 @@ def test_labels_by_cells_are_the_plain_ones(sizes, num_classes, kind, seed):
     assert torch.equal(predict_labels(logits_CHW[None], size)[0], expected_HW)
 
 
-@pytest.mark.parametrize("kind", ["smooth", "bfloat16", "constant", "offset"])
+@pytest.mark.parametrize("kind", ["smooth", "bfloat16", "constant"])
 @pytest.mark.parametrize("size", [(200, 391), (201, 400), (193, 385)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_smooth_logits_are_labelled_by_cells(kind, size, dtype):
@@ -158,21 +157,6 @@ def fake_predict(image_HWC):
     return draw_logits("smooth", 5, (5, 7), int(image_HWC[0, 0, 0]))[None]
 
 
-class Recorder(TorchDispatchMode):
-    """Notes what torch computes while it is on."""
-
-    def __init__(self):
-        super().__init__()
-        self.seen = set()
-
-    def __torch_dispatch__(self, function, types, arguments=(), named=None):
-        self.seen.add(function.overloadpacket.__name__)
-        return function(*arguments, **(named or {}))
-
-
-WAITS = {"_local_scalar_dense", "nonzero", "bincount", "masked_select", "is_nonzero", "unique", "equal"}
-
-
 @pytest.fixture
 def as_on_a_gpu(monkeypatch):
     """What is done on a GPU, done on a CPU."""
@@ -180,33 +164,25 @@ def as_on_a_gpu(monkeypatch):
         monkeypatch.setattr(module, "on_host", lambda tensor: False)
 
 
-def counted(images=5):
-    """A tally of some images, and what was computed for it."""
+def test_a_gpu_is_not_waited_for():
+    """On the device "meta" nothing has a value: whoever looks at one is refused."""
     counts = tally.Tally(5)
-    with Recorder() as recorder:
-        for sample in samples(images):
-            logits_1CHW = fake_predict(sample.image_HWC)
-            prediction_HW = predict.unchecked_labels(logits_1CHW, sample.label_native_HW.shape)[0]
-            finite = torch.isfinite(logits_1CHW).all()
-            counts.add(sample.name, Variant("native"), sample.label_native_HW, prediction_HW, finite)
-    return counts.matrices()[Variant("native")], recorder.seen
-
-
-def test_a_gpu_gives_the_same_matrices_and_is_not_waited_for(as_on_a_gpu, monkeypatch):
-    matrices_NCC, seen = counted()
-    assert not seen & WAITS
-    monkeypatch.undo()
-    monkeypatch.setattr(predict, "_FEW_VALUES", 0)
-    expected_NCC, seen = counted()
-    assert {"_local_scalar_dense", "nonzero", "bincount"} <= seen
-    numpy.testing.assert_array_equal(matrices_NCC, expected_NCC)
-    assert matrices_NCC.shape == (5, 5, 5) and matrices_NCC.dtype == numpy.int64
+    for sample in samples():
+        logits_1CHW = fake_predict(sample.image_HWC).to("meta")
+        prediction_HW = predict.unchecked_labels(logits_1CHW, sample.label_native_HW.shape)[0]
+        finite = torch.isfinite(logits_1CHW).all()
+        counts.add(sample.name, Variant("native"), sample.label_native_HW, prediction_HW, finite)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        counts.check()
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        predict_labels(logits_1CHW, (40, 60))
 
 
 def test_whole_evaluations_are_the_same(as_on_a_gpu, monkeypatch):
     one = evaluate(fake_predict, samples(), 5)
     monkeypatch.undo()
     other = evaluate(fake_predict, samples(), 5)
+    assert one.matrix().dtype == numpy.int64 and one.matrix().sum() > 0
     for variant, matrices_NCC in one.confusion_NCC.items():
         numpy.testing.assert_array_equal(matrices_NCC, other.confusion_NCC[variant])
 

@@ -58,6 +58,7 @@ def evaluate(
         for view in _views(predict, sample):
             for variant, prediction_HW in _score(view, sample, tally):
                 if measures and variant == _MEASURED:
+                    tally.check()
                     confidence_HW = view.probabilities(tuple(prediction_HW.shape)).amax(dim=1)[0]
                     maps = confidence_HW.cpu().numpy(), prediction_HW.cpu().numpy(), sample.label_network_HW
                     measured.append(Measures.of_image(*maps, num_classes))
