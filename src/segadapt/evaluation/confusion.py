@@ -7,6 +7,7 @@ import torch
 
 from segadapt.core.errors import UserError
 from segadapt.evaluation.iou import iou_from_matrix, miou_from_matrix
+from segadapt.evaluation.pairs import count_pairs
 from segadapt.labels import IGNORE_INDEX
 
 _IGNORED_BYTE = 255
@@ -57,14 +58,16 @@ class ConfusionMatrix:
                 f"{tuple(prediction.shape)}; upsample the logits to the label's size"
             )
         prediction_bytes = self._bytes(prediction, "prediction")
-        label_bytes = self._bytes(label, "label").to(prediction_bytes.device)
-        # One count of all 256 x 256 pairs of bytes serves the sum, the check and the ignored pixels,
-        # where a mask and a look at the extremes would each read the map again.
-        pairs = label_bytes.to(torch.int32).mul_(256).add_(prediction_bytes)
-        counts = torch.bincount(pairs, minlength=256 * 256).reshape(256, 256).cpu().numpy()
-        self._refuse_foreign("label", counts.sum(axis=1)[:_IGNORED_BYTE])
-        self._refuse_foreign("prediction", counts.sum(axis=0))
-        self._matrix_CC += counts[: self.num_classes, : self.num_classes]
+        label_bytes = self._bytes(label, "label")
+        if prediction_bytes.numel() and int(prediction_bytes.max()) >= self.num_classes:
+            self._refuse("prediction", int(prediction_bytes[prediction_bytes >= self.num_classes][0]))
+        # One count with all bytes as labels serves the sum, the check and the ignored pixels, where a mask and a look
+        # at the extremes would each read the map again.
+        counts = count_pairs(label_bytes, prediction_bytes, self.num_classes).cpu().numpy()
+        foreign = numpy.flatnonzero(counts[self.num_classes : _IGNORED_BYTE].any(axis=1))
+        if foreign.size:
+            self._refuse("label", self.num_classes + foreign[0])
+        self._matrix_CC += counts[: self.num_classes]
 
     def iou(self) -> numpy.ndarray:
         """Intersection over union of every class; see ``iou_from_matrix``."""
@@ -96,11 +99,6 @@ class ConfusionMatrix:
         if foreign.numel():
             self._refuse(what, foreign[0].item())
         return ids.to(torch.uint8).masked_fill_(ignored, _IGNORED_BYTE)
-
-    def _refuse_foreign(self, what: str, histogram: numpy.ndarray) -> None:
-        foreign = numpy.flatnonzero(histogram[self.num_classes :])
-        if foreign.size:
-            self._refuse(what, self.num_classes + foreign[0])
 
     def _refuse(self, what: str, value: int) -> None:
         raise UserError(

@@ -8,10 +8,10 @@ import torch
 
 from segadapt.core.errors import UserError
 from segadapt.core.variants import FINAL, LABEL_SIZES, Variant
-from segadapt.evaluation.confusion import ConfusionMatrix
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.measures import Measures
-from segadapt.evaluation.predict import predict_labels
+from segadapt.evaluation.predict import unchecked_labels
+from segadapt.evaluation.tally import Tally
 from segadapt.evaluation.views import View
 
 _MEASURED = Variant("network", FINAL)
@@ -50,47 +50,50 @@ def evaluate(
             not finite, and labels out of range; the image is named.
     """
     names: list[str] = []
-    matrices: dict[Variant, list[numpy.ndarray]] = {}
+    tally = Tally(num_classes)
     measured: list[Measures] = []
     for sample in samples:
         if sample.name in names:
             raise UserError(f"image {sample.name} comes twice in the evaluation set; list every image once")
-        try:
-            scores = predict(sample.image_HWC)
-            for view in [View(scores)] if isinstance(scores, torch.Tensor) else scores:
-                for size, prediction_HW, matrix_CC in _score(view.scores_1CHW, sample, num_classes):
-                    variant = Variant(size, view.head, view.flip)
-                    matrices.setdefault(variant, []).append(matrix_CC)
-                    if measures and variant == _MEASURED:
-                        confidence_HW = view.probabilities(tuple(prediction_HW.shape)).amax(dim=1)[0]
-                        maps = confidence_HW.cpu().numpy(), prediction_HW.cpu().numpy(), sample.label_network_HW
-                        measured.append(Measures.of_image(*maps, num_classes))
-        except UserError as error:
-            raise UserError(f"image {sample.name}: {error}") from error
+        for view in _views(predict, sample):
+            for variant, prediction_HW in _score(view, sample, tally):
+                if measures and variant == _MEASURED:
+                    tally.check()
+                    confidence_HW = view.probabilities(tuple(prediction_HW.shape)).amax(dim=1)[0]
+                    maps = confidence_HW.cpu().numpy(), prediction_HW.cpu().numpy(), sample.label_network_HW
+                    measured.append(Measures.of_image(*maps, num_classes))
         names.append(sample.name)
         if progress is not None:
             progress(1)
     if not names:
         raise UserError("there is no image to evaluate; check the data set's list and split")
-    confusion_NCC = {variant: numpy.stack(each) for variant, each in matrices.items()}
-    return Evaluation(tuple(names), confusion_NCC, Measures.stacked(measured) if measured else None)
+    return Evaluation(tuple(names), tally.matrices(), Measures.stacked(measured) if measured else None)
 
 
-def _score(
-    scores_1CHW: torch.Tensor, sample: Sample, num_classes: int
-) -> Iterator[tuple[str, torch.Tensor, numpy.ndarray]]:
-    """Labels and (C, C) matrix of one view of an image at each label size; equal sizes share one upsampling."""
-    if scores_1CHW.ndim != 4 or tuple(scores_1CHW.shape[:2]) != (1, num_classes):
+def _views(predict: Callable[[numpy.ndarray], torch.Tensor | Iterable[View]], sample: Sample) -> Iterator[View]:
+    """The views of an image, one held at a time; an error on the way names it."""
+    try:
+        scores = predict(sample.image_HWC)
+        yield from [View(scores)] if isinstance(scores, torch.Tensor) else scores
+    except UserError as error:
+        raise UserError(f"image {sample.name}: {error}") from error
+
+
+def _score(view: View, sample: Sample, tally: Tally) -> Iterator[tuple[Variant, torch.Tensor]]:
+    """Counts one view of an image at each label size, and gives its labels; equal sizes share one upsampling."""
+    scores_1CHW = view.scores_1CHW
+    if scores_1CHW.ndim != 4 or tuple(scores_1CHW.shape[:2]) != (1, tally.num_classes):
         raise UserError(
-            f"the model gave logits of shape {tuple(scores_1CHW.shape)} for one image of {num_classes} "
-            "classes; use weights and labels of the same class set"
+            f"image {sample.name}: the model gave logits of shape {tuple(scores_1CHW.shape)} for one image of "
+            f"{tally.num_classes} classes; use weights and labels of the same class set"
         )
+    finite = torch.isfinite(scores_1CHW).all()
     predictions: dict[tuple[int, ...], torch.Tensor] = {}
     for size in LABEL_SIZES:
         label_HW = getattr(sample, f"label_{size}_HW")
         shape = tuple(label_HW.shape)
         if shape not in predictions:
-            predictions[shape] = predict_labels(scores_1CHW, shape)[0]
-        confusion = ConfusionMatrix(num_classes)
-        confusion.update(label_HW, predictions[shape])
-        yield size, predictions[shape], confusion.matrix
+            predictions[shape] = unchecked_labels(scores_1CHW, shape)[0]
+        variant = Variant(size, view.head, view.flip)
+        tally.add(sample.name, variant, label_HW, predictions[shape], finite)
+        yield variant, predictions[shape]
