@@ -164,9 +164,7 @@ def zero_corners(FILLED: tl.constexpr, CELLS: tl.constexpr):
 
 
 @triton.jit
-def store_corners(
-    corners, sums_4CN, row, cells_x, class_C, cell_N, CLASSES: tl.constexpr
-):
+def store_corners(corners, sums_4CN, row, cells_x, class_C, cell_N, CLASSES: tl.constexpr):
     """Writes the gradient of the corners of some cells of the ``row``-th row of cells of the batch."""
     mask_CN = (class_C < CLASSES)[:, None] & (cell_N < cells_x)[None, :]
     plane = CLASSES * cells_x

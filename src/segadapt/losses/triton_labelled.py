@@ -130,9 +130,7 @@ def _labelled_kernel(
     for chunk in range(CHUNKS):
         x_NX, right_NX, inside_NX = columns_of(cell_N, chunk, low_width, width, COLUMNS)
         mask_CNX = real_C11 & inside_NX[None]
-        above_CNX, below_CNX = load_columns(
-            logits, stride_c, stride_y, stride_x, class_C11, cell_N, right_NX, mask_CNX
-        )
+        above_CNX, below_CNX = load_columns(logits, stride_c, stride_y, stride_x, class_C11, cell_N, right_NX, mask_CNX)
         if GUIDED:
             final_above_CNX, final_below_CNX = load_columns(
                 final, final_stride_c, final_stride_y, final_stride_x, class_C11, cell_N, right_NX, mask_CNX
@@ -157,7 +155,7 @@ def _labelled_kernel(
                 kept_NX = (top_probability_NX <= threshold) == 0
             else:
                 final_CNX = final_above_CNX * (1 - lower) + final_below_CNX * lower
-                _, final_raised_CNX, final_others_NX = top_softmax(final_CNX, real_C11)
+                _final_offset_CNX, final_raised_CNX, final_others_NX = top_softmax(final_CNX, real_C11)
                 label_NX, kept_NX = _guided(
                     probability_CNX,
                     top_probability_NX,

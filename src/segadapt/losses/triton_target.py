@@ -14,7 +14,7 @@ from segadapt.losses.triton_cells import (
     store_corners,
     zero_corners,
 )
-from segadapt.losses.triton_softmax import at_class, expm1_of_offset, first_class, log1p_of_others, top_softmax
+from segadapt.losses.triton_softmax import expm1_of_offset, first_class, log1p_of_others, top_softmax
 
 
 def target_in_cells(
@@ -89,14 +89,12 @@ def _histogram_kernel(
     logits += image * stride_b + cell_y * stride_y
     count_C = tl.zeros((FILLED,), tl.int32)
     for chunk in range(CHUNKS):
-        _, right_NX, inside_NX = columns_of(cell_N, chunk, low_width, width, COLUMNS)
+        _x_NX, right_NX, inside_NX = columns_of(cell_N, chunk, low_width, width, COLUMNS)
         mask_CNX = real_C11 & inside_NX[None]
-        above_CNX, below_CNX = load_columns(
-            logits, stride_c, stride_y, stride_x, class_C11, cell_N, right_NX, mask_CNX
-        )
+        above_CNX, below_CNX = load_columns(logits, stride_c, stride_y, stride_x, class_C11, cell_N, right_NX, mask_CNX)
         found_CNX = tl.zeros((FILLED, CELLS, COLUMNS), tl.int32)
         for step in range(ROWS):
-            _, lower, is_row = row_of(cell_y, step, low_height, height)
+            _y, lower, is_row = row_of(cell_y, step, low_height, height)
             logits_CNX = tl.where(real_C11, above_CNX * (1 - lower) + below_CNX * lower, float("-inf"))
             top_NX = first_class(logits_CNX == tl.max(logits_CNX, axis=0)[None], class_C11, CLASSES)
             found_CNX += ((class_C11 == top_NX[None]) & (inside_NX & is_row)[None]).to(tl.int32)
@@ -140,15 +138,13 @@ def _target_kernel(
     value_NX = tl.zeros((CELLS, COLUMNS), tl.float32)
     above_left_CN, above_right_CN, below_left_CN, below_right_CN = zero_corners(FILLED, CELLS)
     for chunk in range(CHUNKS):
-        _, right_NX, inside_NX = columns_of(cell_N, chunk, low_width, width, COLUMNS)
+        _x_NX, right_NX, inside_NX = columns_of(cell_N, chunk, low_width, width, COLUMNS)
         mask_CNX = real_C11 & inside_NX[None]
-        above_CNX, below_CNX = load_columns(
-            logits, stride_c, stride_y, stride_x, class_C11, cell_N, right_NX, mask_CNX
-        )
+        above_CNX, below_CNX = load_columns(logits, stride_c, stride_y, stride_x, class_C11, cell_N, right_NX, mask_CNX)
         to_above_CNX = tl.zeros((FILLED, CELLS, COLUMNS), tl.float32)
         to_below_CNX = tl.zeros((FILLED, CELLS, COLUMNS), tl.float32)
         for step in range(ROWS):
-            _, lower, is_row = row_of(cell_y, step, low_height, height)
+            _y, lower, is_row = row_of(cell_y, step, low_height, height)
             counted_NX = inside_NX & is_row
             logits_CNX = above_CNX * (1 - lower) + below_CNX * lower
             offset_CNX, raised_CNX, others_NX = top_softmax(logits_CNX, real_C11)
