@@ -69,8 +69,15 @@ class Problem:
             yield from made
 
     def model(self, channels_last: bool) -> nn.Module:
-        """The same random weights every time, in training mode as released."""
+        """The same random weights every time, in training mode as released.
+
+        Heads have larger weights than one would train from: some pixels must be certain, for without any the released
+        guidance is not a number.
+        """
         model = deeplabv2(self.backbone, num_classes=CLASSES)
+        for head in (model.layer5, model.layer6):
+            for branch in head.conv2d_list:
+                branch.weight.data.mul_(4 * (2048 / branch.in_channels) ** 0.5)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         model = model.to(self.device, memory_format=layout)
         apply_batchnorm_policy(model, BATCHNORM_POLICIES["released"])
@@ -142,8 +149,8 @@ def captured_step(step: Callable, batch: tuple[Tensor, ...]) -> Callable:
     return replayed
 
 
-def make_step(mode: Mode, problem: Problem, compile_backend: str = "inductor") -> tuple[Callable, dict]:
-    """(a step on uint8 batches, the losses of its first call)."""
+def make_step(mode: Mode, problem: Problem, may_compile: bool = True) -> tuple[Callable, dict]:
+    """(a step on uint8 batches, the losses of its first call); unless it ``may_compile`` it stays as it is."""
     model = problem.model(channels_last=not mode.reference)
     batch = next(problem.batches())
     if mode.reference:
@@ -153,7 +160,7 @@ def make_step(mode: Mode, problem: Problem, compile_backend: str = "inductor") -
             images = [to_input(each).contiguous() for each in (source, target)]
             return reference(images[0], label.long(), images[1])
     else:
-        forward = torch.compile(model, dynamic=False, backend=compile_backend) if mode.compiled else model
+        forward = torch.compile(model, dynamic=False) if mode.compiled and may_compile else model
         step = OurStep(model, forward, mode.bf16)
     first = [float(each) for each in step(*batch)]
     return step, {"first_source_loss": first[0], "first_target_loss": first[1]}
