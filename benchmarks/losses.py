@@ -135,7 +135,7 @@ def vectorised_image_weighted(final: Tensor, low: Tensor, label: Tensor, size: t
 
 
 def _vectorised_image_weighted(p: Tensor) -> Tensor:
-    image_and_top = p.detach().max(dim=1).indices + CLASSES * torch.arange(len(p))[:, None, None]
+    image_and_top = p.detach().max(dim=1).indices + CLASSES * torch.arange(len(p), device=p.device)[:, None, None]
     counts = torch.bincount(image_and_top.flatten(), minlength=len(p) * CLASSES).to(p.dtype)
     weights = 1 / (counts.pow(ALPHA) * (p.shape[2] * p.shape[3]) ** (1 - ALPHA)).clamp(min=1)
     return -(p.square().sum(1) * weights[image_and_top]).sum() / (len(p) * CLASSES)

@@ -5,7 +5,7 @@ import torch
 from segadapt.core.errors import UserError
 from segadapt.labels import IGNORE_INDEX
 from segadapt.losses.exact_gradient import exact_gradient_loss
-from segadapt.losses.form import in_bands
+from segadapt.losses.form import in_bands, in_cells
 from segadapt.losses.labelled_bands import LabelOfBand, labelled_bands
 from segadapt.losses.stable_softmax import TopSoftmax, top_softmax
 from segadapt.losses.upsample import upsample, widen
@@ -25,7 +25,8 @@ def cross_entropy(
 
     Returns a 0-dim tensor, once differentiable, 0 or more. UserError on a bad argument. Labels are
     validated when a data set is prepared; here any other id is a UserError on a CPU, where looking
-    is free, and the device's own index assertion elsewhere, where looking would stall the step.
+    is free. Elsewhere, where looking would stall the step, it makes the loss not a number in Triton's
+    kernels and is the device's own index assertion in the plain form.
     Source: MaxSquareLoss ``tools/train_source.py`` (``nn.CrossEntropyLoss``, no class weights).
     """
     wide_BCHW, size = widen(logits_BCHW, size)
@@ -42,6 +43,13 @@ def cross_entropy(
     def by_bands(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         return labelled_bands(logits_BCHW, size, label_of_image, wants_gradient)
 
+    def by_cells(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        from segadapt.losses.triton_labelled import given_in_cells
+
+        return given_in_cells(logits_BCHW, label_BHW, ignore_index, wants_gradient)
+
+    if in_cells(size, wide_BCHW):
+        return exact_gradient_loss(wide_BCHW, by_cells)
     if in_bands(wide_BCHW):
         return exact_gradient_loss(wide_BCHW, by_bands)
     return exact_gradient_loss(upsample(wide_BCHW, size), in_one_piece)

@@ -28,7 +28,9 @@ def entropy(
     without weights. UserError on a bad argument.
     Source: paper Eq. 3; MaxSquareLoss ``utils/loss.py`` (``softCrossEntropy``, ``IWsoftCrossEntropy``).
     """
-    return target_loss(pixel_entropy, 1.0, logits_BCHW, size, normalisation, image_weight, band_entropy)
+    return target_loss(
+        pixel_entropy, 1.0, logits_BCHW, size, normalisation, image_weight, band_entropy, kernel="entropy"
+    )
 
 
 def pixel_entropy(

@@ -7,7 +7,7 @@ from segadapt.losses.band_image import BandImage, Buffers
 from segadapt.losses.band_softmax import BandSoftmax, band_softmax, top_class
 from segadapt.losses.cross_entropy import masked_cross_entropy
 from segadapt.losses.exact_gradient import exact_gradient_loss
-from segadapt.losses.form import in_bands
+from segadapt.losses.form import in_bands, in_cells
 from segadapt.losses.interpolation import Span
 from segadapt.losses.labelled_bands import LabelOfBand, LabelOfImage, labelled_bands
 from segadapt.losses.stable_softmax import TopSoftmax, top_softmax
@@ -54,6 +54,13 @@ def guidance(
         labels = _bands_of_labels(wide_final_BCHW, size, threshold, mask)
         return labelled_bands(logits_BCHW, size, labels, wants_gradient)
 
+    def by_cells(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        from segadapt.losses.triton_labelled import guided_in_cells
+
+        return guided_in_cells(logits_BCHW, wide_final_BCHW, size, threshold, mask, wants_gradient)
+
+    if in_cells(size, wide_low_BCHW, wide_final_BCHW):
+        return exact_gradient_loss(wide_low_BCHW, by_cells)
     if in_bands(wide_low_BCHW, wide_final_BCHW):
         return exact_gradient_loss(wide_low_BCHW, by_bands)
     return exact_gradient_loss(upsample(wide_low_BCHW, size), in_one_piece)

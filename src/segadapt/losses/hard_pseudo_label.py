@@ -6,7 +6,7 @@ from segadapt.core.errors import UserError
 from segadapt.losses.band_softmax import BandSoftmax, top_class
 from segadapt.losses.cross_entropy import masked_cross_entropy
 from segadapt.losses.exact_gradient import exact_gradient_loss
-from segadapt.losses.form import in_bands
+from segadapt.losses.form import in_bands, in_cells
 from segadapt.losses.interpolation import Span
 from segadapt.losses.labelled_bands import labelled_bands
 from segadapt.losses.stable_softmax import top_softmax
@@ -43,6 +43,13 @@ def hard_pseudo_label(
     def by_bands(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         return labelled_bands(logits_BCHW, size, lambda index: label_of_band, wants_gradient)
 
+    def by_cells(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        from segadapt.losses.triton_labelled import own_in_cells
+
+        return own_in_cells(logits_BCHW, size, threshold, wants_gradient)
+
+    if in_cells(size, wide_BCHW):
+        return exact_gradient_loss(wide_BCHW, by_cells)
     if in_bands(wide_BCHW):
         return exact_gradient_loss(wide_BCHW, by_bands)
     return exact_gradient_loss(upsample(wide_BCHW, size), in_one_piece)

@@ -34,7 +34,9 @@ def max_squares(
     check_image_weight(image_weight)
     halved = half if image_weight is None else image_weight.half
     factor = -0.5 if halved else -1.0
-    return target_loss(pixel_squares, factor, logits_BCHW, size, normalisation, image_weight, band_squares)
+    return target_loss(
+        pixel_squares, factor, logits_BCHW, size, normalisation, image_weight, band_squares, kernel="max_squares"
+    )
 
 
 def pixel_squares(

@@ -5,7 +5,7 @@ import torch
 from segadapt.core.errors import UserError
 from segadapt.losses.bands import scaled
 from segadapt.losses.exact_gradient import exact_gradient_loss
-from segadapt.losses.form import in_bands
+from segadapt.losses.form import in_bands, in_cells
 from segadapt.losses.image_weight import ImageWeight, check_image_weight, class_counts, class_weights, pick
 from segadapt.losses.stable_softmax import PixelLoss, TopSoftmax, logit_gradient, top_softmax
 from segadapt.losses.target_bands import BandLoss, target_bands
@@ -22,12 +22,14 @@ def target_loss(
     normalisation: str,
     image_weight: ImageWeight | None,
     band_loss: BandLoss | None = None,
+    kernel: str | None = None,
 ) -> torch.Tensor:
     """``factor`` times the normalised sum of ``pixel_loss`` over pixels, as a 0-dim tensor.
 
     Without weights the sum is divided by the N pixels of the batch. With weights, which are near
     1/N of their image already, it is divided by the B images. "released" divides by C as well.
-    UserError on a bad argument.
+    ``band_loss`` and ``kernel`` are the objective's other forms, if it has them: see
+    :mod:`segadapt.losses.target_bands` and :mod:`segadapt.losses.triton_target`. UserError on a bad argument.
     """
     if normalisation not in NORMALISATIONS:
         raise UserError(f'normalisation is {normalisation!r}; give "released" or "paper".')
@@ -55,6 +57,13 @@ def target_loss(
         sums = target_bands(pixel_loss, band_loss, logits_BCHW, size, image_weight, wants_gradient)
         return scaled(*sums, scale, logits_BCHW.dtype)
 
+    def by_cells(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        from segadapt.losses.triton_target import target_in_cells
+
+        return target_in_cells(kernel, logits_BCHW, size, image_weight, scale, wants_gradient)
+
+    if kernel is not None and in_cells(size, wide_BCHW):
+        return exact_gradient_loss(wide_BCHW, by_cells)
     if in_bands(wide_BCHW):
         return exact_gradient_loss(wide_BCHW, by_bands)
     return exact_gradient_loss(upsample(wide_BCHW, size), in_one_piece)
