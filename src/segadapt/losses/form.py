@@ -16,6 +16,9 @@ _forced: contextvars.ContextVar[str | None] = contextvars.ContextVar("segadapt_l
 OLDEST_CAPABILITY = (8, 0)
 """What Triton's own list of supported devices starts with."""
 
+CROWD = 8
+"""Images a pixel of their maps; where a batch has more, going through it one by one costs more than it saves."""
+
 MOST_CLASSES = 64
 """A kernel keeps all classes of a pixel in registers; of more it would keep them in slow memory."""
 
@@ -25,12 +28,14 @@ def in_bands(*logits_BCHW: torch.Tensor) -> bool:
 
     The plain form is the definition of every loss and takes what bands can't: another device than the CPU (for which
     see :func:`in_cells`), heads of two precisions, and logits that are not finite or so far apart that their
-    difference is not, which a matrix product would spread to other pixels. It also takes classified images, each a
-    single pixel: bands go through a batch image by image.
+    difference is not, which a matrix product would spread to other pixels. It also takes large batches of maps of
+    a pixel or so, which is what classified images are: bands go through a batch image by image.
     """
     if _forced.get() is not None or any(each.device.type != "cpu" for each in logits_BCHW):
         return False
-    if len({each.dtype for each in logits_BCHW}) > 1 or all(each.shape[2:] == (1, 1) for each in logits_BCHW):
+    if len({each.dtype for each in logits_BCHW}) > 1:
+        return False
+    if all(len(each) > CROWD * each.shape[2] * each.shape[3] for each in logits_BCHW):
         return False
     extremes = (each.detach().aminmax() for each in logits_BCHW)
     return all(bool((highest - lowest).isfinite()) for lowest, highest in extremes)
