@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from segadapt.plan.jobs import Plan
 
+OF_CLASSIFICATION = ("accuracy_table", "accuracy_protocols", "accuracy_statistics", "easy_and_hard")
 PHASES = {
     "data": ("render", "render_digits", "prepare"),
     "pretrain": ("pretrain",),
@@ -22,10 +23,7 @@ PHASES = {
         "confidence",
         "frequency",
         "sensitivity",
-        "accuracy_table",
-        "accuracy_protocols",
-        "accuracy_statistics",
-        "easy_and_hard",
+        *OF_CLASSIFICATION,
     ),
 }
 """The phases that DVC versions, and the stages of each."""
@@ -34,11 +32,14 @@ PHASES = {
 def result_files(plan: Plan, of_paper: bool = False) -> list[str]:
     """One file of every table and figure: asking for them asks for all.
 
-    With ``of_paper``, without the tables (and what goes with them) that stand beside none of the paper's.
+    With ``of_paper``, of segmentation alone, and without the tables (and what goes with them) that stand beside none
+    of the paper's.
     """
     tables = plan.parameters.tables
     others = {name for name, table in tables.items() if of_paper and table.published is None}
     jobs = [job for job in plan.jobs if job.stage in PHASES["table"]]
+    if of_paper:
+        jobs = [job for job in jobs if job.stage not in OF_CLASSIFICATION]
     return [next(iter(job.outputs.values())) for job in jobs if not _goes_with(job.name, others)]
 
 
