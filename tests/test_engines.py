@@ -55,7 +55,7 @@ def dvc(folder: Path, *arguments: str) -> str:
 
 def made(folder: Path) -> dict[str, bytes]:
     """Hashes of every model, history, metric and table; provenance and costs hold times and are left out."""
-    files = [*folder.glob("work/tiny/*/*/seed*/*"), *folder.glob("results/table2*")]
+    files = [*folder.glob("work/tiny/*/*/seed*/*"), *folder.glob("work/tiny/results/table2*")]
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).digest()
         for path in files
@@ -100,8 +100,11 @@ def test_a_fresh_clone_after_pull_runs_nothing_in_either_engine(finished):
     files = [path for path in clone.rglob("work/**/*") if path.is_file()]
     for path in random.Random(0).sample(files, len(files)):
         os.utime(path, (time.time(), time.time() - random.Random(str(path)).uniform(0, 1e5)))
-    before = provenance_times(clone)
     assert tiny.jobs_to_run(clone) == []
+    shown, kept = clone / "results", clone / "work/tiny/results"
+    assert (shown / "table2.csv").read_bytes() == (kept / "table2.csv").read_bytes()
+    assert (shown / "figures/curves.png").is_file(), "what was pulled is put where it is looked for"
+    before = provenance_times(clone)
     assert UP_TO_DATE in dvc(clone, "repro")
     assert provenance_times(clone) == before
 
