@@ -27,6 +27,7 @@ class Share:
     def __init__(self, cache: PackedCache, share: float, seed: int) -> None:
         self.cache = cache
         self.width, self.height, self.class_set = cache.width, cache.height, cache.class_set
+        self.label_size = cache.label_size
         order = generator(seed, "source share").permutation(len(cache))
         self.indices = order[: math.ceil(share * len(cache))]
 
