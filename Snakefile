@@ -10,6 +10,7 @@ include: "workflow/rules/selftraining.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/classification.smk"
 
 
 rule all:

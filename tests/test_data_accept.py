@@ -271,8 +271,12 @@ def test_the_help_of_check_needs_no_heavy_module():
     tiny.call(tiny.REPOSITORY, sys.executable, "-c", code)
 
 
+OF_OBJECTS = {"office31", "digits_npz"}
+"""Formats whose images have one class as a whole; ``test_data_objects`` plants their faults."""
+
+
 def test_the_table_of_shipped_sets_covers_every_format():
     from segadapt.data.datasets import known_formats
     from segadapt.data.streets.layouts import LAYOUTS
 
-    assert {each.format for each in SHIPPED.values()} == set(known_formats()) == set(LAYOUTS)
+    assert {each.format for each in SHIPPED.values()} == set(known_formats()) - OF_OBJECTS == set(LAYOUTS)

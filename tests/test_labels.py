@@ -4,7 +4,17 @@ import pytest
 
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import FOREIGN, camvid, dataset_module, known_formats
-from segadapt.labels import CAMVID11, CITYSCAPES19, CLASS_SETS, IGNORE_INDEX, NTHU13, SYNTHIA13, SYNTHIA16
+from segadapt.labels import (
+    CAMVID11,
+    CITYSCAPES19,
+    CLASS_SETS,
+    DIGITS10,
+    IGNORE_INDEX,
+    NTHU13,
+    OFFICE31,
+    SYNTHIA13,
+    SYNTHIA16,
+)
 from segadapt.labels import from_cityscapes as views_of
 
 N = IGNORE_INDEX
@@ -40,7 +50,7 @@ def expected(row: tuple, class_set: str) -> int:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-@pytest.mark.parametrize("class_set", CLASS_SETS)
+@pytest.mark.parametrize("class_set", [name for name, each in CLASS_SETS.items() if each.task == "segmentation"])
 def test_a_row_of_the_table(row, class_set):
     name, train_id, label_id, synthia_id, *_ = row
     assert CITYSCAPES19.classes[train_id] == name
@@ -89,3 +99,21 @@ def test_counts_are_the_authors():
     assert sum(counts["synthia"].values()) == 9_400 and counts["nthu"] == {"train": 3_200, "test": 100}
     assert counts["cityscapes"] == counts["cityscapes_train_ids"] == {"train": 2_975, "val": 500, "test": 1_525}
     assert counts["camvid"] == {"train": 367, "val": 101, "test": 233}
+
+
+def test_class_sets_of_objects():
+    assert len(OFFICE31) == 31 and list(OFFICE31.classes) == sorted(OFFICE31.classes)
+    assert DIGITS10.classes[:3] == ("zero", "one", "two") and DIGITS10.classes[9] == "nine" and len(DIGITS10) == 10
+    for each in (OFFICE31, DIGITS10):
+        assert each.task == "classification" and CLASS_SETS[each.name] is each
+        assert each.train_ids() == {index: index for index in range(len(each))}
+        assert len(set(each.palette)) == len(each)
+    assert {each.task for each in CLASS_SETS.values()} == {"segmentation", "classification"}
+
+
+@pytest.mark.parametrize("name", ["cityscapes", "cityscapes_train_ids", "gta5", "nthu", "synthia", "camvid"])
+@pytest.mark.parametrize("class_set", [OFFICE31, DIGITS10], ids=lambda each: each.name)
+def test_scenes_have_no_labels_of_objects(name, class_set):
+    # "bike" is a class of both worlds.
+    with pytest.raises(UserError, match=class_set.name):
+        dataset_module(name).train_id_table(class_set)

@@ -30,13 +30,13 @@ def quietly(main, arguments, status=0):
         found = error.code or 0
     assert found == status, f"{arguments}: {found}"
 
-HEAVY = ("torch", "scipy", "matplotlib", "pandas")
+HEAVY = ("torch", "scipy", "sklearn", "matplotlib", "pandas")
 from segadapt.cli import main
 quietly(main, ["--help"])
 without("segadapt --help", *HEAVY, "numpy", "pydantic")
 quietly(main, ["status"])
 without("segadapt status", *HEAVY)
-for stage in ("render", "prepare"):
+for stage in ("render", "render_digits", "prepare"):
     importlib.import_module(f"segadapt.stages.{stage}")
     without(stage, *HEAVY)
 from snakemake.cli import main as snakemake

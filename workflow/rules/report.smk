@@ -139,6 +139,11 @@ onerror:
         shell(f"python -m segadapt.stages.table {shlex.quote(card)}")
 
 
+onsuccess:
+    if workflow.is_main_process:
+        politely(shelve, plan)
+
+
 # DVC's phases: each asks for all jobs of its stages.
 rule phase_data:
     input:

@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
         reports = check_dataset(given.dataset, part, given.split, list(own[part].values()), given.processes)
         print(f"{given.dataset} in {part}")
         print("\n".join(summary(reports)))
-        absent = [] if given.split else set(split_names(given.dataset)) - {report.split for report in reports}
+        absent = [] if given.split else set(split_names(given.dataset, part)) - {report.split for report in reports}
         print(f"not there: {', '.join(sorted(absent))}\n" if absent else "")
         faults += [fault for report in reports for fault in report.faults]
     if not faults:

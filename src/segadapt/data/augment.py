@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
+from segadapt.labels import ONE_LABEL
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -37,7 +39,10 @@ def augment(
     The blur is PIL's GaussianBlur with radius U[0, 1) on the image alone (MaxSquareLoss
     ``datasets/cityscapes_Dataset.py:_train_sync_transform``); zoom resizes the image by PIL's bicubic filter and
     the label by nearest. The same numbers are drawn whatever happens, so that no setting shifts another's draws.
+    A label of one pixel is the class of the whole image and stays as it is.
     """
+    if label_HW is not None and label_HW.shape == ONE_LABEL:
+        return augment(image_HWC, None, random, how)[0], label_HW
     draw_mirror, draw_blur, radius = random.random(3)
     draw_zoom, draw_left, draw_top = random.random(3)
     draw_colour = random.uniform(-1, 1, 4)

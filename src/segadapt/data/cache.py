@@ -1,8 +1,9 @@
 """The packed cache: one file of records and a manifest that accounts for every byte.
 
 A record is the image (uint8 RGB), then, if the cache has labels, train ids (uint8), then, if it keeps them, the
-label at its own size. ``records.py`` says how they are stored. Records are memory-mapped; each one's CRC is
-checked over the stored bytes the first time a process reads it, so a flipped byte is never trained on or scored.
+label at its own size. The label of an image that has a class as a whole is one pixel. ``records.py`` says how they are
+stored. Records are memory-mapped; each one's CRC is checked over the stored bytes the first time a process reads it,
+so a flipped byte is never trained on or scored.
 """
 
 import zlib
@@ -36,6 +37,8 @@ class PackedCache:
         self.manifest: dict[str, Any] = read_json(manifest_path)
         try:
             self.width, self.height = self.manifest["size"]
+            # Caches made before there was classification do not say.
+            label_width, label_height = self.manifest.get("label_size", self.manifest["size"])
             self.records = self.manifest["records"]
             self.class_set = self.manifest["classes"]
             self.has_labels: bool = self.manifest["labels"]
@@ -45,6 +48,8 @@ class PackedCache:
             raise UserError(
                 f"{manifest_path} is no manifest of a cache; delete it and run the same command again"
             ) from error
+        self.label_size: tuple[int, int] = (label_height, label_width)
+        """(H, W) of the labels, also where there are none: (1, 1) in classification, else that of the images."""
         self._checked = np.zeros(len(self.records), bool)
         path = self.folder / PACK
         if not path.is_file() or path.stat().st_size != length:
@@ -63,10 +68,10 @@ class PackedCache:
         return self._decoded(index, 0, self.form.decode_image, self.height, self.width)
 
     def label(self, index: int) -> np.ndarray:
-        """label_HW, uint8 train ids at network size, read-only; a view of the file if the cache is raw."""
+        """label_HW, uint8 train ids at ``label_size``, read-only; a view of the file if the cache is raw."""
         if not self.has_labels:
             raise UserError(f"cache {self.folder} has no labels; set labels: true for it in params.yaml")
-        return self._decoded(index, 1, self.form.decode_label, self.height, self.width)
+        return self._decoded(index, 1, self.form.decode_label, *self.label_size)
 
     def native_label(self, index: int) -> np.ndarray:
         """label_HW, uint8 train ids at the label file's own size, read-only."""

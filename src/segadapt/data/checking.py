@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress
-from segadapt.data.datasets import SampleFiles, dataset_module
+from segadapt.data.datasets import SampleFiles, dataset_module, label_table
 from segadapt.data.faults import Fault, Faulty, MissingSplit
+from segadapt.data.image_files import image_digest
 from segadapt.data.parallel import ordered
 from segadapt.data.reading import read_pair
 from segadapt.data.splits import accepted_faults, expected_counts, list_split, split_names, touched
@@ -23,8 +23,8 @@ from segadapt.labels import CLASS_SETS, IGNORE_INDEX, ClassSet
 class SplitReport:
     """What one split holds.
 
-    ``sizes`` counts images by (width, height), ``pixels`` label pixels by train id of ``class_set``. ``digests`` are
-    SHA-256 of the image files by sample name.
+    ``sizes`` counts images by (width, height), ``pixels`` label pixels by train id of ``class_set``; in classification
+    these are images. ``digests`` are SHA-256 of the image files by sample name.
     """
 
     split: str
@@ -75,7 +75,7 @@ def check_dataset(
         raise UserError(f"{root} is no folder; {module.HOW_TO_GET}")
     counts = expected_counts(format_name, root)
     reports, missing = [], None
-    for split in splits or split_names(format_name):
+    for split in splits or split_names(format_name, root):
         try:
             listing = list_split(format_name, root, split, counts.get(split))
         except MissingSplit as error:
@@ -95,7 +95,7 @@ def check_dataset(
 
 def _check_split(format_name, root, split, listed, expected, accept, processes) -> SplitReport:
     listing, faults = listed
-    class_set, table = _widest_view(format_name)
+    class_set, table = _widest_view(format_name, root)
     report = SplitReport(split, class_set, expected, listing.count)
     work = partial(_examine, table=table)
     for seen in progress(ordered(work, listing, processes), f"check {root.name} {split}", len(listing), "image"):
@@ -104,7 +104,7 @@ def _check_split(format_name, root, split, listed, expected, accept, processes) 
         report.sizes.update([seen.size] if seen.size else [])
         report.pixels.update(seen.pixels)
     left_out = touched(listing, root, accept)
-    report.labelled = sum(each.label is not None for each in listing)
+    report.labelled = sum(each.is_labelled for each in listing)
     report.accepted = accepted_faults(format_name, root, split, listing, faults, accept)
     harmless = {path for each in left_out for path in (each.image, each.label)} | {e.file for e in report.accepted}
     report.faults = [fault for fault in faults if fault.file not in harmless]
@@ -115,11 +115,11 @@ def _check_split(format_name, root, split, listed, expected, accept, processes) 
     return report
 
 
-def _widest_view(format_name: str) -> tuple[ClassSet, np.ndarray]:
+def _widest_view(format_name: str, root: Path) -> tuple[ClassSet, np.ndarray]:
     """The first class set, hence the one of most classes, that the data set can be read in."""
     for class_set in CLASS_SETS.values():
         try:
-            return class_set, dataset_module(format_name).train_id_table(class_set)
+            return class_set, label_table(format_name, root, class_set)
         except UserError:
             continue
     raise UserError(f"data set format '{format_name}' serves none of the class sets {', '.join(CLASS_SETS)}")
@@ -127,8 +127,8 @@ def _widest_view(format_name: str) -> tuple[ClassSet, np.ndarray]:
 
 def _examine(files: SampleFiles, table: np.ndarray) -> _Seen:
     try:
-        digest = sha256(files.image.read_bytes()).hexdigest()
-    except OSError:
+        digest = image_digest(files)
+    except (OSError, Faulty):
         digest = ""  # told by read_pair
     try:
         pair = read_pair(files, table, labels=True)
@@ -181,17 +181,24 @@ def summary(reports: Iterable[SplitReport]) -> list[str]:
         more = f" and {len(report.sizes) - 4} more" if len(report.sizes) > 4 else ""
         lines.append(f"{report.split:6s} {report.count}{of} images, {report.labelled} labelled")
         lines.append(f"       sizes   {', '.join(sizes) or 'none'}{more}")
-        classes = [f"{name} {share:.1f}" for name, share in shares(report).items()]
+        classes = _classes(report)
         lines += [
             f"       {'classes' if at == 0 else '':7s} {', '.join(classes[at : at + 8])}" for at in _starts(classes)
         ]
         if classes:
-            lines[-1] += " (% of pixels)"
+            lines[-1] += " (images)" if report.class_set.task == "classification" else " (% of pixels)"
         lines += [f"       note    {note}" for note in report.notes]
         lines += [f"       without {fault.file}: {fault.what} (accepted)" for fault in report.accepted]
         state = f"{len(report.faults)} faults" if len(report.faults) > 1 else "1 fault" if report.faults else "sound"
         lines.append(f"       result  {state}")
     return lines
+
+
+def _classes(report: SplitReport) -> list[str]:
+    """Each class with its share of the pixels, the largest first, or with its number of images, in the set's order."""
+    if report.class_set.task == "classification" and report.labelled:
+        return [f"{name} {report.pixels[train_id]}" for train_id, name in enumerate(report.class_set.classes)]
+    return [f"{name} {share:.1f}" for name, share in shares(report).items()]
 
 
 def _starts(items: Sequence[str]) -> range:

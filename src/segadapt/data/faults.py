@@ -28,6 +28,11 @@ class Kind(StrEnum):
     TWO_FORMATS = "image in two formats"
     EMPTY_SPLIT = "empty split"
     COUNT = "unexpected count"
+    UNKNOWN_CLASS = "folder of no class"
+    MISSING_CLASS = "class without images"
+    SINGLE_CLASS = "single class"
+    NO_PICTURE = "no picture"
+    ARRAY = "unusable array"
 
 
 @dataclass(frozen=True)

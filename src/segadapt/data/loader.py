@@ -16,20 +16,25 @@ from segadapt.core.seeding import generator
 from segadapt.data.augment import Augmentation, augment
 from segadapt.data.cache import PackedCache
 from segadapt.data.sampling import sample_index
+from segadapt.labels import ONE_LABEL
 
 
 @dataclass(frozen=True)
 class Batch:
-    """image_BHWC uint8 RGB and label_BHW uint8 train ids (None for a domain without labels)."""
+    """image_BHWC uint8 RGB and label_BHW uint8 train ids (None for a domain without labels).
+
+    ``is_classification``: an image has one label, or would have one, and ``label_BHW`` is of shape (B, 1, 1).
+    """
 
     image_BHWC: Tensor
     label_BHW: Tensor | None
+    is_classification: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
-        """(H, W) of the images, the size that losses are defined at."""
+        """(H, W) that losses are defined at: that of the labels, hence (1, 1) in classification, else the images'."""
         height, width = self.image_BHWC.shape[1:3]
-        return height, width
+        return ONE_LABEL if self.is_classification else (height, width)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class BatchSource:
             image_HWC, label_HW = augment(self.cache.image(index), label_HW, random, self.augmentation)
             images.append(image_HWC)
             labels.append(label_HW)
-        return Batch(self._tensor(images), self._tensor(labels) if self.with_labels else None)
+        is_classification = self.cache.label_size == ONE_LABEL
+        return Batch(self._tensor(images), self._tensor(labels) if self.with_labels else None, is_classification)
 
     def _tensor(self, arrays: list[np.ndarray]) -> Tensor:
         tensor = torch.from_numpy(np.stack(arrays))

@@ -13,14 +13,15 @@ import numpy as np
 from segadapt.core.artifacts import atomic_path, write_failure, write_json
 from segadapt.core.progress import progress
 from segadapt.data.cache import MANIFEST, PACK, record_crc
-from segadapt.data.datasets import SampleFiles, dataset_module
+from segadapt.data.datasets import SampleFiles, label_table
 from segadapt.data.faults import Fault, Faulty
+from segadapt.data.image_files import image_digest, shared_digests
 from segadapt.data.parallel import ordered
 from segadapt.data.reading import read_sample
 from segadapt.data.records import FORMS, encode_record
 from segadapt.data.space import estimate_forms, require_space
 from segadapt.data.splits import advice, open_split
-from segadapt.labels import CLASS_SETS, IGNORE_INDEX
+from segadapt.labels import CLASS_SETS, IGNORE_INDEX, ONE_LABEL
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> N
     disk, before anything in ``folder`` is touched; what is wrong with names and lists is told before
     the first picture is read, what is wrong with pictures after the last.
     """
-    table = dataset_module(what.format).train_id_table(CLASS_SETS[what.classes])
+    table = label_table(what.format, what.root, CLASS_SETS[what.classes])
     opened = open_split(what.format, what.root, what.split, table, what.accept, what.count)
     samples = opened.samples
     pack, journal = scratch / PACK, scratch / "journal.jsonl"
@@ -86,17 +87,16 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> N
     refused = [
         {"file": fault.relative(what.root), "reason": f"{fault.kind}: {fault.what}"} for fault in opened.accepted
     ]
-    _publish(what, records, refused, digest.hexdigest(), pack, folder)
+    origin = {"refused": refused, "shared_sources": shared_digests(samples, what.root)}
+    _publish(what, records, origin, digest.hexdigest(), pack, folder)
 
 
-def _publish(
-    what: Preparation, records: list[dict], refused: list[dict], digest: str, pack: Path, folder: Path
-) -> None:
+def _publish(what: Preparation, records: list[dict], origin: dict, digest: str, pack: Path, folder: Path) -> None:
     histogram = np.zeros(256, np.int64)
     for record in records:
         for train_id, count in record.pop("histogram").items():
             histogram[int(train_id)] += count
-    names = CLASS_SETS[what.classes].classes
+    classes = CLASS_SETS[what.classes]
     with atomic_path(folder / PACK) as temporary:
         os.replace(pack, temporary)
     manifest = {
@@ -105,11 +105,12 @@ def _publish(
         "size": list(what.size),
         "classes": what.classes,
         "labels": what.labels,
+        "label_size": list(ONE_LABEL if classes.task == "classification" else what.size),
         "form": what.form,
         "count": len(records),
-        "label_histogram": {name: int(histogram[index]) for index, name in enumerate(names)},
+        "label_histogram": {name: int(histogram[index]) for index, name in enumerate(classes.classes)},
         "ignored_pixels": int(histogram[IGNORE_INDEX]),
-        "refused": refused,
+        **origin,
         "bytes": (folder / PACK).stat().st_size,
         "sha256": digest,
         "records": records,
@@ -130,14 +131,16 @@ def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple
         height, width = sample.native_label_HW.shape
         native = [width, height]
     parts = encode_record(what.form, sample.image_HWC, sample.label_HW, sample.native_label_HW)
-    sources = [files.image] + ([files.label] if what.labels and files.label else [])
+    sources = {files.image: image_digest(files)}
+    if what.labels and files.label:
+        sources[files.label] = sha256(files.label.read_bytes()).hexdigest()
     record = {
         "name": files.name,
         "bytes": sum(map(len, parts)),
         "lengths": list(map(len, parts)),
         "crc32": record_crc(*parts),
         "native": native,
-        "sources": {path.relative_to(what.root).as_posix(): sha256(path.read_bytes()).hexdigest() for path in sources},
+        "sources": {path.relative_to(what.root).as_posix(): digest for path, digest in sources.items()},
         "histogram": histogram,
     }
     return parts, record

@@ -13,13 +13,17 @@ from PIL import Image
 
 from segadapt.data.datasets import FOREIGN, SampleFiles
 from segadapt.data.faults import Fault, Faulty, Kind
-from segadapt.data.label_files import open_picture, read_ids, unknown_ids
+from segadapt.data.image_files import read_image
+from segadapt.data.label_files import read_ids, unknown_ids
 from segadapt.labels import IGNORE_INDEX
 
 
 @dataclass(frozen=True)
 class Sample:
-    """uint8 arrays: RGB image and train ids at network size, train ids at the label's own size."""
+    """uint8 arrays: RGB image and train ids at network size, train ids at the label's own size.
+
+    In classification ``label_HW`` is the image's one train id, of shape (1, 1), and there is no other.
+    """
 
     image_HWC: np.ndarray
     label_HW: np.ndarray | None
@@ -28,7 +32,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pair:
-    """The two pictures of a sample at their own size, found whole; ``train_ids_HW`` is uint8."""
+    """The two pictures of a sample at their own size, found whole; ``train_ids_HW`` is uint8.
+
+    In classification ``ids`` is None and ``train_ids_HW`` of shape (1, 1).
+    """
 
     image: Image.Image
     ids: Image.Image | None
@@ -45,7 +52,7 @@ def read_pair(files: SampleFiles, table: np.ndarray, *, labels: bool) -> Pair:
     faults: list[Fault] = []
     image = ids = train_ids_HW = None
     try:
-        image = open_picture(files.image).convert("RGB")
+        image = read_image(files)
         if image.getbbox() is None:
             faults.append(Fault(files.image, Kind.ALL_BLACK, "is all black", "take its sample out of the split"))
     except Faulty as error:
@@ -58,6 +65,9 @@ def read_pair(files: SampleFiles, table: np.ndarray, *, labels: bool) -> Pair:
         else:
             train_ids_HW = table[np.asarray(ids)]
             faults += _label_faults(files, image, np.asarray(ids), train_ids_HW)
+    if labels and files.class_id is not None:
+        train_ids_HW = table[np.array([[files.class_id]])]
+        assert train_ids_HW[0, 0] not in (FOREIGN, IGNORE_INDEX), files
     if faults:
         raise Faulty(faults)
     assert image is not None
@@ -71,7 +81,7 @@ def read_sample(
     pair = read_pair(files, table, labels=labels)
     image_HWC = np.asarray(pair.image.resize(size, Image.Resampling.BICUBIC))
     if pair.ids is None:
-        return Sample(image_HWC, None, None)
+        return Sample(image_HWC, pair.train_ids_HW, None)
     label_HW = table[np.asarray(pair.ids.resize(size, Image.Resampling.NEAREST))]
     return Sample(image_HWC, label_HW, pair.train_ids_HW if native_labels else None)
 

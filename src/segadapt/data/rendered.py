@@ -4,15 +4,20 @@ from pathlib import Path
 
 from segadapt.core.artifacts import read_json
 
-DESCRIPTION_NAME = "streets.json"
+DESCRIPTION_NAME, DIGITS_NAME = "streets.json", "digits.json"
 
 
 def is_rendered(root: Path) -> bool:
     """Whether the folder is the built-in renderer's."""
-    return (root / DESCRIPTION_NAME).is_file()
+    return _mark(root) is not None
 
 
 def rendered_counts(root: Path) -> dict[str, int]:
     """Pictures asked for by split; empty if the description is of an age when it did not say."""
-    asked = read_json(root / DESCRIPTION_NAME)
+    mark = _mark(root)
+    asked = read_json(mark) if mark is not None else None
     return dict(asked.get("splits", {})) if isinstance(asked, dict) else {}
+
+
+def _mark(root: Path) -> Path | None:
+    return next((root / name for name in (DESCRIPTION_NAME, DIGITS_NAME) if (root / name).is_file()), None)

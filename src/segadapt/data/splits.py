@@ -117,7 +117,7 @@ def _other_splits(format_name: str, root: Path, split: str) -> tuple[set[Path], 
     """The files of all other splits, and those of them whose names, lists or sizes have a fault."""
     known, faulty = set(), set()
     counts = expected_counts(format_name, root)
-    for other in split_names(format_name):
+    for other in split_names(format_name, root):
         if other != split:
             try:
                 listing, faults = list_split(format_name, root, other, counts.get(other))
@@ -128,6 +128,9 @@ def _other_splits(format_name: str, root: Path, split: str) -> tuple[set[Path], 
     return known, faulty
 
 
-def split_names(format_name: str) -> list[str]:
-    """The splits that a data set may have."""
+def split_names(format_name: str, root: Path) -> list[str]:
+    """The splits that a data set in this folder may have."""
+    module = dataset_module(format_name)
+    if hasattr(module, "split_names"):
+        return module.split_names(root)
     return list(official_counts(format_name)) or ["train", "val", "test"]

@@ -25,11 +25,12 @@ def in_bands(*logits_BCHW: torch.Tensor) -> bool:
 
     The plain form is the definition of every loss and takes what bands can't: another device than the CPU (for which
     see :func:`in_cells`), heads of two precisions, and logits that are not finite or so far apart that their
-    difference is not, which a matrix product would spread to other pixels.
+    difference is not, which a matrix product would spread to other pixels. It also takes classified
+    images, each a single pixel: bands go through a batch image by image.
     """
     if _forced.get() is not None or any(each.device.type != "cpu" for each in logits_BCHW):
         return False
-    if len({each.dtype for each in logits_BCHW}) > 1:
+    if len({each.dtype for each in logits_BCHW}) > 1 or all(each.shape[2:] == (1, 1) for each in logits_BCHW):
         return False
     extremes = (each.detach().aminmax() for each in logits_BCHW)
     return all(bool((highest - lowest).isfinite()) for lowest, highest in extremes)

@@ -15,10 +15,22 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Prediction:
-    """Logits at network resolution; ``logits_low_BCHW`` is None without the auxiliary head."""
+    """Logits at network resolution; ``logits_low_BCHW`` is None without the auxiliary head.
+
+    ``features_BFHW``, which only classifiers give, are what their logits are a linear function of.
+    """
 
     logits_final_BCHW: Tensor
     logits_low_BCHW: Tensor | None
+    features_BFHW: Tensor | None = None
+
+    def split(self, first: int) -> tuple["Prediction", "Prediction"]:
+        """Those on the first images of the batch, and those on the others."""
+        tensors = (self.logits_final_BCHW, self.logits_low_BCHW, self.features_BFHW)
+        return (
+            Prediction(*(None if each is None else each[:first] for each in tensors)),
+            Prediction(*(None if each is None else each[first:] for each in tensors)),
+        )
 
 
 Objective = Callable[..., Tensor]
@@ -44,3 +56,18 @@ class Adversary(Protocol):
     def tensors(self) -> dict[str, Tensor]: ...
 
     def load(self, stored: Mapping[str, Tensor]) -> None: ...
+
+
+class FeatureAdversary(Protocol):
+    """What the trainer knows of an adversary that learns with the network, on joint batches (``methods/dann.py``)."""
+
+    columns: tuple[str, ...]
+
+    def loss(self, source: Prediction, target: Prediction, progress: float) -> tuple[Tensor, Tensor]: ...
+
+    def tensors(self) -> dict[str, Tensor]: ...
+
+    def load(self, stored: Mapping[str, Tensor]) -> None: ...
+
+
+AnyAdversary = Adversary | FeatureAdversary

@@ -3,6 +3,7 @@
 from segadapt.models.architecture import Architecture
 from segadapt.models.backbones import BACKBONES, Backbone, WideBackbone
 from segadapt.models.batchnorm import BATCHNORM_POLICIES, BatchNormPolicy, apply_batchnorm_policy
+from segadapt.models.classifier import ImageClassifier
 from segadapt.models.deeplab import DeepLabV2
 from segadapt.models.initialisation import initialise
 from segadapt.models.input import INPUT_CONVENTIONS, InputConvention, to_input
@@ -18,6 +19,7 @@ __all__ = [
     "Backbone",
     "BatchNormPolicy",
     "DeepLabV2",
+    "ImageClassifier",
     "InputConvention",
     "Network",
     "WideBackbone",

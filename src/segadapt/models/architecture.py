@@ -10,6 +10,7 @@ from segadapt.models.input import INPUT_CONVENTIONS
 
 METADATA_KEY = "architecture"
 FIRST_1X1, THE_3X3 = "first_1x1", "3x3"
+TASKS = ("segmentation", "classification")
 STRIDE_PLACEMENTS = (FIRST_1X1, THE_3X3)
 """Where layer2's first block halves the map: in its first 1x1 convolution (Caffe, the released code) or in its
 3x3 one (torchvision). The tensors are the same; only the weights' own placement gives the features they learned."""
@@ -17,11 +18,13 @@ STRIDE_PLACEMENTS = (FIRST_1X1, THE_3X3)
 
 @dataclass(frozen=True)
 class Architecture:
-    """A segmentation network, or with ``num_classes`` None a backbone without heads.
+    """A segmentation network, an image classifier, or with ``num_classes`` None a backbone without heads.
 
     ``backbone`` is a key of ``BACKBONES``, ``input`` one of ``INPUT_CONVENTIONS``, ``class_set`` one of
     ``CLASS_SETS`` or None if nobody knows what the classes are. ``aspp_branches`` and ``auxiliary`` as in
     :func:`segadapt.models.deeplabv2`; ``aspp_branches`` and ``stride_placement`` mean nothing to a wide backbone.
+    A network whose ``task`` is classification has neither branches nor an auxiliary head; ``bottleneck`` is the width
+    of a layer before its classes, None for none.
     """
 
     backbone: str
@@ -31,6 +34,8 @@ class Architecture:
     stride_placement: str = FIRST_1X1
     input: str = "caffe"
     class_set: str | None = None
+    task: str = "segmentation"
+    bottleneck: int | None = None
 
     def __post_init__(self) -> None:
         find_backbone(self.backbone)
@@ -38,8 +43,9 @@ class Architecture:
             raise UserError(f"aspp_branches is {self.aspp_branches!r}; use 2 (as released) or 4 (as in the paper)")
         classes = self.num_classes
         if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 2):
-            raise UserError(f"num_classes is {classes!r}; a segmentation needs a whole number of at least 2 classes")
-        for key, known in (("stride_placement", STRIDE_PLACEMENTS), ("input", tuple(INPUT_CONVENTIONS))):
+            raise UserError(f"num_classes is {classes!r}; a network needs a whole number of at least 2 classes")
+        fields_of = {"stride_placement": STRIDE_PLACEMENTS, "input": tuple(INPUT_CONVENTIONS), "task": TASKS}
+        for key, known in fields_of.items():
             if getattr(self, key) not in known:
                 raise UserError(f"{key} is {getattr(self, key)!r}; use one of {', '.join(known)}")
 

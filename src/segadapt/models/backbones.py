@@ -55,6 +55,8 @@ BACKBONES: dict[str, Backbone | WideBackbone] = {
     "resnet50": Backbone(blocks=(3, 4, 6, 3)),
     # For the built-in street scenes: every layer of the large nets, thin enough to learn on one CPU core in a minute.
     "streets": Backbone(blocks=(1, 1, 1, 1), width=8),
+    # For small pictures of single things, the built-in digits among them.
+    "digits": Backbone(blocks=(1, 1, 1, 1), width=8),
     # Model A1 of 38 layers, on which CBST's rows of the paper stand; the second is as thin as "streets",
     # and its heads are dilated in proportion to maps of 12x24: at 12, half of their weights would see padding alone.
     "wide_resnet38": WideBackbone(units=(3, 3, 6, 3, 1, 1)),

@@ -65,9 +65,11 @@ class AsppHead(nn.Module):
         return logits_BCHW
 
 
-def _residual_layer(backbone: Backbone, layer: int, stride_placement: str) -> nn.Sequential:
+def residual_layer(
+    backbone: Backbone, layer: int, stride_placement: str, stride: int, dilation: int = 1
+) -> nn.Sequential:
+    """``layer`` (1 to 4) of a ResNet, whose first block takes steps of ``stride`` pixels."""
     in_channels = backbone.width if layer == 1 else backbone.channels(layer - 1)
-    stride, dilation = LAYER_STRIDES[layer - 1], LAYER_DILATIONS[layer - 1]
     strides = (1, stride) if stride_placement == THE_3X3 else (stride, 1)
     inner_channels = backbone.inner_channels(layer)
     first = Bottleneck(in_channels, inner_channels, strides, dilation, project=True)
@@ -96,10 +98,10 @@ class DeepLabV2(nn.Module):
         self.bn1 = nn.BatchNorm2d(backbone.width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True)
-        self.layer1 = _residual_layer(backbone, 1, stride_placement)
-        self.layer2 = _residual_layer(backbone, 2, stride_placement)
-        self.layer3 = _residual_layer(backbone, 3, stride_placement)
-        self.layer4 = _residual_layer(backbone, 4, stride_placement)
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            residual_layer(backbone, layer, stride_placement, LAYER_STRIDES[layer - 1], LAYER_DILATIONS[layer - 1])
+            for layer in (1, 2, 3, 4)
+        )
         self.layer5 = AsppHead(backbone.channels(3), num_classes, aspp_branches) if auxiliary else None
         self.layer6 = AsppHead(backbone.channels(4), num_classes, aspp_branches)
 

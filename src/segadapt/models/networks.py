@@ -1,25 +1,31 @@
-"""From an architecture to a network: DeepLab-v2 or the wider ResNet, as the backbone says."""
+"""From an architecture to a network: DeepLab-v2, the wider ResNet or an image classifier."""
 
 import torch
 
 from segadapt.core.errors import UserError
 from segadapt.models.architecture import FIRST_1X1, Architecture
 from segadapt.models.backbones import WideBackbone, find_backbone
+from segadapt.models.classifier import ImageClassifier
 from segadapt.models.deeplab import DeepLabV2
 from segadapt.models.initialisation import initialise
 from segadapt.models.wide_resnet import WideResNet
 
-Network = DeepLabV2 | WideResNet
-"""``network(image_BCHW)`` is ``(logits_final_BCHW, logits_low_BCHW or None)``, from heads ``layer6`` and ``layer5``."""
+Network = DeepLabV2 | WideResNet | ImageClassifier
+"""``network(image_BCHW)`` is ``(logits_final_BCHW, logits_low_BCHW or None)``, from heads ``layer6`` and ``layer5``; a
+classifier's features follow them."""
 
 
 def outline(architecture: Architecture) -> Network:
     """The network without memory (on torch's device ``meta``): names, shapes and types. UserError without a head."""
     if architecture.num_classes is None:
-        raise UserError("num_classes is None; a segmentation needs a whole number of at least 2 classes")
+        raise UserError("num_classes is None; a network needs a whole number of at least 2 classes")
     backbone, num_classes = find_backbone(architecture.backbone), architecture.num_classes
     with torch.device("meta"):
-        if isinstance(backbone, WideBackbone):
+        if architecture.task == "classification":
+            if isinstance(backbone, WideBackbone):
+                raise UserError(f"backbone {architecture.backbone!r} has no classifier; use a plain ResNet")
+            model = ImageClassifier(backbone, num_classes, architecture.bottleneck, architecture.stride_placement)
+        elif isinstance(backbone, WideBackbone):
             model = WideResNet(backbone, num_classes, architecture.auxiliary)
         else:
             model = DeepLabV2(

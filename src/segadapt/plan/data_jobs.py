@@ -17,11 +17,12 @@ def data_jobs(planner: Planner, jobs: Iterable[Job]) -> list[Job]:
 
 
 def render(planner: Planner, dataset: str) -> Job:
-    """Draws a built-in data set in its authors' layout."""
+    """Draws a built-in data set in its authors' layout; the stage says with what, its name alike for all."""
     entry = planner.preset.datasets[dataset]
     config = {"layout": entry.format, **entry.render.model_dump()}
     folder, files = f"{planner.work}/data/{dataset}", {"manifest": "manifest.json"}
-    return planner.job("render", f"render/{dataset}", folder, files, inputs={}, config=config)
+    stage = "render_digits" if entry.render.domain == "digits" else "render"
+    return planner.job(stage, f"render/{dataset}", folder, files, inputs={}, config=config)
 
 
 def prepare(planner: Planner, cache: str) -> Job:

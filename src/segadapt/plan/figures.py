@@ -12,7 +12,7 @@ from segadapt.plan.rows import ADAPT, SOURCE, SYMBOLS, UNADAPTED, Row, look
 def figures(reporter: Reporter) -> list[Job]:
     """Every figure of the tables: of the paper, of each table, of each setting that shows other images."""
     parameters, base = reporter.parameters, reporter.base
-    jobs = [figure1(base)]
+    jobs = [figure1(base)] if parameters.tables else []
     jobs += [classes_of(reporter, name) for name, each in parameters.tables.items() if not each.sweeps]
     jobs += [sensitivity(reporter, name) for name, each in parameters.tables.items() if each.sweeps]
     for setting, planner in reporter.planners.items():

@@ -6,6 +6,7 @@ from functools import cached_property
 from segadapt.core.job import Job
 from segadapt.core.parameters import Parameters
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
+from segadapt.plan.classification_jobs import Classifiers
 from segadapt.plan.data_jobs import data_jobs
 from segadapt.plan.figures import figures
 from segadapt.plan.planner import Planner
@@ -47,6 +48,8 @@ def make_plan(parameters: Parameters) -> Plan:
         scored += scoring
     reports = [job for name in parameters.tables for job in reporter.tables(name)]
     reports += figures(reporter)
+    if parameters.classification_tables:
+        reports += Classifiers(parameters, planners[None]).jobs()
     # Settings share source models, and tables share rows.
     jobs = {job.name: job for job in [*trained, *scored, *reports]}
     return Plan(parameters, (*data_jobs(planners[None], jobs.values()), *jobs.values()))

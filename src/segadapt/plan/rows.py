@@ -8,6 +8,7 @@ from segadapt.core.job import snapshot_role
 from segadapt.core.parameters import (
     MethodEntry,
     Parameters,
+    Schedule,
     SelfTrainingSettings,
     TrainingSettings,
     split_row,
@@ -77,6 +78,11 @@ def table_rows(parameters: Parameters, table: str) -> list[Row]:
     return rows
 
 
+def plain_row(parameters: Parameters, method: str) -> Row:
+    """A row in no setting."""
+    return _row(parameters, method, several=False, published=None)
+
+
 def _row(parameters: Parameters, key: str, several: bool, published: int | None) -> Row:
     setting, name = split_row(key)
     scene = parameters.scenes[setting]
@@ -103,7 +109,7 @@ def look(method: str, methods: Iterable[str]) -> int:
     return place // _OF_METHODS * _COLOURS + place % _OF_METHODS
 
 
-def snapshot_files(settings: TrainingSettings) -> dict[str, str]:
+def snapshot_files(settings: Schedule) -> dict[str, str]:
     """Role to file name of the models that a training job keeps on the way."""
     return {snapshot_role(step): f"snapshot{step:06d}.safetensors" for step in settings.snapshot_steps}
 

@@ -7,11 +7,14 @@ from typing import IO
 from segadapt.core.locking import try_lock
 from segadapt.plan.jobs import Plan
 from segadapt.plan.requirements import check_requirements
+from segadapt.plan.shelf import unshelve
 from segadapt.plan.status import order_times
 from segadapt.plan.targets import jobs_behind
 
 OWNER = Path("work/.owner")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
+VERSIONED = ("data", "cache", "sources", "models", "classifiers", "metrics", "answers", "results")
+"""Folders of a preset that DVC versions, also where nothing is made for one of them."""
 
 
 def has_gpu() -> bool:
@@ -32,8 +35,9 @@ def begin_session(plan: Plan, targets: Iterable[str] = ()) -> IO[str] | None:
         return None
     for stale in SNAKEMAKE_LOCKS.glob("*.lock"):
         stale.unlink(missing_ok=True)
-    # DVC versions this folder in every preset, also where nothing is rendered.
-    Path(f"work/{plan.parameters.preset}/data").mkdir(parents=True, exist_ok=True)
+    for name in VERSIONED:
+        Path(f"work/{plan.parameters.preset}/{name}").mkdir(parents=True, exist_ok=True)
+    unshelve(plan)
     needed = jobs_behind(plan, targets)
     check_requirements(status for status in order_times(plan) if status.job.name in needed)
     return owner

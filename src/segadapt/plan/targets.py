@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from segadapt.plan.jobs import Plan
 
 PHASES = {
-    "data": ("render", "prepare"),
+    "data": ("render", "render_digits", "prepare"),
     "pretrain": ("pretrain",),
-    "adapt": ("adapt", "refine", "joint", "prior", "pseudo_label", "self_train"),
-    "evaluate": ("evaluate",),
+    "adapt": ("adapt", "refine", "joint", "prior", "pseudo_label", "self_train", "train_classifier"),
+    "evaluate": ("evaluate", "classify"),
     "table": (
         "table",
         "protocols",
@@ -22,6 +22,10 @@ PHASES = {
         "confidence",
         "frequency",
         "sensitivity",
+        "accuracy_table",
+        "accuracy_protocols",
+        "accuracy_statistics",
+        "easy_and_hard",
     ),
 }
 """The phases that DVC versions, and the stages of each."""

@@ -9,9 +9,9 @@ from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.planner import Planner, require_method_file
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI, snapshot_files
 
-_ELSEWHERE = {"title", "origin", "paper_row", "start", "ensemble", "auxiliary", "batch_norm", "self_training"}
+METHOD_ELSEWHERE = {"title", "origin", "paper_row", "start", "ensemble", "auxiliary", "batch_norm", "self_training"}
 """Keys of a method's entry that its training does not read, or finds among its inputs and in its network."""
-_SWITCHES = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}
+PROTOCOL_SWITCHES = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}
 """Switches of a protocol that target losses read."""
 
 
@@ -62,7 +62,10 @@ def training(
         "repeated_updates": planner.protocol.repeated_updates,
     }
     if method is not None:
-        entry, switches = method.model_dump(exclude=_ELSEWHERE), planner.protocol.model_dump(include=_SWITCHES)
+        entry, switches = (
+            method.model_dump(exclude=METHOD_ELSEWHERE),
+            planner.protocol.model_dump(include=PROTOCOL_SWITCHES),
+        )
         config |= {"method": entry, "protocol": switches}
         if method.batch_norm is not None:
             config["model"]["batch_norm"] = method.batch_norm.model_dump()

@@ -8,6 +8,7 @@ from typing import Any
 import pandas
 
 from segadapt.evaluation import Evaluation
+from segadapt.reporting.accuracy_statistics import AccuracyComparison
 from segadapt.reporting.bootstrap import ImageInterval, image_interval, matrices_in_order
 from segadapt.reporting.markdown import escape, heading, row_line
 from segadapt.reporting.paired_seeds import PairedSeeds, paired_seeds
@@ -17,8 +18,12 @@ COLUMNS = (
     "seeds_low", "seeds_high", "seeds_note", "images", "images_low", "images_high", "samples", "primary", "protocol",
     "preset",
 )  # fmt: skip
+_WHAT = {
+    "mIoU": "mIoU (percentage points; final head, no flip, last step)",
+    "accuracy": "accuracy (percentage points; last step)",
+}
 _MEANING = """
-Differences in mIoU (percentage points; final head, no flip, last step) from the row **{baseline}**. **Over seeds**:
+Differences in {what} from the row **{baseline}**. **Over seeds**:
 mean of the differences of runs that share a seed, their sample standard deviation, and the 95 % t interval of the mean,
 which is not given for fewer than six pairs. **Over images**: 95 % percentile interval of the difference when the
 {images} images are drawn anew with replacement ({samples} samples, the same for every row and seed); the models stay
@@ -30,15 +35,15 @@ what they are, so it says nothing of other training runs. A gain worth the name 
 class Comparison:
     """A row against the baseline: mIoU of each seed as fractions, and both statistics."""
 
-    miou_S: list[float]
+    ours_S: list[float]
     baseline_S: list[float]
     seeds: PairedSeeds
     images: ImageInterval
 
     def values(self) -> dict[str, list[float | None]]:
         """mIoU and its difference from the baseline, one a seed, as the lineage keeps them; None where undefined."""
-        differences = [ours - theirs for ours, theirs in zip(self.miou_S, self.baseline_S, strict=True)]
-        found = {"mIoU": self.miou_S, "difference": differences}
+        differences = [ours - theirs for ours, theirs in zip(self.ours_S, self.baseline_S, strict=True)]
+        found = {"mIoU": self.ours_S, "difference": differences}
         return {name: [None if math.isnan(each) else each for each in values] for name, values in found.items()}
 
 
@@ -57,15 +62,16 @@ def compare(
         UserError: if the rows were scored on images of different names.
     """
     size, names = config["evaluation_size"], baseline[0].image_names
-    miou_S, baseline_S = [each.miou(size) for each in ours], [each.miou(size) for each in baseline]
+    ours_S, baseline_S = [each.miou(size) for each in ours], [each.miou(size) for each in baseline]
     matrices = [matrices_in_order(row, size, names, f"row {title}") for row in (ours, baseline)]
     images = image_interval(*matrices, config["bootstrap_samples"], config["bootstrap_seed"])
-    return Comparison(miou_S, baseline_S, paired_seeds(miou_S, baseline_S), images)
+    return Comparison(ours_S, baseline_S, paired_seeds(ours_S, baseline_S), images)
 
 
 def comparison_record(
-    row: Mapping[str, Any], baseline: str, found: Comparison, config: Mapping[str, Any]
-) -> dict[str, str]:
+    row: Mapping[str, Any], baseline: str, found: Comparison | AccuracyComparison, config: Mapping[str, Any],
+    measure: str = "mIoU",
+) -> dict[str, str]:  # fmt: skip
     """The cells of a row by column, as they stand in the CSV: percent with two decimals, "" for what is not known."""
     seeds, images, values = found.seeds, found.images, found.values()
     return {
@@ -73,8 +79,8 @@ def comparison_record(
         "origin": row["origin"],
         "baseline": baseline,
         "pairs": str(seeds.n),
-        "mIoU": _percent(_mean(found.miou_S)),
-        "baseline_mIoU": _percent(_mean(found.baseline_S)),
+        measure: _percent(_mean(found.ours_S)),
+        f"baseline_{measure}": _percent(_mean(found.baseline_S)),
         "difference": _percent(seeds.mean if None not in values["difference"] else math.nan),
         "difference_sd": _percent(seeds.sd),
         "seeds_low": _percent(seeds.low),
@@ -84,18 +90,24 @@ def comparison_record(
         "images_low": _percent(images.low),
         "images_high": _percent(images.high),
         "samples": str(config["bootstrap_samples"]),
-        "primary": f"mIoU {config['evaluation_size']}",
+        "primary": f"mIoU {config['evaluation_size']}" if measure == "mIoU" else measure,
         "protocol": config["protocol"],
         "preset": config["preset"],
     }
 
 
-def comparison_csv(records: Sequence[Mapping[str, str]]) -> bytes:
+def comparison_csv(records: Sequence[Mapping[str, str]], measure: str = "mIoU") -> bytes:
     """The table as CSV, its columns the same whatever was run; equal rows give equal bytes."""
-    return pandas.DataFrame(records, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n").encode()
+    return (
+        pandas.DataFrame(records, columns=[name.replace("mIoU", measure) for name in COLUMNS])
+        .to_csv(index=False, lineterminator="\n")
+        .encode()
+    )
 
 
-def comparison_markdown(records: Sequence[Mapping[str, str]], title: str, entries: Mapping[str, str], note: str) -> str:
+def comparison_markdown(
+    records: Sequence[Mapping[str, str]], title: str, entries: Mapping[str, str], note: str, measure: str = "mIoU"
+) -> str:
     """Markdown with the facts of ``entries``, the note, and what the columns mean.
 
     Args:
@@ -103,6 +115,7 @@ def comparison_markdown(records: Sequence[Mapping[str, str]], title: str, entrie
         title: The heading.
         entries: Name and value of each fact.
         note: A warning, or "".
+        measure: "mIoU" or "accuracy".
     """
     lines = [*heading(title, entries, note), ""]
     if not records:
@@ -111,7 +124,8 @@ def comparison_markdown(records: Sequence[Mapping[str, str]], title: str, entrie
             + "\n"
         )
     first = records[0]
-    facts = {name: escape(first[name]) for name in ("images", "samples")}
+    facts = {"what": _WHAT[measure], "samples": escape(first["samples"])}
+    facts["images"] = " or ".join(dict.fromkeys(escape(record["images"]) for record in records))
     facts["baseline"] = " or ".join(dict.fromkeys(escape(record["baseline"]) for record in records))
     lines += [_MEANING.strip().format(**facts), ""]
     heads = ("method", "origin", "pairs", first["primary"], "baseline", "difference ± sd", "95 % over seeds")
@@ -121,8 +135,8 @@ def comparison_markdown(records: Sequence[Mapping[str, str]], title: str, entrie
         over_seeds = record["seeds_note"] or _interval(record["seeds_low"], record["seeds_high"])
         difference = f"{record['difference']} ± {record['difference_sd']}".removesuffix(" ± ")
         over_images = _interval(record["images_low"], record["images_high"])
-        leading = [escape(record["method"]), escape(record["origin"]), record["pairs"], record["mIoU"]]
-        lines.append(row_line([*leading, record["baseline_mIoU"], difference, over_seeds, over_images]))
+        leading = [escape(record["method"]), escape(record["origin"]), record["pairs"], record[measure]]
+        lines.append(row_line([*leading, record[f"baseline_{measure}"], difference, over_seeds, over_images]))
     return "\n".join(lines) + "\n"
 
 

@@ -8,12 +8,15 @@ import pandas
 
 from segadapt.reporting.highlight import best_own, groups
 from segadapt.reporting.markdown import provenance_lines
-from segadapt.reporting.table import class_columns, further_means, read_cells
+from segadapt.reporting.table import class_columns, further_means, mean_column, read_cells
 
 WIDTH = 160
 """Characters a line."""
 
-_SHORT = {"mIoU_sd": "sd", "seeds": "n", "paper_mIoU": "paper", "published": "publ."}
+_SHORT = {
+    "mIoU_sd": "sd", "accuracy_sd": "sd", "seeds": "n", "paper_mIoU": "paper", "paper_accuracy": "paper",
+    "published": "publ.",
+}  # fmt: skip
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
@@ -42,9 +45,10 @@ def table_lines(cells: pandas.DataFrame, bold: bool = False) -> list[str]:
     """The lines of the table, from the cells of ``read_cells``."""
     classes = class_columns(cells.columns)
     further = [column for name in further_means(classes) for column in (name, f"{name}_sd")]
-    trailing = ["mIoU", "mIoU_sd", *further, "seeds", "paper_mIoU", "delta"]
-    numbers = [*classes, *(name for name in trailing if name == "mIoU" or (cells[name] != "").any())]
-    titles = {name: _SHORT.get(name, name[:5]) for name in numbers}
+    mean = mean_column(cells.columns)
+    trailing = [mean, f"{mean}_sd", *further, "seeds", f"paper_{mean}", "delta"]
+    numbers = [*classes, *(name for name in trailing if name == mean or (cells[name] != "").any())]
+    titles = {name: _SHORT.get(name, _title(name)) for name in numbers}
     widths = {name: max(len(titles[name]), *(len(value) for value in cells[name]), 1) for name in numbers}
     origins = [_SHORT.get(each, each) for each in cells["origin"]]
     origin_width = max(map(len, ("origin", *origins)))
@@ -64,6 +68,12 @@ def table_lines(cells: pandas.DataFrame, bold: bool = False) -> list[str]:
             method = _cut(cells["method"].iloc[position], method_width)
             lines.append(f"{method:<{method_width}} {origins[position]:<{origin_width}} {' '.join(shown)}".rstrip())
     return [*lines, rule]
+
+
+def _title(name: str) -> str:
+    """Five letters of a class; of a task, three of each domain and an arrow."""
+    source, is_task, target = name.partition("_to_")
+    return f"{source[:3]}→{target[:3]}" if is_task else name[:5]
 
 
 def _cut(text: str, width: int) -> str:

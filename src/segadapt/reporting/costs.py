@@ -38,7 +38,7 @@ def shares(key: str, jobs: Iterable[Record]) -> dict[str, Cost]:
 
 
 def _share(method: str, job: Mapping[str, Any]) -> str:
-    if job["stage"] in ("render", "prepare"):
+    if job["stage"] in ("render", "render_digits", "prepare"):
         return "data"
     # A source model is nobody's own, but for the oracle's, which bears the row's name.
     return "source" if job["stage"] == "pretrain" and job["name"].split("/")[-2] != method else "own"

@@ -8,6 +8,8 @@ from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
 from segadapt.reporting.lineage import Record, chain, is_made, missing_rows
 
+_MEANS = ("mIoU", "accuracy")
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -63,7 +65,7 @@ class Explanation:
 
     def data_manifests(self) -> dict[str, str]:
         """The manifests of the data sets, each of which holds the hash of every image, with their SHA-256."""
-        stages = ("render", "prepare")
+        stages = ("render", "render_digits", "prepare")
         made = [job["outputs"]["manifest"] for job in self.jobs if job["identity"]["stage"] in stages]
         return {each["path"]: each["sha256"] for each in made}
 
@@ -87,7 +89,7 @@ def read_lineage(table: Path) -> Record:
 
 
 def explain(table: Path, method: str, column: str | None = None) -> Explanation:
-    """Finds the row by key or title and the column by class name, mIoU if None; case does not matter.
+    """Finds the row by key or title and the column by class or task, the table's mean if None; case does not matter.
 
     UserError, with the names there are, for a row or class that the table doesn't trace.
     """
@@ -104,10 +106,12 @@ def explain(table: Path, method: str, column: str | None = None) -> Explanation:
     if not row["values"]:
         raise UserError(f"{table} holds no scores; explain a row of the table that it goes with")
     columns = {name.casefold(): name for name in row["values"]}
-    name = columns.get((column or "mIoU").casefold())
+    mean = next((each for each in _MEANS if each in row["values"]), _MEANS[0])
+    name = columns.get((column or mean).casefold())
     if name is None:
         raise UserError(f"{table} has no column '{column}'; it has {', '.join(row['values'])}")
-    ends = tuple(dict.fromkeys(fingerprint for seed in row["made_by"] for fingerprint in seed))
+    made_by = row.get("made_by_column", {}).get(name, row["made_by"])
+    ends = tuple(dict.fromkeys(fingerprint for seed in made_by for fingerprint in seed))
     jobs = [lineage["jobs"][each] for each in chain(lineage["jobs"], ends)]
     return Explanation(record, row["key"], row["title"], name, row["values"][name], jobs, ends)
 

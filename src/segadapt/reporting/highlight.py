@@ -2,7 +2,7 @@
 
 import pandas
 
-from segadapt.reporting.table import class_columns, further_means
+from segadapt.reporting.table import ACCURACY, class_columns, further_means, mean_column
 
 ORIGIN_TITLES = {
     "ours": "Measured here",
@@ -12,15 +12,23 @@ ORIGIN_TITLES = {
 
 
 def score_columns(cells: pandas.DataFrame) -> list[str]:
-    """The columns that hold IoU percentages of a row: the classes and their means."""
+    """The columns that hold the percentages of a row: the classes or tasks and their means."""
     classes = class_columns(cells.columns)
-    return [*classes, "mIoU", *further_means(classes)]
+    return [*classes, mean_column(cells.columns), *further_means(classes)]
 
 
 def number_columns(cells: pandas.DataFrame) -> set[str]:
     """All columns that hold numbers."""
     scores = score_columns(cells)
-    return {*scores, *(f"{name}_sd" for name in scores), "seeds", "paper_mIoU", "delta", "gpu_hours"}
+    paper = f"paper_{mean_column(cells.columns)}"
+    return {*scores, *(f"{name}_sd" for name in scores), "seeds", paper, "delta", "gpu_hours"}
+
+
+def meaning(cells: pandas.DataFrame) -> str:
+    """One clause on what a table's numbers are."""
+    if mean_column(cells.columns) == ACCURACY:
+        return "Accuracy in percent: a task's share of right answers, accuracy their mean"
+    return "IoU and mIoU in percent"
 
 
 def best_own(cells: pandas.DataFrame) -> set[tuple[int, str]]:

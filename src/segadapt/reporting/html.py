@@ -4,8 +4,8 @@ import jinja2
 import pandas
 
 from segadapt.labels import CLASS_SETS
-from segadapt.reporting.highlight import ORIGIN_TITLES, best_own, groups, number_columns, score_columns
-from segadapt.reporting.table import class_columns
+from segadapt.reporting.highlight import ORIGIN_TITLES, best_own, groups, meaning, number_columns, score_columns
+from segadapt.reporting.table import class_columns, mean_column
 
 _TEMPLATE = """\
 <!DOCTYPE html>
@@ -68,7 +68,7 @@ td.best { font-weight: 700; color: var(--ink); }
 {% endfor %}</tbody>
 {% endfor %}</table>
 </div>
-<p class="key">IoU and mIoU in percent, shaded from 0 to 100; mIoU_sd is the sample standard deviation over seeds.
+<p class="key">{{ meaning }}, shaded from 0 to 100; {{ mean }}_sd is the sample standard deviation over seeds.
 Bold: best value measured here. Empty: not run or not reported.</p>
 </body>
 </html>
@@ -94,6 +94,8 @@ def html_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], note
         title=title,
         note=note,
         entries=entries,
+        meaning=meaning(cells),
+        mean=mean_column(cells.columns),
         columns=_columns(cells),
         groups=[
             {
@@ -120,7 +122,7 @@ def _row(cells: pandas.DataFrame, position: int, best: set[tuple[int, str]]) -> 
     for name in cells.columns:
         text = cells[name].iloc[position]
         classes = ["n"] if name in number_columns(cells) else []
-        classes += ["total"] if name == "mIoU" else []
+        classes += ["total"] if name == mean_column(cells.columns) else []
         classes += ["best"] if (position, name) in best else []
         shaded = name in score_columns(cells) and text
         heat = f"{_STRONGEST_SHADE * float(text) / 100:.3f}" if shaded else ""

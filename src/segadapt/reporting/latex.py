@@ -2,7 +2,7 @@
 
 import pandas
 
-from segadapt.reporting.highlight import best_own, groups
+from segadapt.reporting.highlight import best_own, groups, meaning
 
 _MATHS = {"λ": r"$\lambda$", "δ": r"$\delta$", "α": r"$\alpha$", "×": r"$\times$", "±": r"$\pm$", "†": r"\dag{}"}
 
@@ -20,7 +20,8 @@ def latex_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], not
     """
     facts = "; ".join(f"{name}: {value}" for name, value in entries.items())
     caption = [rf"\textbf{{{_escape(note)}}}"] if note else []
-    caption.append(f"{_escape(facts)}. IoU in percent; bold: best value measured here; empty: not run or not reported.")
+    unit = meaning(cells).replace("IoU and mIoU", "IoU")
+    caption.append(f"{_escape(facts)}. {unit}; bold: best value measured here; empty: not run or not reported.")
     order = [position for _, positions in groups(cells) for position in positions]
     body = _tabular(cells, order)
     return "\n".join(

@@ -5,7 +5,7 @@ record names the file with the very hash that its reader used, and if its finger
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,24 @@ class TracedRow:
     def record(self, values: dict[str, list[float | None]]) -> dict[str, Any]:
         """What the table's lineage keeps of the row; ``values`` are fractions by column, one a seed."""
         return {"key": self.about["key"], "title": self.about["title"], "made_by": self.made_by, "values": values}
+
+
+def joined(cells: Iterable[TracedRow], values: Mapping[str, dict[str, list[float | None]]]) -> list[dict[str, Any]]:
+    """What the lineage keeps of rows whose every column is traced by itself, as those of tasks are.
+
+    ``cells`` are about a ``row`` and a ``task`` each; ``values``, by row, are fractions by column, one a seed. Beside
+    ``made_by``, all jobs behind a row, stands ``made_by_column``.
+    """
+    records: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        key, task = cell.about["row"], cell.about["task"]
+        if key not in records:
+            about = {"key": key, "title": cell.about["title"], "made_by": [[] for _ in cell.made_by]}
+            records[key] = about | {"values": values[key], "made_by_column": {}}
+        records[key]["made_by_column"][task] = cell.made_by
+        for every, made_by in zip(records[key]["made_by"], cell.made_by, strict=True):
+            every += [each for each in made_by if each not in every]
+    return list(records.values())
 
 
 def trace_rows(job: Job, tracer: Tracer) -> tuple[list[TracedRow], list[dict[str, str]]]:

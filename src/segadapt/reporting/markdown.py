@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import pandas
 
-from segadapt.reporting.highlight import best_own, number_columns
+from segadapt.reporting.highlight import best_own, meaning, number_columns
+from segadapt.reporting.table import mean_column
 
 
 def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], note: str) -> str:
@@ -18,10 +19,10 @@ def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], 
         note: A warning, or "".
     """
     lines = [*heading(title, entries, note), ""]
-    lines.append(
-        "IoU and mIoU in percent; mIoU_sd is the sample standard deviation over seeds; "
-        "bold: best value measured here; empty: not run or not reported."
+    deviation = "; ".join(
+        (meaning(cells), f"{mean_column(cells.columns)}_sd is the sample standard deviation over seeds")
     )
+    lines.append(f"{deviation}; bold: best value measured here; empty: not run or not reported.")
     lines += ["", row_line([escape(name) for name in cells.columns])]
     numbers = number_columns(cells) - {"gpu_hours"}
     lines.append(row_line(["---:" if name in numbers else "---" for name in cells.columns]))

@@ -93,6 +93,22 @@ def _by_parameter(row: dict[str, Any], named: bool) -> PublishedRow:
     return PublishedRow(name, _BACKBONE, "paper", {}, {_CLASSES: row["mIoU"]})
 
 
+def published_accuracies(folder: Path = PUBLISHED) -> list[PublishedRow]:
+    """The rows of table 1 (Office-31, ResNet-50).
+
+    ``iou`` maps tasks to accuracies, ``miou`` the number of tasks to their mean; all in percent.
+    """
+    found = []
+    for row in published_frame(1, folder).to_dict("records"):
+        by_task = {task: row[f"{column}_mean"] for column, task in _TASKS.items()}
+        found.append(PublishedRow(row["method"], "ResNet-50", row["origin"], by_task, {len(by_task): row["avg"]}))
+    return found
+
+
+_TASKS = {
+    "A2W": "amazon_to_webcam", "D2W": "dslr_to_webcam", "W2D": "webcam_to_dslr",
+    "A2D": "amazon_to_dslr", "D2A": "dslr_to_amazon", "W2A": "webcam_to_amazon",
+}  # fmt: skip
 _READERS = {
     2: _by_class({"mIoU": 19}),
     3: _by_class({"mIoU16": 16, "mIoU13": 13}),

@@ -13,11 +13,11 @@ from segadapt.labels import SYNTHIA13, SYNTHIA16, ClassSet
 from segadapt.reporting.published import PublishedRow
 
 ORIGINS = ("ours", "control", "published")
+MIOU, ACCURACY = "mIoU", "accuracy"
+MEANS = (MIOU, ACCURACY)
+"""The column of a table's mean: over classes in segmentation, over tasks in classification."""
 _LEADING = ("method", "backbone", "origin")
-_MEAN = ("mIoU", "mIoU_sd")
-_TRAILING = (
-    "seeds", "paper_mIoU", "delta", "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit",
-)  # fmt: skip
+_TRAILING = ("delta", "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit")
 _TEXT = {"method", "backbone", "origin", "selection", "protocol", "eval_size", "preset", "commit"}
 
 
@@ -60,10 +60,21 @@ class TableRow:
         return len(self.miou_per_seed)
 
 
-def table_columns(classes: Sequence[str]) -> list[str]:
-    """The fixed columns of a table over these classes; the 16 of SYNTHIA have a second mean, over 13 of them."""
+def table_columns(classes: Sequence[str], mean: str = MIOU) -> list[str]:
+    """The fixed columns of a table over these classes; the 16 of SYNTHIA have a second mean, over 13 of them.
+
+    With ``ACCURACY`` as ``mean`` they are tasks, each of which has a standard deviation.
+    """
     further = [column for name in further_means(classes) for column in (name, f"{name}_sd")]
-    return [*_LEADING, *classes, *_MEAN, *further, *_TRAILING]
+    if mean == ACCURACY:
+        further = [f"{name}_sd" for name in classes]
+    return [*_LEADING, *classes, mean, f"{mean}_sd", *further, "seeds", f"paper_{mean}", *_TRAILING]
+
+
+def mean_column(columns: Iterable[str]) -> str:
+    """The column of ``MEANS`` that a table has; ValueError if it has none."""
+    columns = list(columns)
+    return next((name for name in MEANS if name in columns), None) or columns[columns.index(MIOU)]
 
 
 def further_means(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -72,9 +83,9 @@ def further_means(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def class_columns(columns: Sequence[str]) -> list[str]:
-    """The class names among a table's columns: what stands between ``origin`` and ``mIoU``."""
+    """The names of classes or tasks among a table's columns: what stands between ``origin`` and the mean."""
     columns = list(columns)
-    return columns[columns.index("origin") + 1 : columns.index("mIoU")]
+    return columns[columns.index("origin") + 1 : columns.index(mean_column(columns))]
 
 
 def build_table(
@@ -109,7 +120,7 @@ def build_table(
     records = [_own_record(row, class_set, paper, paper_data) for row in rows]
     records += [_published_record(row, class_set) for row in published]
     frame = pandas.DataFrame(records, columns=table_columns(class_set.classes))
-    return _typed(frame)
+    return typed(frame)
 
 
 def _own_record(row: TableRow, class_set: ClassSet, paper: dict[str, PublishedRow], paper_data: bool) -> dict:
@@ -125,19 +136,19 @@ def _own_record(row: TableRow, class_set: ClassSet, paper: dict[str, PublishedRo
     iou_SC = numpy.asarray(row.iou_per_seed, dtype=numpy.float64)
     for name, iou_S in zip(class_set.classes, iou_SC.T, strict=True):
         present = iou_S[~numpy.isnan(iou_S)]
-        record[name] = _percent(present.mean()) if present.size else None
+        record[name] = percent(present.mean()) if present.size else None
     means = {"mIoU": numpy.asarray(row.miou_per_seed, dtype=numpy.float64)}
     for name, classes in further_means(class_set.classes).items():
         part_SC = iou_SC[:, [class_set.classes.index(each) for each in classes]]
         means[name] = numpy.array([iou_C[~numpy.isnan(iou_C)].mean() for iou_C in part_SC])
     for name, miou_S in means.items():
-        record[name] = _percent(miou_S.mean())
+        record[name] = percent(miou_S.mean())
         if row.seeds > 1:
-            record[f"{name}_sd"] = _percent(miou_S.std(ddof=1))
+            record[f"{name}_sd"] = percent(miou_S.std(ddof=1))
     reference = paper.get(row.paper_method)
     if paper_data and reference is not None and len(class_set) in reference.miou:
         record["paper_mIoU"] = reference.miou[len(class_set)]
-        record["delta"] = _one_decimal(record["mIoU"] - record["paper_mIoU"])
+        record["delta"] = one_decimal(record["mIoU"] - record["paper_mIoU"])
     return record
 
 
@@ -169,15 +180,18 @@ def _published_record(row: PublishedRow, class_set: ClassSet) -> dict:
     return record
 
 
-def _percent(fraction: float) -> float:
-    return _one_decimal(100.0 * fraction)
+def percent(fraction: float) -> float:
+    """A fraction in percent, as it stands in a table."""
+    return one_decimal(100.0 * fraction)
 
 
-def _one_decimal(value: float) -> float:
+def one_decimal(value: float) -> float:
+    """Rounded as it is written, so that what is read back is equal."""
     return float(f"{value:.1f}")
 
 
-def _typed(frame: pandas.DataFrame) -> pandas.DataFrame:
+def typed(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Text columns without NaN, the others as numbers."""
     for name in frame.columns:
         if name in _TEXT:
             frame[name] = frame[name].astype(object).where(frame[name].notna(), "")
@@ -206,7 +220,7 @@ def read_table(csv: Path | bytes) -> pandas.DataFrame:
     for name in cells.columns:
         if name not in _TEXT:
             cells[name] = pandas.to_numeric(cells[name].where(cells[name] != "", None))
-    return _typed(cells)
+    return typed(cells)
 
 
 def read_cells(csv: Path | bytes) -> pandas.DataFrame:
@@ -220,6 +234,6 @@ def read_cells(csv: Path | bytes) -> pandas.DataFrame:
         raise UserError(f"cannot read {where}: {error.strerror}; make it with `make table2`") from error
     except ValueError as error:
         raise UserError(f"{where} is not a result table ({error}); delete it and make it again") from error
-    if list(cells.columns) != table_columns(classes):
+    if list(cells.columns) != table_columns(classes, mean_column(cells.columns)):
         raise UserError(f"{where} has not the columns of a result table; delete it and make it again")
     return cells

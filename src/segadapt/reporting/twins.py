@@ -13,7 +13,7 @@ from segadapt.core.artifacts import write_bytes
 from segadapt.reporting.html import html_twin
 from segadapt.reporting.latex import latex_twin
 from segadapt.reporting.markdown import markdown_twin
-from segadapt.reporting.table import read_cells, table_csv
+from segadapt.reporting.table import mean_column, read_cells, table_csv
 
 BUILT_IN_NOTE = (
     "Built-in rendered data: this is not Cityscapes; published rows were measured on Cityscapes and are listed "
@@ -88,13 +88,14 @@ def write_table(csv_path: Path, frame: pandas.DataFrame, header: TableHeader) ->
 
 
 def table_metrics(cells: pandas.DataFrame) -> dict[str, dict[str, float]]:
-    """Metrics for DVC: ``{"mIoU": {slug: percent}, "mIoU_sd": {slug: percent}}`` of our own rows.
+    """Metrics for DVC: ``{"mIoU": {slug: percent}, "mIoU_sd": {slug: percent}}`` of our own rows, or accuracies.
 
     A slug is the method in lower case with dashes; rows of the same method get the selection, then
     a number added. Empty cells are left out.
     """
     own = cells[cells["origin"] != "published"]
-    metrics: dict[str, dict[str, float]] = {"mIoU": {}, "mIoU_sd": {}}
+    mean = mean_column(cells.columns)
+    metrics: dict[str, dict[str, float]] = {mean: {}, f"{mean}_sd": {}}
     for slug, (_, row) in zip(_slugs(own), own.iterrows(), strict=True):
         for name, values in metrics.items():
             if row[name]:

@@ -60,6 +60,7 @@ class LabelledImages:
     def __init__(self, images: PackedCache, labels: PackedCache) -> None:
         self.images, self.labels = images, labels
         self.width, self.height, self.class_set = images.width, images.height, labels.class_set
+        self.label_size = labels.label_size
         same_names = [images.name(index) for index in range(len(images))] == [
             labels.name(index) for index in range(len(labels))
         ]

@@ -17,7 +17,7 @@ def adapt(job: Job, scratch: Path) -> None:
     compute = set_up_compute(job.config["precision"], job.config["cpu_threads"])
     objective = build_objective(method, job.config["protocol"])
     model = compute.place(starting_network(job))
-    adversary = make_adversary(job, model.num_classes, compute)
+    adversary = make_adversary(job, model, compute)
     trainer = make_trainer(job, model, compute, scratch, objective, method["lambda_target"], adversary)
     trainer.run(job.name).write(Path(job.outputs["history"]))
     save_model(Path(job.outputs["model"]), model, describe(job, trainer))

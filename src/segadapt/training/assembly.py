@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
@@ -17,10 +17,10 @@ from segadapt.data.augment import Augmentation
 from segadapt.data.cache import PackedCache
 from segadapt.data.loader import BatchSource
 from segadapt.labels import CLASS_SETS
-from segadapt.methods import Adversary, Objective
+from segadapt.methods import AnyAdversary, Objective
 from segadapt.models import Architecture, BatchNormPolicy, Network, build, open_model, to_input
 from segadapt.training.compute import Compute
-from segadapt.training.optimiser import RepeatedSGD, parameter_groups
+from segadapt.training.optimiser import ParameterGroup, RepeatedSGD, parameter_groups
 from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
@@ -44,7 +44,7 @@ def network(config: dict[str, Any], initial: Architecture | None = None) -> Netw
 def trained_network(weights: Path, config: dict[str, Any]) -> Network:
     """The network of a file of weights, as the file describes it; UserError if the configuration says otherwise."""
     model = open_model(weights)[0]
-    names = ("backbone", "num_classes", "class_set", "aspp_branches", "auxiliary")
+    names = ("backbone", "num_classes", "class_set", "task", "bottleneck", "aspp_branches", "auxiliary")
     _refuse_contradiction(str(weights), model.architecture, config, names)
     return model
 
@@ -58,6 +58,8 @@ def _wanted(config: dict[str, Any]) -> Architecture:
         auxiliary=config["auxiliary"],
         input=settings["input"] or "caffe",
         class_set=settings["classes"],
+        task=CLASS_SETS[settings["classes"]].task,
+        bottleneck=settings["bottleneck"],
     )
 
 
@@ -68,8 +70,8 @@ def _refuse_contradiction(who: str, have: Architecture, config: dict[str, Any], 
     for name in names:
         if name not in have.differences(wanted):
             continue
-        key = {"num_classes": "model.classes", "class_set": "model.classes"}.get(name, name)
-        key = f"model.{name}" if name in ("backbone", "input") else key
+        key = "classes" if name in ("num_classes", "class_set", "task") else name
+        key = f"model.{key}" if key in ("classes", "backbone", "input", "bottleneck") else key
         raise UserError(
             f"{who}: made for {name} {getattr(have, name)}, but params.yaml says {key}: {getattr(wanted, name)} "
             f"for this preset; set {key} to match (or model.input to null), or use other weights"
@@ -100,13 +102,17 @@ def image_predictor(model: Network, compute: Compute) -> Callable[[np.ndarray], 
 
 def make_trainer(
     job: Job, model: Network, compute: Compute, scratch: Path,
-    objective: Objective | None = None, lambda_target: float = 0.0, adversary: Adversary | None = None,
+    objective: Objective | None = None, lambda_target: float = 0.0, adversary: AnyAdversary | None = None,
 ) -> Trainer:  # fmt: skip
     """The trainer of a pretrain, adapt or refine job; the model must be on the compute's device."""
     settings, model_settings = job.config["training"], job.config["model"]
     groups = parameter_groups(model, settings["head_factor"])
+    if isinstance(getattr(adversary, "network", None), nn.Module):
+        # An adversary of features learns with the heads, by the same optimiser.
+        theirs = {f"discriminator.{name}": each for name, each in adversary.network.named_parameters()}
+        groups += (ParameterGroup("discriminator", settings["head_factor"], theirs),)
     optimiser = RepeatedSGD(groups, settings["momentum"], settings["weight_decay"], job.config["repeated_updates"])
-    loop_keys = ("steps", "horizon", "learning_rate", "power", "auxiliary_weight")
+    loop_keys = ("steps", "horizon", "learning_rate", "annealing", "power", "auxiliary_weight", "joint_batch")
     run_keys = ("log_steps", "save_steps", "save_seconds", "loader_threads")
     loop = Loop(
         **{key: settings[key] for key in loop_keys},
@@ -129,14 +135,20 @@ def make_trainer(
     )
 
 
-def make_adversary(job: Job, num_classes: int, compute: Compute) -> Adversary | None:
+def make_adversary(job: Job, model: Network, compute: Compute) -> AnyAdversary | None:
     """The adversary of an adaptation job, its discriminators on the device; None if its method has none."""
     settings = job.config["method"]["adversarial"]
     if settings is None:
         return None
     # By name, as all that only some methods use: what is imported above is part of every job's code.
+    if settings["game"] == "dann":
+        game = importlib.import_module("segadapt.methods.dann").FeatureGame.of(
+            settings, model.num_features, job.config["seed"]
+        )
+        compute.place(game.network)
+        return game
     module = importlib.import_module("segadapt.training.adversary")
-    return module.build(settings, num_classes, job.config["seed"], compute)
+    return module.build(settings, model.num_classes, job.config["seed"], compute)
 
 
 def describe(job: Job, trainer: Trainer) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
-from segadapt.methods import Adversary
+from segadapt.methods import AnyAdversary
 from segadapt.models import load_tensors, save_tensors
 from segadapt.training.history import History
 from segadapt.training.optimiser import RepeatedSGD
@@ -25,7 +25,12 @@ class StateStore:
     folder: Path
 
     def save(
-        self, step: int, model: nn.Module, optimiser: RepeatedSGD, history: History, adversary: Adversary | None = None
+        self,
+        step: int,
+        model: nn.Module,
+        optimiser: RepeatedSGD,
+        history: History,
+        adversary: AnyAdversary | None = None,
     ) -> None:
         """Writes the state after ``step`` finished steps, then drops all but the last two."""
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
@@ -37,7 +42,7 @@ class StateStore:
             old.unlink()
 
     def restore(
-        self, model: nn.Module, optimiser: RepeatedSGD, history: History, adversary: Adversary | None = None
+        self, model: nn.Module, optimiser: RepeatedSGD, history: History, adversary: AnyAdversary | None = None
     ) -> int:
         """Loads the newest whole state and returns its step; 0, with nothing touched, if there is none."""
         for path in reversed(self._saved()):

@@ -3,6 +3,8 @@
 One step, as the released code runs it (MaxSquareLoss ``tools/solve_gta5.py:train_one_epoch``): source
 forward and backward, target forward and backward, one optimiser step. Gradients add up; batch norm sees
 the source batch first, then the target batch. An adversary learns from the same two predictions last.
+
+Classifiers are trained on joint batches: one pass over both domains' images, one backward of all losses together.
 """
 
 import time
@@ -15,12 +17,12 @@ from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
 from segadapt.data.loader import Batch, BatchSource, batches
 from segadapt.losses import cross_entropy
-from segadapt.methods import Adversary, Objective, Prediction
+from segadapt.methods import AnyAdversary, Objective, Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input
 from segadapt.training.compute import Compute
 from segadapt.training.history import History
 from segadapt.training.optimiser import RepeatedSGD
-from segadapt.training.schedule import poly_learning_rate
+from segadapt.training.schedule import ANNEALING
 from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 
@@ -39,13 +41,16 @@ class Loop:
     save_steps: int
     save_seconds: float
     loader_threads: int
+    annealing: str = "poly"
+    joint_batch: bool = False
 
 
 @dataclass(frozen=True)
 class Trainer:
     """Everything one run needs. ``target`` is None for a run without target images.
 
-    With them comes an ``objective``, an ``adversary`` or both.
+    With them comes an ``objective``, an ``adversary`` or both; on joint batches the adversary is one of features, whose
+    parameters the ``optimiser`` holds too.
     """
 
     model: nn.Module
@@ -59,7 +64,7 @@ class Trainer:
     compute: Compute
     store: StateStore
     snapshots: Snapshots
-    adversary: Adversary | None = None
+    adversary: AnyAdversary | None = None
 
     def run(self, description: str) -> History:
         """Trains from the last saved state to the last step and returns the history.
@@ -72,7 +77,8 @@ class Trainer:
         saved_step, saved_time = start, time.monotonic()
         with progress_bar(description, self.loop.steps, start, "step") as bar:
             for step, source, target in self._batches(start):
-                self._step(step, source, target, history)
+                train = self._joint_step if self.loop.joint_batch and target is not None else self._step
+                history.add(step, self._learning_rate(step, self.loop.learning_rate), *train(step, source, target))
                 bar.update()
                 done = step + 1
                 last = done == self.loop.steps
@@ -97,16 +103,15 @@ class Trainer:
         targets = batches(self.target, start, end, threads)
         yield from ((step, *pair) for step, pair in enumerate(zip(sources, targets, strict=True), start))
 
-    def _step(self, step: int, source: Batch, target: Batch | None, history: History) -> None:
-        learning_rate = self._learning_rate(step, self.loop.learning_rate)
-        prediction_source = self._forward(source)
+    def _step(self, step: int, source: Batch, target: Batch | None) -> tuple[Tensor | None, ...]:
+        prediction_source = self._forward(source.image_BHWC)
         loss_source = self._source_loss(prediction_source, source)
         loss_source.backward()
         losses = (loss_source, None)
         if target is not None:
             # If nothing learns from them, only the batch-norm statistics move: no graph, and the result is the same.
             with torch.set_grad_enabled(self.loop.lambda_target > 0 or self.adversary is not None):
-                prediction_target = self._forward(target)
+                prediction_target = self._forward(target.image_BHWC)
                 loss_target = self._target_loss(prediction_target, target)
             if loss_target.requires_grad:
                 loss_target.backward()
@@ -114,12 +119,28 @@ class Trainer:
         if self.adversary is not None:
             rate = self._learning_rate(step, self.adversary.learning_rate)
             losses += self.adversary.learn(prediction_source, source.size, prediction_target, target.size, rate)
-        self.optimiser.step(learning_rate)
+        self._update(step)
+        return losses
+
+    def _joint_step(self, step: int, source: Batch, target: Batch) -> tuple[Tensor, ...]:
+        both = self._forward(torch.cat([source.image_BHWC, target.image_BHWC]))
+        prediction_source, prediction_target = both.split(len(source.image_BHWC))
+        losses = [self._source_loss(prediction_source, source)]
+        losses.append(self._objective_loss(prediction_target, target) if self.objective else losses[0].new_zeros(()))
+        total, shown = losses[0] + losses[1], losses
+        if self.adversary is not None:
+            loss, seen = self.adversary.loss(prediction_source, prediction_target, step / self.loop.horizon)
+            total, shown = total + loss, [*losses, seen]
+        total.backward()
+        self._update(step)
+        return tuple(shown)
+
+    def _update(self, step: int) -> None:
+        self.optimiser.step(self._learning_rate(step, self.loop.learning_rate))
         self.optimiser.zero_grad()
-        history.add(step, learning_rate, *losses)
 
     def _learning_rate(self, step: int, base: float) -> float:
-        return poly_learning_rate(step, base, self.loop.horizon, self.loop.power)
+        return ANNEALING[self.loop.annealing](step, base, self.loop.horizon, self.loop.power)
 
     def _source_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
         label_BHW = batch.label_BHW.to(self.compute.device, non_blocking=True)
@@ -129,20 +150,20 @@ class Trainer:
         return loss
 
     def _target_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
-        parts = []
-        if self.objective is not None:
-            # Only self-training's target batches carry labels, made by the model of the round before.
-            labels = [] if batch.label_BHW is None else [batch.label_BHW.to(self.compute.device, non_blocking=True)]
-            parts.append(self.loop.lambda_target * self.objective(prediction, batch.size, *labels))
+        parts = [self._objective_loss(prediction, batch)] if self.objective is not None else []
         if self.adversary is not None:
             parts.append(self.adversary.generator_loss(prediction, batch.size))
         return sum(parts[1:], parts[0])
 
-    def _forward(self, batch: Batch) -> Prediction:
-        image_BCHW = self.compute.layout(to_input(batch.image_BHWC, self.input_convention, self.compute.device))
+    def _objective_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
+        # Only self-training's target batches carry labels, made by the model of the round before.
+        labels = [] if batch.label_BHW is None else [batch.label_BHW.to(self.compute.device, non_blocking=True)]
+        return self.loop.lambda_target * self.objective(prediction, batch.size, *labels)
+
+    def _forward(self, image_BHWC: Tensor) -> Prediction:
+        image_BCHW = self.compute.layout(to_input(image_BHWC, self.input_convention, self.compute.device))
         with self.compute.autocast():
-            final, low = self.model(image_BCHW)
-        return Prediction(final, low)
+            return Prediction(*self.model(image_BCHW))
 
     def _require_finite_weights(self) -> None:
         for name, parameter in self.model.named_parameters():

@@ -1,5 +1,6 @@
 """``params.yaml`` as frozen, typed values: one reader, one set of models, one list of refusals."""
 
+from segadapt.core.parameters.classification import Classification, EasyAndHard
 from segadapt.core.parameters.loader import load_parameters, parameters_from
 from segadapt.core.parameters.methods import (
     AdversarialSettings,
@@ -11,27 +12,32 @@ from segadapt.core.parameters.methods import (
     Sweep,
 )
 from segadapt.core.parameters.presets import (
-    BatchNormSettings,
     CacheEntry,
     DatasetEntry,
     EvaluationSettings,
-    ModelSettings,
-    Precision,
     Preset,
     Rendering,
     Setting,
-    TrainingSettings,
 )
 from segadapt.core.parameters.root import Parameters
 from segadapt.core.parameters.scenes import Scene, split_row, sweep_cells
 from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.sizes import height_width, width_height
+from segadapt.core.parameters.training import (
+    BatchNormSettings,
+    ModelSettings,
+    Precision,
+    Schedule,
+    TrainingSettings,
+)
 
 __all__ = [
     "AdversarialSettings",
     "BatchNormSettings",
     "CacheEntry",
+    "Classification",
     "DatasetEntry",
+    "EasyAndHard",
     "EvaluationSettings",
     "Experiment",
     "GuidanceSettings",
@@ -44,6 +50,7 @@ __all__ = [
     "Protocol",
     "Rendering",
     "Scene",
+    "Schedule",
     "SelfTrainingSettings",
     "Setting",
     "Sweep",

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from segadapt.core.parameters.methods import MethodEntry
-from segadapt.core.parameters.presets import CacheEntry, Preset, TrainingSettings
+from segadapt.core.parameters.presets import CacheEntry, Preset
 from segadapt.core.parameters.sizes import width_height
+from segadapt.core.parameters.training import Schedule, TrainingSettings
 
 SELF_TRAINING = "self_training"
 """The target loss that goes with a method's section of the same name."""
@@ -67,9 +68,17 @@ def _check_self_training(where: str, method: MethodEntry) -> None:
 
 def check_preset(where: str, preset: Preset) -> None:
     """ValueError for data sets, caches and stages that do not fit one another."""
+    if segmentation_is_missing(preset) and (preset.classification is None or any(_segmentation(preset).values())):
+        missing = next(key for key, value in _segmentation(preset).items() if value is None)
+        raise ValueError(f"{where}.{missing}: is missing; add it")
     for name, dataset in preset.datasets.items():
         if (dataset.root is None) == (dataset.render is None):
             raise ValueError(f"{where}.datasets.{name}: needs either root (your folder) or render (built-in data)")
+        if dataset.render is not None and (dataset.render.domain == "digits") != (dataset.format == "office31"):
+            raise ValueError(
+                f"{where}.datasets.{name}.format: domain {dataset.render.domain} cannot be drawn as {dataset.format}; "
+                "digits have format: office31, street scenes any other"
+            )
     for name, cache in preset.caches.items():
         known(cache.dataset, preset.datasets, f"{where}.caches.{name}.dataset")
         render = preset.datasets[cache.dataset].render
@@ -77,6 +86,8 @@ def check_preset(where: str, preset: Preset) -> None:
             known(cache.split, render.splits, f"{where}.caches.{name}.split")
         if cache.native_labels and not cache.labels:
             raise ValueError(f"{where}.caches.{name}.native_labels: needs labels: true")
+        if cache.classes is None and preset.model is None:
+            raise ValueError(f"{where}.caches.{name}.classes: is missing; name the classes of its labels")
     for stage in STAGES:
         settings = getattr(preset, stage)
         if settings is not None:
@@ -87,6 +98,15 @@ def check_preset(where: str, preset: Preset) -> None:
             known(name, preset.caches, f"{where}.{key}")
             if not preset.caches[name].native_labels:
                 raise ValueError(f"{where}.{key}: cache '{name}' needs labels and native_labels: true")
+
+
+def segmentation_is_missing(preset: Preset) -> bool:
+    """Whether something that every segmentation needs is not there."""
+    return None in _segmentation(preset).values()
+
+
+def _segmentation(preset: Preset) -> dict[str, object]:
+    return {key: getattr(preset, key) for key in ("model", "pretrain", "adapt", "refine", "evaluate_on")}
 
 
 def check_labels(where: str, preset: Preset, stages: Iterable[str], default: str) -> None:
@@ -116,10 +136,18 @@ def _check_stage(where: str, only_source: bool, settings: TrainingSettings, cach
         raise ValueError(f"{where}.target: this stage trains on source alone; drop this key")
     if not only_source and settings.target is None:
         raise ValueError(f"{where}.target: is missing; name the cache of target images")
-    for name in filter(None, (settings.source, settings.target)):
-        _check_crop(f"{where}.crop", settings.crop, caches[name].size)
+    for key, segmentation in (("annealing", "poly"), ("joint_batch", False)):
+        if getattr(settings, key) != segmentation:
+            raise ValueError(f"{where}.{key}: is for classification; segmentation has {segmentation!r}: drop this key")
     if settings.snapshots and only_source:
         raise ValueError(f"{where}.snapshots: only adapt, refine and joint keep snapshots; drop this key")
+    check_schedule(where, settings, [caches[name] for name in (settings.source, settings.target) if name])
+
+
+def check_schedule(where: str, settings: Schedule, caches: Iterable[CacheEntry]) -> None:
+    """ValueError for a schedule that contradicts itself, or whose window is larger than the images."""
+    for cache in caches:
+        _check_crop(f"{where}.crop", settings.crop, cache.size)
     if settings.snapshots >= settings.steps:
         raise ValueError(f"{where}.snapshots: must be fewer than steps ({settings.steps})")
     if settings.horizon < settings.steps:

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from segadapt.core.parameters.presets import BatchNormSettings
 from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.sizes import ClassSetName, Count, KeyPath, Name, RowKey, Section
+from segadapt.core.parameters.training import BatchNormSettings
 
 
 class ImageWeightSettings(Section):
@@ -29,14 +29,19 @@ class AdversarialSettings(Section):
     ``lambda_low`` weigh the heads in what the network minimises; a head of weight 0 has no discriminator.
     ``learning_rate`` (at step 0, on the stage's schedule) and ``width`` (channels of the first layer) are the
     discriminators' own.
+
+    ``dann`` is the game of image classifiers, a gradient reversal: its discriminator sees features, learns with the
+    network's own optimiser at the classifier's rate (``learning_rate`` is not read), and its pull on the features,
+    ``lambda_final``, rises by ``ramp`` (``segadapt.methods.dann``).
     """
 
-    game: Literal["adaptsegnet", "advent"]
+    game: Literal["adaptsegnet", "advent", "dann"]
     objective: Literal["vanilla", "least_squares"] = "vanilla"
     lambda_final: Annotated[float, Field(ge=0)] = 0.001
     lambda_low: Annotated[float, Field(ge=0)] = 0.0
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     width: Count = 64
+    ramp: Annotated[float, Field(gt=0)] = 10.0
 
 
 class MethodEntry(Section):
@@ -121,10 +126,11 @@ class Experiment(Section):
     preset (``rome/maxsquare``); then the cells of ``sweeps``.
 
     ``classes`` scores models of more classes on fewer (a 19-class head on SYNTHIA's 16). ``published`` is the table of
-    the paper whose rows stand beside ours.
+    the paper whose rows stand beside ours. A ``classification`` table has a column for each of the preset's tasks.
     """
 
+    task: Literal["segmentation", "classification"] = "segmentation"
     rows: tuple[RowKey, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     classes: ClassSetName | None = None
-    published: Literal[2, 3, 4, 5, 6] | None = None
+    published: Literal[1, 2, 3, 4, 5, 6] | None = None

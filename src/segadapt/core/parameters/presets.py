@@ -5,13 +5,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from segadapt.core.parameters.sizes import ClassSetName, Count, Fraction, Name, Section, Size, Whole
+from segadapt.core.parameters.classification import Classification
+from segadapt.core.parameters.sizes import ClassSetName, Count, Name, Section, Size, Whole
+from segadapt.core.parameters.training import ModelSettings, Precision, TrainingSettings
 
 
 class Rendering(Section):
-    """Built-in data: how many scenes of which domain are drawn, and at which size."""
+    """Built-in data: how many scenes of which domain are drawn, and at which size.
 
-    domain: Literal["game", "camera", "town", "synthia", "rome", "rio", "tokyo", "taipei"]
+    ``digits`` are no scenes: handwritten digits in three looks, and its ``splits`` are these domains.
+    """
+
+    domain: Literal["game", "camera", "town", "synthia", "rome", "rio", "tokyo", "taipei", "digits"]
     size: Size
     splits: Annotated[dict[Name, Count], Field(min_length=1)]
     seed: Annotated[Whole, Field(ge=0)] = 0
@@ -60,70 +65,6 @@ class CacheEntry(Section):
     native_labels: bool = False
     classes: ClassSetName | None = None
     form: Literal["raw", "compressed"] = "raw"
-
-
-class BatchNormSettings(Section):
-    """Separate switches for what is often just called frozen; see ``segadapt.models.batchnorm``."""
-
-    batch_statistics: bool = True
-    update_running: bool = True
-    train_affine: bool = True
-    train_stem_affine: bool = False
-
-
-class ModelSettings(Section):
-    """The network, where its first weights come from, and what its input looks like.
-
-    ``input`` is null for what the initial weights say (``caffe`` without any); another value that contradicts
-    them is refused.
-    """
-
-    backbone: str
-    classes: ClassSetName
-    initial_weights: str | None = None
-    initialisation: Literal["released", "kaiming"] = "released"
-    input: Literal["caffe", "caffe_vgg", "imagenet"] | None = None
-    batch_norm: BatchNormSettings = BatchNormSettings()
-
-
-class Precision(Section):
-    """Speed switches. All off gives the same bytes on the same CPU every time."""
-
-    bf16: bool = False
-    tf32: bool = False
-    channels_last: bool = False
-
-
-class TrainingSettings(Section):
-    """One training stage. ``horizon`` is the length of the poly schedule, ``steps`` where it stops.
-
-    ``mirror`` to ``crop`` are explained in ``segadapt.data.augment.Augmentation``; the paper uses the first two.
-    ``snapshots`` models are kept on the way, evenly spaced, so that habits of choosing a step can be compared.
-    """
-
-    source: Name
-    target: Name | None = None
-    steps: Count
-    horizon: Count
-    batch_size: Count = 1
-    learning_rate: Annotated[float, Field(gt=0)] = 2.5e-4
-    head_factor: Annotated[float, Field(gt=0)] = 10.0
-    power: Annotated[float, Field(gt=0)] = 0.9
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    auxiliary_weight: Annotated[float, Field(ge=0)] = 0.1
-    mirror: Fraction = 0.5
-    blur: Fraction = 0.5
-    colour: Fraction = 0.0
-    zoom: Annotated[float, Field(ge=1)] = 1.0
-    crop: Size | None = None
-    snapshots: Annotated[Whole, Field(ge=0)] = 0
-
-    @property
-    def snapshot_steps(self) -> tuple[int, ...]:
-        """After how many finished steps a snapshot is kept; the last step is the model itself and none of them."""
-        parts = self.snapshots + 1
-        return tuple(part * self.steps // parts for part in range(1, parts))
 
 
 class EvaluationSettings(Section):
@@ -188,22 +129,26 @@ class Preset(Section):
 
     ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows, and
     ``figure_methods`` the methods that it shows; all of ours if there is none.
+
+    ``classification`` is what Table 1 and Figure 5 are made of. A preset that has it may leave out ``model``,
+    ``pretrain``, ``adapt``, ``refine`` and ``evaluate_on``, which segmentation needs, all together.
     """
 
     data_note: str
     is_paper_data: bool = False
     datasets: dict[Name, DatasetEntry]
     caches: dict[Name, CacheEntry]
-    model: ModelSettings
-    pretrain: TrainingSettings
-    adapt: TrainingSettings
-    refine: TrainingSettings
+    model: ModelSettings | None = None
+    pretrain: TrainingSettings | None = None
+    adapt: TrainingSettings | None = None
+    refine: TrainingSettings | None = None
     joint: TrainingSettings | None = None
     oracle: TrainingSettings | None = None
-    evaluate_on: Name
+    evaluate_on: Name | None = None
     evaluate_refined_on: Name | None = None
     figure_rows: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
     figure_methods: tuple[Name, ...] = ()
+    classification: Classification | None = None
     settings: dict[Name, Setting] = Field(default_factory=dict)
     methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     experiments: dict[Name, dict[str, Any] | None] = Field(default_factory=dict)

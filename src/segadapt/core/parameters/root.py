@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from segadapt.core.parameters.checks import check_labels, check_method, check_preset, known
+from segadapt.core.parameters.checks import check_labels, check_method, check_preset, known, segmentation_is_missing
+from segadapt.core.parameters.classification_checks import check_classification, check_classifier_method
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
 from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.presets import Preset, Setting
@@ -44,9 +45,23 @@ class Parameters(Section):
 
     @property
     def tables(self) -> dict[str, Experiment]:
-        """The experiments that the active preset makes."""
+        """The segmentation tables that the active preset makes."""
+        return self._made("segmentation")
+
+    @property
+    def classification_tables(self) -> dict[str, Experiment]:
+        """The classification tables that the active preset makes."""
+        return self._made("classification")
+
+    @property
+    def classification_protocol(self) -> Protocol:
+        """The active protocol as the active preset's classification has it."""
+        switches = self.active_preset.classification.protocol
+        return changed(self.active_protocol, switches, f"presets.{self.preset}.classification.protocol")
+
+    def _made(self, task: str) -> dict[str, Experiment]:
         left_out = {name for name, change in self.active_preset.experiments.items() if change is None}
-        return {name: each for name, each in self.experiments.items() if name not in left_out}
+        return {name: each for name, each in self.experiments.items() if each.task == task and name not in left_out}
 
     @cached_property
     def scenes(self) -> dict[str | None, Scene]:
@@ -105,10 +120,16 @@ class Parameters(Section):
                 known(split_row(sweep.method)[1], self.methods, f"experiments.{name}.sweeps[{index}].method")
         for name, experiment in self.tables.items():
             self._check_experiment(f"experiments.{name}", name, experiment)
+        for name, experiment in self.classification_tables.items():
+            self._check_classification_table(f"experiments.{name}", name, experiment)
         return self
 
     def _check_preset(self, where: str, preset: Preset) -> None:
         check_preset(where, preset)
+        if preset.classification is not None:
+            check_classification(f"{where}.classification", preset.classification, preset.caches)
+            for protocol in self.protocols.values():
+                changed(protocol, preset.classification.protocol, f"{where}.classification.protocol")
         for part, entries in (("methods", self.methods), ("experiments", self.experiments)):
             for entry, change in getattr(preset, part).items():
                 known(entry, entries, f"{where}.{part}")
@@ -136,13 +157,41 @@ class Parameters(Section):
         for protocol in self.protocols.values():
             changed(protocol, setting.protocol, f"{where}.protocol")
 
-    def _check_experiment(self, where: str, name: str, experiment: Experiment) -> None:
+    def _check_rows(self, where: str, name: str, experiment: Experiment) -> None:
         if name.endswith(_TAKEN_ENDINGS):
             raise ValueError(f"{where}: this ending is taken by the tables that go with others; rename it")
         if not experiment.rows and not experiment.sweeps:
             raise ValueError(f"{where}.rows: is empty, and there are no sweeps; list the table's rows")
         if len(set(experiment.rows)) != len(experiment.rows):
             raise ValueError(f"{where}.rows: a row stands there twice; list each once")
+
+    def _check_classification_table(self, where: str, name: str, experiment: Experiment) -> None:
+        self._check_rows(where, name, experiment)
+        settings = self.active_preset.classification
+        if settings is None:
+            raise ValueError(
+                f"{where}: preset {self.preset} has no classification; add that section, or set "
+                f"presets.{self.preset}.experiments.{name} to null"
+            )
+        for key in ("sweeps", "classes"):
+            if getattr(experiment, key):
+                raise ValueError(f"{where}.{key}: is for segmentation; drop this key")
+        figure = settings.easy_and_hard
+        methods = {f"{where}.rows[{index}]": row for index, row in enumerate(experiment.rows) if row != SOURCE_ONLY}
+        if figure is not None:
+            at = f"presets.{self.preset}.classification.easy_and_hard.methods"
+            methods |= {f"{at}[{index}]": row for index, row in enumerate(figure.methods)}
+        for at, row in methods.items():
+            known(row, self.methods, at)
+            check_classifier_method(at, row, self.methods[row], settings)
+
+    def _check_experiment(self, where: str, name: str, experiment: Experiment) -> None:
+        self._check_rows(where, name, experiment)
+        if segmentation_is_missing(self.active_preset):
+            at = f"presets.{self.preset}.experiments.{name}"
+            raise ValueError(f"{where}: preset {self.preset} has no segmentation; set {at} to null")
+        if experiment.published == 1:
+            raise ValueError(f"{where}.published: table 1 is of classification; name another, or null")
         for index, row in enumerate(experiment.rows):
             self._check_row(f"{where}.rows[{index}]", row)
         for index, sweep in enumerate(experiment.sweeps):
@@ -173,6 +222,8 @@ class Parameters(Section):
         if method == ORACLE and scene.preset.oracle is None:
             raise ValueError(f"{at}.oracle: is missing, but {where} has that row")
         entry = scene.methods.get(method)
+        if entry is not None and entry.adversarial is not None and entry.adversarial.game == "dann":
+            raise ValueError(f"{where}: dann is a game of image classifiers; list '{method}' in a classification table")
         if entry is not None and entry.start == "initial" and scene.preset.joint is None:
             raise ValueError(f"{at}.joint: is missing, but {where} trains from the initial weights")
         stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.schedule]

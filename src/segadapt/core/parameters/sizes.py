@@ -20,7 +20,7 @@ KeyPath = Annotated[
     StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"),
     Field(description="a key within a section, with dots: image_weight.alpha"),
 ]
-ClassSetName = Literal["cityscapes19", "synthia16", "nthu13", "camvid11"]
+ClassSetName = Literal["cityscapes19", "synthia16", "nthu13", "camvid11", "office31", "digits10"]
 Whole = Annotated[int, Field(strict=True)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[Whole, Field(ge=1)]

@@ -13,8 +13,9 @@ A data set module defines
     a 256-entry uint8 table from on-disk id to train id, ``FOREIGN`` for ids that must not occur; UserError for a
     class set that the data set cannot serve.
 
-It may define ``NATIVE_SIZE``, the (width, height) that its files should have, and ``parts(root)``, the data sets that
-lie in a folder of several.
+It may define ``NATIVE_SIZE``, the (width, height) that its files should have, ``parts(root)``, the data sets that
+lie in a folder of several, ``split_names(root)``, the splits where they are not those of ``COUNTS`` alone, and
+``class_set_of(root)``, the one class set of its labels where that depends on the folder.
 """
 
 import importlib
@@ -33,15 +34,23 @@ FOREIGN = 254
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """One image and, if the split is labelled, its label file.
+    """One image and, if the split is labelled, its label: a file, or in classification ``class_id`` alone.
 
-    ``read_ids`` names how ids stand in the label file: see ``segadapt.data.label_files``.
+    ``read_ids`` names how ids stand in the label file: see ``segadapt.data.label_files``. ``read_image`` is ``file``
+    or, if ``image`` names a row of an array, ``row``: see ``segadapt.data.image_files``.
     """
 
     name: str
     image: Path
     label: Path | None
     read_ids: str = "index"
+    read_image: str = "file"
+    class_id: int | None = None
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there is a label, of pixels or of the whole image."""
+        return self.label is not None or self.class_id is not None
 
 
 def known_formats() -> list[str]:
@@ -56,6 +65,16 @@ def dataset_module(format_name: str) -> ModuleType:
     return importlib.import_module(f"segadapt.data.datasets.{format_name}")
 
 
+def label_table(format_name: str, root: Path, class_set: ClassSet) -> np.ndarray:
+    """The data set's ``train_id_table``; UserError for a class set that the data in ``root`` cannot serve."""
+    module = dataset_module(format_name)
+    table = module.train_id_table(class_set)
+    found = module.class_set_of(root) if hasattr(module, "class_set_of") else class_set
+    if found is not class_set:
+        raise UserError(f"{root} holds the classes of {found.name}, not {class_set.name}; set classes: {found.name}")
+    return table
+
+
 def lookup_table(train_ids: dict[int, int]) -> np.ndarray:
     """A 256-entry uint8 table; every id that is not in ``train_ids`` becomes ``FOREIGN``."""
     table = np.full(256, FOREIGN, np.uint8)
@@ -65,7 +84,14 @@ def lookup_table(train_ids: dict[int, int]) -> np.ndarray:
 
 
 def named_id_table(label_ids: dict[str, int], ignored_ids: tuple[int, ...], class_set: ClassSet) -> np.ndarray:
-    """The table for files whose ids are those of Cityscapes' classes by name; what ``class_set`` lacks is ignored."""
+    """The table for files whose ids are those of Cityscapes' classes by name; what ``class_set`` lacks is ignored.
+
+    UserError for a class set of whole images.
+    """
+    if class_set.task != "segmentation":
+        raise UserError(
+            f"street scenes have no labels of {class_set.name}; choose classes of scenes: cityscapes19, ..."
+        )
     train_ids = dict.fromkeys(ignored_ids, IGNORE_INDEX)
     views = from_cityscapes(class_set)
     train_ids |= {label_id: views[CITYSCAPES19.classes.index(name)] for name, label_id in label_ids.items()}

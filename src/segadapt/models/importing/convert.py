@@ -134,7 +134,8 @@ def _architecture(
 
 def _class_set(source: Path, num_classes: int | None, named: str | None) -> str | None:
     if named is None:
-        return next((name for name, each in CLASS_SETS.items() if len(each) == num_classes), None)
+        sets = [each for each in CLASS_SETS.values() if each.task == "segmentation"]
+        return next((each.name for each in sets if len(each) == num_classes), None)
     if len(CLASS_SETS[named]) != num_classes:
         have = "no head" if num_classes is None else f"a head of {num_classes} classes"
         raise UserError(f"{source} has {have}, and {named} has {len(CLASS_SETS[named])} classes; correct --classes")

@@ -1,0 +1,45 @@
+"""Table 1 and Figure 5: image classifiers, adapted between every two of some domains."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from segadapt.core.parameters.sizes import Name, Section
+from segadapt.core.parameters.training import ModelSettings, Schedule
+
+
+class EasyAndHard(Section):
+    """Figure 5: target samples ranked by the source model's confidence, and how well methods do on both ends.
+
+    From the model that was trained on ``source`` alone, each of ``methods`` trains on to ``target`` by ``training``;
+    its accuracy is followed at every snapshot. ``share`` of the samples are the easy and as many the hard ones.
+    """
+
+    source: Name
+    target: Name
+    methods: Annotated[tuple[Name, ...], Field(min_length=1)]
+    training: Schedule
+    share: Annotated[float, Field(gt=0, le=0.5)] = 0.3
+
+
+class Classification(Section):
+    """Adapting an image classifier between ``domains``, by name the caches of their images.
+
+    Every ordered pair of domains is a task. All of a domain's images are seen without labels when it is the target,
+    and all of them are scored: the transductive protocol of Office-31. Every method trains from the initial weights
+    by ``training``. ``protocol`` lays switches over the active protocol's.
+    """
+
+    data_note: str
+    is_paper_data: bool = False
+    domains: Annotated[dict[Name, Name], Field(min_length=2)]
+    model: ModelSettings
+    training: Schedule
+    easy_and_hard: EasyAndHard | None = None
+    protocol: dict[Name, Any] = Field(default_factory=dict)
+
+    @property
+    def tasks(self) -> dict[str, tuple[str, str]]:
+        """Name of each ordered pair of domains to source and target, sources in the file's order."""
+        pairs = [(source, target) for source in self.domains for target in self.domains if source != target]
+        return {f"{source}_to_{target}": (source, target) for source, target in pairs}

@@ -1,0 +1,83 @@
+"""The network, how it computes, and how it learns."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from segadapt.core.parameters.sizes import ClassSetName, Count, Fraction, Name, Section, Size, Whole
+
+
+class BatchNormSettings(Section):
+    """Separate switches for what is often just called frozen; see ``segadapt.models.batchnorm``."""
+
+    batch_statistics: bool = True
+    update_running: bool = True
+    train_affine: bool = True
+    train_stem_affine: bool = False
+
+
+class ModelSettings(Section):
+    """The network, where its first weights come from, and what its input looks like.
+
+    ``input`` is null for what the initial weights say (``caffe`` without any); another value that contradicts
+    them is refused. ``bottleneck`` is for classifiers: the width of a layer between the pooled features and the
+    classes, null for none.
+    """
+
+    backbone: str
+    classes: ClassSetName
+    initial_weights: str | None = None
+    initialisation: Literal["released", "kaiming"] = "released"
+    input: Literal["caffe", "caffe_vgg", "imagenet"] | None = None
+    bottleneck: Count | None = None
+    batch_norm: BatchNormSettings = BatchNormSettings()
+
+
+class Precision(Section):
+    """Speed switches. All off gives the same bytes on the same CPU every time."""
+
+    bf16: bool = False
+    tf32: bool = False
+    channels_last: bool = False
+
+
+class Schedule(Section):
+    """For how long, how fast and on how changed images a network learns.
+
+    ``annealing`` is the learning rate's way down: ``poly`` to zero at ``horizon`` steps, or ``inverse``, as
+    classification papers have it (``segadapt.training.schedule``); ``steps`` is where training stops. ``joint_batch``
+    passes source and target images through the network as one batch, so that batch norm sees both domains at once.
+    ``mirror`` to ``crop`` are explained in ``segadapt.data.augment.Augmentation``; the paper uses the first two.
+    ``snapshots`` models are kept on the way, evenly spaced, so that habits of choosing a step can be compared.
+    """
+
+    steps: Count
+    horizon: Count
+    batch_size: Count = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 2.5e-4
+    head_factor: Annotated[float, Field(gt=0)] = 10.0
+    annealing: Literal["poly", "inverse"] = "poly"
+    power: Annotated[float, Field(gt=0)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    auxiliary_weight: Annotated[float, Field(ge=0)] = 0.1
+    joint_batch: bool = False
+    mirror: Fraction = 0.5
+    blur: Fraction = 0.5
+    colour: Fraction = 0.0
+    zoom: Annotated[float, Field(ge=1)] = 1.0
+    crop: Size | None = None
+    snapshots: Annotated[Whole, Field(ge=0)] = 0
+
+    @property
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """After how many finished steps a snapshot is kept; the last step is the model itself and none of them."""
+        parts = self.snapshots + 1
+        return tuple(part * self.steps // parts for part in range(1, parts))
+
+
+class TrainingSettings(Schedule):
+    """One training stage of a segmentation network: its schedule, and the caches that it reads."""
+
+    source: Name
+    target: Name | None = None

@@ -1,0 +1,222 @@
+"""Jobs of Table 1 and Figure 5: classifiers, their answers, and what is made of them."""
+
+from typing import Any
+
+from segadapt.core.job import Job
+from segadapt.core.parameters import MethodEntry, Parameters, Schedule
+from segadapt.core.parameters.root import SOURCE_ONLY
+from segadapt.plan.drawing import figure
+from segadapt.plan.planner import Planner, require_method_file
+from segadapt.plan.report_jobs import BOOTSTRAP
+from segadapt.plan.rows import Row, baseline, look, plain_row, snapshot_files
+from segadapt.plan.training_jobs import METHOD_ELSEWHERE, PROTOCOL_SWITCHES
+
+FIGURE5 = "figure5"
+PUBLISHED_NOTE = (
+    "Published rows: the paper copied ResNet-50 (source only) and DANN from earlier papers; stronger reproductions of "
+    "both exist."
+)
+"""Source: thuml/Transfer-Learning-Library's read-me has 79.5 and 86.1 on average where the paper has 76.1 and 82.2."""
+
+
+class Classifiers:
+    """Makes the jobs of the active preset's classification; ``frame`` gives names, paths and frames of jobs."""
+
+    def __init__(self, parameters: Parameters, frame: Planner) -> None:
+        self.parameters, self.frame = parameters, frame
+        self.settings = parameters.active_preset.classification
+        self.tasks = self.settings.tasks
+        self.protocol = parameters.classification_protocol
+
+    def jobs(self) -> list[Job]:
+        """Everything that the preset's classification tables and Figure 5 are made of, upstream first."""
+        tables = self.parameters.classification_tables
+        if not tables:
+            return []
+        rows = dict.fromkeys(row for table in tables.values() for row in table.rows)
+        seeds, figure5 = self.parameters.seeds, self.settings.easy_and_hard
+        found = [self.train(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
+        found += [self.classify(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
+        if figure5 is not None:
+            task = f"{figure5.source}_to_{figure5.target}"
+            found += [self.train(task, SOURCE_ONLY, seed) for seed in seeds]
+            found += [self.classify(task, SOURCE_ONLY, seed) for seed in seeds]
+            found += [self.train_on(task, row, seed) for seed in seeds for row in figure5.methods]
+            found += [self.classify(task, row, seed, FIGURE5) for seed in seeds for row in figure5.methods]
+            found.append(self.easy_and_hard(task))
+        for name in tables:
+            found += [make(name) for make in (self.table, self.choices, self.statistics)]
+        return found
+
+    def model_name(self, task: str, row: str, part: str = "table") -> str:
+        """What a model is called: a source-only one depends on its source alone."""
+        if part == FIGURE5:
+            return f"{FIGURE5}/{row}"
+        return f"{self.tasks[task][0]}/{row}" if row == SOURCE_ONLY else f"{task}/{row}"
+
+    def folder(self, task: str, row: str, seed: int, part: str = "table") -> str:
+        """Where a classifier lies."""
+        return f"{self.frame.work}/classifiers/{self.model_name(task, row, part)}/seed{seed}"
+
+    def answers_folder(self, task: str, row: str, seed: int, part: str = "table") -> str:
+        """Where its scores lie."""
+        place = FIGURE5 if part == FIGURE5 else task
+        return f"{self.frame.work}/answers/{place}/{row}/seed{seed}"
+
+    def train(self, task: str, row: str, seed: int) -> Job:
+        """Trains one row of a table on one task, from the initial weights."""
+        weights = self.settings.model.initial_weights
+        inputs = {} if weights is None else {"initial_weights": weights}
+        return self._training("train_classifier", task, row, seed, self.settings.training, inputs)
+
+    def train_on(self, task: str, row: str, seed: int) -> Job:
+        """Trains a source-only model on by a method, for Figure 5."""
+        inputs = {"model": f"{self.folder(task, SOURCE_ONLY, seed)}/model.safetensors"}
+        return self._training(FIGURE5, task, row, seed, self.settings.easy_and_hard.training, inputs, FIGURE5)
+
+    def _training(
+        self, kind: str, task: str, row: str, seed: int, schedule: Schedule, inputs: dict[str, str], part: str = "table"
+    ) -> Job:
+        source, target = (self.frame.cache(self.settings.domains[domain]) for domain in self.tasks[task])
+        method = self.parameters.methods.get(row)
+        inputs = inputs | {"source": source} | ({"target": target} if method and method.sees_target else {})
+        config = self._network() | {
+            "seed": seed,
+            "training": schedule.model_dump(),
+            "repeated_updates": self.protocol.repeated_updates,
+        }
+        modules = []
+        if method is not None:
+            config |= {
+                "method": method.model_dump(exclude=METHOD_ELSEWHERE),
+                "protocol": self.protocol.model_dump(include=PROTOCOL_SWITCHES),
+            }
+            modules = self._modules(row, method)
+        return self.frame.job(
+            "train_classifier", f"{kind}/{self.model_name(task, row, part).removeprefix('figure5/')}/seed{seed}",
+            self.folder(task, row, seed, part),
+            {"model": "model.safetensors", "history": "history.csv"} | snapshot_files(schedule),
+            inputs=inputs, config=config, modules=modules,
+        )  # fmt: skip
+
+    def _modules(self, row: str, method: MethodEntry) -> list[str]:
+        modules = []
+        if method.target_loss is not None:
+            modules.append(require_method_file(method.target_loss, f"methods.{row}.target_loss"))
+        return modules + (["segadapt.methods.dann"] if method.adversarial is not None else [])
+
+    def _network(self) -> dict[str, Any]:
+        preset = self.parameters.active_preset
+        return {
+            "model": self.settings.model.model_dump(exclude={"initial_weights"}),
+            "auxiliary": False,
+            "aspp_branches": 2,
+            "precision": preset.precision.model_dump(),
+            "cpu_threads": preset.run.cpu_threads,
+        }
+
+    def classify(self, task: str, row: str, seed: int, part: str = "table") -> Job:
+        """Scores a classifier and its snapshots on all images of the task's target."""
+        schedule = self.settings.easy_and_hard.training if part == FIGURE5 else self.settings.training
+        folder = self.folder(task, row, seed, part)
+        files = {"model": "model.safetensors"} | snapshot_files(schedule)
+        inputs = {role: f"{folder}/{file}" for role, file in files.items()}
+        inputs["labelled"] = self.frame.cache(self.settings.domains[self.tasks[task][1]])
+        config = self._network() | {
+            "crop": schedule.crop, "batch_size": schedule.batch_size, "last_step": schedule.steps,
+        }  # fmt: skip
+        out = self.answers_folder(task, row, seed, part)
+        name = out.removeprefix(f"{self.frame.work}/answers/")
+        files = {"metrics": "metrics.json", "answers": "answers.safetensors"}
+        return self.frame.job("classify", f"classify/{name}", out, files, inputs=inputs, config=config)
+
+    def table(self, name: str) -> Job:
+        """``results/<name>`` in all its forms: a row a method, a column a task."""
+        rows, published = self._rows(name), self.parameters.classification_tables[name].published
+        inputs = self._files(rows, "metrics", "metrics.json")
+        if published is not None:
+            inputs["published"] = f"results/published/paper_table{published}.csv"
+        config = self._about(name) | {"published": published, "backbone": self.settings.model.backbone}
+        config["published_note"] = PUBLISHED_NOTE if published is not None else ""
+        kinds = ("csv", "json", "md", "tex", "html")
+        return self.frame.job(
+            "accuracy_table", f"accuracy_table/{name}", "results", {kind: f"{name}.{kind}" for kind in kinds},
+            provenance=f"results/{name}.provenance.json", inputs=inputs, config=config,
+        )  # fmt: skip
+
+    def choices(self, name: str) -> Job:
+        """The same models at the step that other habits of selection would choose."""
+        inputs = self._files(self._rows(name), "metrics", "metrics.json")
+        return self._companion("accuracy_protocols", name, "protocols", inputs, self._about(name))
+
+    def statistics(self, name: str) -> Job:
+        """Every row against the control on every task, over seeds and over images."""
+        rows = self._rows(name)
+        inputs = self._files(rows, "metrics", "metrics.json") | self._files(rows, "answers", "answers.safetensors")
+        about = {"baseline": baseline([row.key for row in rows], self.parameters.methods)}
+        return self._companion("accuracy_statistics", name, "statistics", inputs, self._about(name) | about | BOOTSTRAP)
+
+    def _companion(self, stage: str, name: str, ending: str, inputs: dict[str, str], config: dict[str, Any]) -> Job:
+        files = {kind: f"{name}_{ending}.{kind}" for kind in ("csv", "md")}
+        return self.frame.job(
+            stage, f"{stage}/{name}", "results", files,
+            provenance=f"results/{name}_{ending}.provenance.json", inputs=inputs, config=config,
+        )  # fmt: skip
+
+    def easy_and_hard(self, task: str) -> Job:
+        """Accuracy on the easy and the hard target images along training, of every method and seed."""
+        settings, seeds = self.settings.easy_and_hard, self.parameters.seeds
+        inputs = {}
+        for seed in seeds:
+            inputs[f"source_only/{seed}"] = f"{self.answers_folder(task, SOURCE_ONLY, seed)}/answers.safetensors"
+            for row in settings.methods:
+                inputs[f"answers/{row}/{seed}"] = f"{self.answers_folder(task, row, seed, FIGURE5)}/answers.safetensors"
+        methods = self.parameters.methods
+        config = {
+            "rows": [{"key": row, "title": methods[row].title, "look": look(row, methods)} for row in settings.methods],
+            "seeds": list(seeds),
+            "share": settings.share,
+            "last_step": settings.training.steps,
+            "task": self._task_title(task),
+            "data_note": self.settings.data_note,
+        }
+        return figure(self.frame, "easy_and_hard", FIGURE5, inputs, config)
+
+    def _rows(self, name: str) -> list[Row]:
+        return [plain_row(self.parameters, key) for key in self.parameters.classification_tables[name].rows]
+
+    def _files(self, rows: list[Row], what: str, file: str) -> dict[str, str]:
+        """Role ``<what>/<row>/<task>/<seed>`` to file."""
+        seeds = self.parameters.seeds
+        return {
+            f"{what}/{row.key}/{task}/{seed}": f"{self.answers_folder(task, row.key, seed)}/{file}"
+            for row in rows
+            for task in self.tasks
+            for seed in seeds
+        }
+
+    def _task_title(self, task: str) -> str:
+        return " → ".join(self.tasks[task])
+
+    def _about(self, name: str) -> dict[str, Any]:
+        changes = ", ".join(f"{key}={value}" for key, value in self.settings.protocol.items())
+        protocol = self.parameters.protocol
+        return {
+            # One entry a row and task, for each of them is traced by itself.
+            "rows": [
+                row.about() | {"key": f"{row.key}/{task}", "row": row.key, "task": task}
+                for row in self._rows(name)
+                for task in self.tasks
+            ],
+            "tasks": {task: self._task_title(task) for task in self.tasks},
+            "seeds": list(self.parameters.seeds),
+            "preset": self.parameters.preset,
+            "protocol": protocol,
+            "protocol_in_full": f"{protocol} with {changes}" if changes else protocol,
+            "eval_size": self.settings.training.crop or self._cache_size(),
+            "data_note": self.settings.data_note,
+            "is_paper_data": self.settings.is_paper_data,
+        }
+
+    def _cache_size(self) -> str:
+        return self.parameters.active_preset.caches[next(iter(self.settings.domains.values()))].size
