@@ -19,7 +19,7 @@ from segadapt.models import Architecture, build, initialise, open_model, save_mo
 from segadapt.stages.evaluate import score
 
 CONFIG = {
-    "model": {"backbone": "streets", "classes": "cityscapes19", "input": None},
+    "model": {"backbone": "streets", "classes": "cityscapes19", "input": None, "bottleneck": None},
     "auxiliary": False,
     "aspp_branches": 2,
     "precision": {"tf32": False, "bf16": False, "channels_last": False},

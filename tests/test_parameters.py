@@ -16,7 +16,18 @@ from segadapt.core.parameters import load_parameters, parameters_from
 SHIPPED = REPOSITORY / "params.yaml"
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "params.schema.json"
 # Sections whose keys are names that users give.
-FREE_KEYS = {"methods", "experiments", "protocols", "presets", "settings", "datasets", "caches", "splits", "options"}
+FREE_KEYS = {
+    "methods",
+    "experiments",
+    "protocols",
+    "presets",
+    "settings",
+    "datasets",
+    "caches",
+    "splits",
+    "options",
+    "domains",
+}
 
 
 CONTENT = load_yaml(str(SHIPPED))
