@@ -13,7 +13,10 @@ CONTENT = dict(load_yaml(str(REPOSITORY / "params.yaml")))
 
 
 def content_with(preset: str, **parts) -> dict:
+    """The shipped parameters with parts of a preset replaced, of its experiments those that are named."""
     content = copy.deepcopy(CONTENT)
+    if "experiments" in parts:
+        parts["experiments"] = content["presets"][preset].get("experiments", {}) | parts["experiments"]
     content["presets"][preset] |= parts
     return content
 

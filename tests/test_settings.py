@@ -78,12 +78,15 @@ def test_source_models_that_are_trained_alike_are_shared():
     cities["rio"]["adapt"] = cities["rio"]["adapt"] | {"learning_rate": 0.5}
     switched = {"protocol": {"guidance_mask": "winner"}}
     wider = {"protocol": {"aspp_branches": 4}}
-    rows = [f"{setting}/maxsquare" for setting in ("rome", "rio", "mask", "wider")]
-    plan = plan_of(*rows[:2], more=rows[2:], **cities, mask=switched, wider=wider)
+    shorter = {"precision": {"bf16": True}}
+    rows = [f"{setting}/maxsquare" for setting in ("rome", "rio", "mask", "wider", "half")]
+    plan = plan_of(*rows[:2], more=rows[2:], **cities, mask=switched, wider=wider, half=shorter)
     trained = [job.name for job in plan.jobs if job.stage == "pretrain"]
-    assert sorted(trained) == [f"pretrain/{name}/seed1" for name in ("rome/source", "source", "wider/source")]
+    own = ("half/source", "rome/source", "source", "wider/source")
+    assert sorted(trained) == [f"pretrain/{name}/seed1" for name in own]
+    assert plan.by_name["adapt/half/maxsquare/seed1"].config["precision"]["bf16"]
     sources = {row: plan.by_name[f"adapt/{row}/seed1"].inputs["model"].split("/")[3] for row in rows}
-    assert list(sources.values()) == ["rome", "rome", "source", "wider"]
+    assert list(sources.values()) == ["rome", "rome", "source", "wider", "half"]
 
 
 def test_titles_name_the_setting_where_a_table_holds_several():

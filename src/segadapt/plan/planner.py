@@ -111,7 +111,7 @@ def _source_identity(parameters: Parameters, setting: str | None, name: str) -> 
     scene = parameters.scenes[setting]
     settings = scene.preset.oracle if name == ORACLE else scene.preset.pretrain
     switches = scene.protocol.aspp_branches, scene.protocol.repeated_updates
-    return [scene.preset.model, settings, switches]
+    return [scene.preset.model, settings, scene.preset.precision, switches]
 
 
 def require_method_file(name: str, where: str) -> str:

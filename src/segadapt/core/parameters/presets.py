@@ -92,7 +92,7 @@ class RunSettings(Section):
 
 
 class Setting(Section):
-    """Another adaptation within a preset: another source, target or network, or another switch of the protocol.
+    """Another adaptation within a preset: another source, target, network or precision, or another switch of the protocol.
 
     Every key but the titles replaces the preset's (or, under ``protocol`` and ``methods``, the protocol's and the
     methods') where it is given, sections key by key. Source models that would be trained alike in several settings
@@ -115,6 +115,7 @@ class Setting(Section):
     figure_rows: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     protocol: dict[Name, Any] = Field(default_factory=dict)
     methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    precision: dict[str, Any] = Field(default_factory=dict)
 
 
 class Preset(Section):
