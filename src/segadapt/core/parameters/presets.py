@@ -92,7 +92,7 @@ class RunSettings(Section):
 
 
 class Setting(Section):
-    """Another adaptation within a preset: another source, target, network or precision, or another switch of the protocol.
+    """Another adaptation within a preset: another source, target, network, precision or switch of the protocol.
 
     Every key but the titles replaces the preset's (or, under ``protocol`` and ``methods``, the protocol's and the
     methods') where it is given, sections key by key. Source models that would be trained alike in several settings
