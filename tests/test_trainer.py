@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,16 @@ def test_loader_threads_change_nothing(caches, tmp_path, threads):
     inline.run("inline")
     threaded.run("threaded")
     assert equal(weights(inline), weights(threaded))
+
+
+@pytest.mark.parametrize("method", [None, entry()], ids=["source", "max_squares"])
+def test_a_run_that_augments_on_the_device_trains_on_the_same_pixels(caches, tmp_path, method):
+    here, there = (make_trainer(caches, tmp_path / name, method) for name in ("here", "there"))
+    targets = {} if method is None else {"target": replace(there.target, on_device=True)}
+    there = replace(there, source=replace(there.source, on_device=True), **targets)
+    assert there.source.batch(0).draws is not None
+    assert there.run("there").rows == here.run("here").rows
+    assert equal(weights(here), weights(there))
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(caches, tmp_path):

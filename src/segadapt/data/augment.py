@@ -30,6 +30,25 @@ class Augmentation:
     mining: float = 0.0
     rare: tuple[tuple[int, ...], ...] = ()
 
+    @property
+    def only_mirrors_and_blurs(self) -> bool:
+        """Whether :class:`Draws` say all that happens to an image; mining does nothing without a crop."""
+        return self.colour == 0 and self.zoom == 1 and self.crop is None
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What is drawn first for an image: whether it is mirrored, and the radius in [0, 1) it is blurred with or None."""
+
+    mirror: bool
+    blur_radius: float | None
+
+
+def draw(random: np.random.Generator, how: Augmentation) -> Draws:
+    """The next three numbers of ``random``, read as ``how`` has it."""
+    mirror, blur, radius = random.random(3).tolist()
+    return Draws(mirror < how.mirror, radius if blur < how.blur else None)
+
 
 def augment(
     image_HWC: np.ndarray, label_HW: np.ndarray | None, random: np.random.Generator, how: Augmentation
@@ -43,16 +62,15 @@ def augment(
     """
     if label_HW is not None and label_HW.shape == ONE_LABEL:
         return augment(image_HWC, None, random, how)[0], label_HW
-    draw_mirror, draw_blur, radius = random.random(3)
+    draws = draw(random, how)
     draw_zoom, draw_left, draw_top = random.random(3)
     draw_colour = random.uniform(-1, 1, 4)
     draw_corner = random.random(2)
     draw_mining = random.random(3)
-    if draw_mirror < how.mirror:
+    if draws.mirror:
         image_HWC = image_HWC[:, ::-1]
         label_HW = None if label_HW is None else label_HW[:, ::-1]
-    blurs = draw_blur < how.blur
-    if not (blurs or how.zoom > 1 or how.colour > 0):
+    if not (draws.blur_radius is not None or how.zoom > 1 or how.colour > 0):
         return _cropped(image_HWC, label_HW, how, draw_corner, draw_mining)
     image = Image.fromarray(np.ascontiguousarray(image_HWC))
     if how.zoom > 1:
@@ -63,8 +81,8 @@ def augment(
             label_HW = np.asarray(label.resize(label.size, Image.Resampling.NEAREST, box))
     if how.colour > 0:
         image = _recolour(image, (1 + how.colour) ** draw_colour)
-    if blurs:
-        image = image.filter(ImageFilter.GaussianBlur(float(radius)))
+    if draws.blur_radius is not None:
+        image = image.filter(ImageFilter.GaussianBlur(draws.blur_radius))
     return _cropped(np.asarray(image), label_HW, how, draw_corner, draw_mining)
 
 

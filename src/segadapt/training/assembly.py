@@ -167,7 +167,8 @@ def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:
     settings = job.config["training"]
     crop = settings["crop"] and width_height(settings["crop"])
     augmentation = Augmentation(**{key: settings[key] for key in ("mirror", "blur", "colour", "zoom")}, crop=crop)
+    on_gpu = compute.device.type == "cuda"
     return BatchSource(
         cache, domain, job.config["seed"], settings["batch_size"], augmentation,
-        with_labels=domain == "source", pin_memory=compute.device.type == "cuda",
+        with_labels=domain == "source", pin_memory=on_gpu, on_device=on_gpu,
     )  # fmt: skip

@@ -78,7 +78,9 @@ class Trainer:
         with progress_bar(description, self.loop.steps, start, "step") as bar:
             for step, source, target in self._batches(start):
                 train = self._joint_step if self.loop.joint_batch and target is not None else self._step
-                history.add(step, self._learning_rate(step, self.loop.learning_rate), *train(step, source, target))
+                device = self.compute.device
+                losses = train(step, source.on(device), target and target.on(device))
+                history.add(step, self._learning_rate(step, self.loop.learning_rate), *losses)
                 bar.update()
                 done = step + 1
                 last = done == self.loop.steps
@@ -143,10 +145,10 @@ class Trainer:
         return ANNEALING[self.loop.annealing](step, base, self.loop.horizon, self.loop.power)
 
     def _source_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
-        label_BHW = batch.label_BHW.to(self.compute.device, non_blocking=True)
-        loss = cross_entropy(prediction.logits_final_BCHW, label_BHW, batch.size)
+        loss = cross_entropy(prediction.logits_final_BCHW, batch.label_BHW, batch.size)
         if prediction.logits_low_BCHW is not None:
-            loss = loss + self.loop.auxiliary_weight * cross_entropy(prediction.logits_low_BCHW, label_BHW, batch.size)
+            low = cross_entropy(prediction.logits_low_BCHW, batch.label_BHW, batch.size)
+            loss = loss + self.loop.auxiliary_weight * low
         return loss
 
     def _target_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
@@ -157,7 +159,7 @@ class Trainer:
 
     def _objective_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
         # Only self-training's target batches carry labels, made by the model of the round before.
-        labels = [] if batch.label_BHW is None else [batch.label_BHW.to(self.compute.device, non_blocking=True)]
+        labels = [] if batch.label_BHW is None else [batch.label_BHW]
         return self.loop.lambda_target * self.objective(prediction, batch.size, *labels)
 
     def _forward(self, image_BHWC: Tensor) -> Prediction:
