@@ -43,6 +43,11 @@ class Job:
         """Snakemake's measurement of a training job; none of its outputs, yet as old as one must be."""
         return f"work/{self.preset}/logs/{self.name}.benchmark.tsv"
 
+    @property
+    def compiled_code(self) -> str:
+        """Where torch's compiler keeps what it made for any job of the preset; a cache that may be deleted."""
+        return f"work/{self.preset}/compiled"
+
     def as_card(self) -> dict[str, Any]:
         """The card's content, keys in a fixed order."""
         return {key: getattr(self, key) for key in self.__dataclass_fields__}

@@ -106,6 +106,7 @@ def make_trainer(
 ) -> Trainer:  # fmt: skip
     """The trainer of a pretrain, adapt or refine job; the model must be on the compute's device."""
     settings, model_settings = job.config["training"], job.config["model"]
+    compute.keep_compiled_code(Path(job.compiled_code))
     groups = parameter_groups(model, settings["head_factor"])
     if isinstance(getattr(adversary, "network", None), nn.Module):
         # An adversary of features learns with the heads, by the same optimiser.

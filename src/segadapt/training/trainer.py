@@ -8,7 +8,9 @@ Classifiers are trained on joint batches: one pass over both domains' images, on
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -165,7 +167,11 @@ class Trainer:
     def _forward(self, image_BHWC: Tensor) -> Prediction:
         image_BCHW = self.compute.layout(to_input(image_BHWC, self.input_convention, self.compute.device))
         with self.compute.autocast():
-            return Prediction(*self.model(image_BCHW))
+            return Prediction(*self._network(image_BCHW))
+
+    @cached_property
+    def _network(self) -> Callable[[Tensor], tuple[Tensor, ...]]:
+        return self.compute.forward_of(self.model)
 
     def _require_finite_weights(self) -> None:
         for name, parameter in self.model.named_parameters():

@@ -34,11 +34,16 @@ class ModelSettings(Section):
 
 
 class Precision(Section):
-    """Speed switches. All off gives the same bytes on the same CPU every time."""
+    """Speed switches (docs/performance.md). All off gives the same bytes on the same CPU every time.
+
+    ``bf16``, ``tf32`` and ``channels_last`` are how the network computes. ``compile`` fuses its operations in training
+    by ``torch.compile``.
+    """
 
     bf16: bool = False
     tf32: bool = False
     channels_last: bool = False
+    compile: bool = False
 
 
 class Schedule(Section):
