@@ -29,8 +29,7 @@ test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: setup ## every benchmark that needs no GPU, one after the other; figures in results/bench
-	@for script in $(filter-out benchmarks/common.py benchmarks/gpu%,$(sort $(wildcard benchmarks/*.py))); do \
-		$(BIN)/python $$script || exit 1; done
+	@for name in losses evaluation data step startup sgd plan summary; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lint: .venv/.ready-dev ## style of Python and of the workflow
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -6,7 +6,7 @@ time (``time.process_time``: all threads of this process) stands beside wall tim
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,14 @@ def markdown_table(header: list[str], rows: list[list[Any]]) -> str:
     return "\n".join([markdown_row(header), rule, *map(markdown_row, rows)])
 
 
-def write_results(name: str, threads: int, settings: dict[str, Any], results: Any, tables: str) -> None:
+def bar(what: str, measured: float, at_least: float | None) -> list[dict[str, Any]]:
+    """One bar that a ratio must reach, as ``summary.py`` reads it; none if there is no ``at_least``."""
+    return [] if at_least is None else [{"what": what, "measured": round(measured, 2), "at_least": at_least}]
+
+
+def write_results(
+    name: str, threads: int, settings: dict[str, Any], results: Any, tables: str, bars: Sequence[dict[str, Any]] = ()
+) -> None:
     """Prints ``tables`` (Markdown) and writes ``results/bench/<name>.json`` and ``.md`` with their circumstances."""
     where = {
         "benchmark": name,
@@ -84,7 +91,7 @@ def write_results(name: str, threads: int, settings: dict[str, Any], results: An
         "packages": packages(),
         "settings": settings,
     }
-    write_json(RESULTS / f"{name}.json", where | {"results": results})
+    write_json(RESULTS / f"{name}.json", where | {"bars": list(bars), "results": results})
     versions = ", ".join(f"{package} {version}" for package, version in packages().items())
     note = f"{machine()}; {threads} thread{'s' * (threads > 1)}; commit {commit()}; {versions}."
     write_bytes(RESULTS / f"{name}.md", f"# bench {name}\n\n{note}\n\n{tables}\n".encode())

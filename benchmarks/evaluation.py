@@ -24,7 +24,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from common import markdown_table, measure, write_results
+from common import bar, markdown_table, measure, write_results
 from losses import draw_logits, resident
 from torch import Tensor
 
@@ -181,7 +181,11 @@ def main() -> None:
         tables += [f"## {name}, from {low[1]}x{low[0]} logits, {CLASSES} classes\n", table(results[name]), ""]
     sizes = {name: {"logits": low, "labels": size} for name, (low, size) in SIZES.items()}
     settings = {"classes": CLASSES, "sizes": sizes}
-    write_results("evaluation", 1, settings, results, "\n".join(tables))
+    bars = []
+    for row in results[LARGEST]:
+        bars += bar(f"{row['part']}, times as written", row["times_as_written"], row["bars"][0])
+        bars += bar(f"{row['part']}, times vectorised", row["times_vectorised"], row["bars"][1])
+    write_results("evaluation", 1, settings, results, "\n".join(tables), bars)
 
 
 if __name__ == "__main__":

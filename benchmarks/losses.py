@@ -25,7 +25,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from common import markdown_table, measure, write_results
+from common import bar, markdown_table, measure, write_results
 from torch import Tensor
 
 from segadapt.losses import ImageWeight, cross_entropy, entropy, guidance, max_squares
@@ -310,6 +310,19 @@ def table(rows: list[dict]) -> str:
     return markdown_table(header, lines)
 
 
+def bars_of(row: dict) -> list[dict]:
+    """The bars that an objective must reach."""
+    if row["bars"] is None:
+        return []
+    name, (written, vectorised) = row["objective"], row["bars"]
+    less = row["extra_mib"]["as written"] / row["extra_mib"]["bands"]
+    return [
+        *bar(f"{name}, times as written", row["times_as_written"], written),
+        *bar(f"{name}, times vectorised", row["times_vectorised"], vectorised),
+        *bar(f"{name}, times less memory", less, MEMORY_BAR),
+    ]
+
+
 def main() -> None:
     """Memory in a child, then both sizes."""
     torch.set_num_threads(1)
@@ -335,7 +348,8 @@ def main() -> None:
         "mean_largest_probability": round(p.mean().item(), 3),
         "share_above_threshold": round((p > THRESHOLD).float().mean().item(), 3),
     }
-    write_results("losses", 1, settings, results, "\n".join(tables))
+    bars = [each for row in results["1280x640"] for each in bars_of(row)]
+    write_results("losses", 1, settings, results, "\n".join(tables), bars)
 
 
 if __name__ == "__main__":

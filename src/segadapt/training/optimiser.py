@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
+from segadapt.training.repeated_update import Update, update_at_once, update_in_turn
 
 HEADS = ("layer5.", "layer6.")
 RELEASED_BACKBONE = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
@@ -44,21 +45,6 @@ def released_repeats(name: str) -> int:
     The heads are listed plainly, once. So is every tensor of another network: the released code has only this one.
     """
     return name.count(".") if name.startswith(RELEASED_BACKBONE) else 1
-
-
-@torch.no_grad()
-def _update(
-    parameters: list[Tensor], gradients: list[Tensor], buffers: list[Tensor], *, lr: float, momentum: float,
-    weight_decay: float, repeats: int, accumulate_decay: bool,
-) -> None:  # fmt: skip
-    """``repeats`` consecutive SGD updates; with ``accumulate_decay`` the decay stays in the gradient between them."""
-    decayed = gradients
-    for _ in range(repeats):
-        base = decayed if accumulate_decay else gradients
-        decayed = torch._foreach_add(base, parameters, alpha=weight_decay)
-        torch._foreach_mul_(buffers, momentum)
-        torch._foreach_add_(buffers, decayed)
-        torch._foreach_add_(parameters, buffers, alpha=-lr)
 
 
 class RepeatedSGD:
@@ -100,21 +86,17 @@ class RepeatedSGD:
         for parameter in self._parameters.values():
             parameter.grad = None
 
-    def step(self, lr: float) -> None:
-        """One step at the scheduled rate ``lr`` (a plain number, so the device is not waited for)."""
+    @torch.no_grad()
+    def step(self, lr: float | Tensor) -> None:
+        """One step at the scheduled rate ``lr``: a plain number or, in a CUDA graph, a 0-dim tensor on the device."""
+        update = update_in_turn if isinstance(lr, Tensor) else update_at_once
         for group in self.groups:
+            once = Update(lr * group.lr_factor, self.momentum, self.weight_decay)
             for repeats, names in self._by_repeats(group).items():
-                for chunk in self._chunks(names):
-                    _update(
-                        [self._parameters[name] for name in chunk],
-                        [self._parameters[name].grad for name in chunk],
-                        [self._buffer(name) for name in chunk],
-                        lr=lr * group.lr_factor,
-                        momentum=self.momentum,
-                        weight_decay=self.weight_decay,
-                        repeats=repeats,
-                        accumulate_decay=self.repeated_updates == "torch10",
-                    )
+                parameters = [self._parameters[name].detach() for name in names]
+                gradients = [_laid_out_as(each, each.grad) for each in map(self._parameters.get, names)]
+                velocities = [self._buffer(name) for name in names]
+                update(once, repeats, self.repeated_updates == "torch10", parameters, gradients, velocities)
 
     def momentum_tensors(self) -> dict[str, Tensor]:
         """The momentum buffers by parameter name, for storing; a tensor that was never updated has none."""
@@ -146,12 +128,15 @@ class RepeatedSGD:
                 buckets.setdefault(repeats, []).append(name)
         return buckets
 
-    def _chunks(self, names: list[str]) -> list[list[str]]:
-        # On a CPU, all updates of one tensor run while it is in the cache; elsewhere one launch serves many tensors.
-        on_cpu = all(self._parameters[name].device.type == "cpu" for name in names)
-        return [[name] for name in names] if on_cpu else [names]
-
     def _buffer(self, name: str) -> Tensor:
         if name not in self._buffers:
             self._buffers[name] = torch.zeros_like(self._parameters[name], requires_grad=False)
         return self._buffers[name]
+
+
+def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient in the parameter's memory layout, which autograd keeps to but does not promise."""
+    layouts = zip(parameter.shape, parameter.stride(), gradient.stride(), strict=True)
+    if all(size == 1 or one == other for size, one, other in layouts):
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)

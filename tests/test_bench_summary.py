@@ -1,0 +1,46 @@
+"""``benchmarks/summary.py``: every bar in one table, and an exit code that says when one is missed."""
+
+import importlib
+import json
+
+import pytest
+import tiny
+
+BENCHMARKS = tiny.REPOSITORY / "benchmarks"
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    summary = importlib.import_module("summary")
+    monkeypatch.setattr(summary, "RESULTS", tmp_path)
+
+    def write(name, *bars):
+        whole = [{"what": what, "measured": measured, "at_least": bar} for what, measured, bar in bars]
+        content = {"machine": "a machine", "commit": "abc", "bars": whole}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+        return summary
+
+    return write
+
+
+def test_all_bars_met_is_a_table(results, tmp_path):
+    results("sgd", ("a step", 2.5, 2))
+    results("plan").main()
+    text = (tmp_path / "README.md").read_text()
+    assert "| [sgd](sgd.md) | a step | 2.5 | 2 | yes |" in text
+    assert "* a machine; commit abc: plan, sgd" in text
+
+
+def test_a_missed_bar_is_named_and_fails(results, tmp_path):
+    summary = results("losses", ("entropy", 11.99, 12), ("memory", 20, 20))
+    with pytest.raises(SystemExit, match=r"losses: entropy: 11\.99, not 12$"):
+        summary.main()
+    assert "| entropy | 11.99 | 12 | **no** |" in (tmp_path / "README.md").read_text()
+
+
+def test_make_bench_runs_every_benchmark_that_needs_no_gpu():
+    recipe = (tiny.REPOSITORY / "Makefile").read_text().partition("\nbench:")[2].partition("done")[0]
+    named = recipe.partition("for name in ")[2].partition(";")[0].split()
+    with_main = {path.stem for path in BENCHMARKS.glob("*.py") if "write_results(" in path.read_text()}
+    assert set(named[:-1]) == with_main - {"common"} and named[-1] == "summary"
