@@ -223,6 +223,8 @@ WRONG_TYPES = [
     ("presets.paper.caches.target_val.size", [1024, 512]),
     ("presets.paper.caches.target_val.labels", "perhaps"),
     ("presets.paper.model.classes", "cityscapes20"),
+    ("presets.paper.precision.compile", "inductor"),
+    ("presets.paper.precision.cuda_graphs", 2),
     ("presets.streets.datasets.game.render.domain", "rain"),
     ("presets.streets.datasets.game.render.splits", {}),
     ("presets.streets.datasets.game.render.splits", {"train": 0}),

@@ -6,7 +6,7 @@ The number of threads changes nothing but the speed: a batch depends on (seed, d
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,6 +32,11 @@ class Batch:
     label_BHW: Tensor | None
     is_classification: bool = False
     draws: tuple[Draws, ...] | None = None
+
+    def copy(self) -> "Batch":
+        """The same in memory of its own."""
+        label_BHW = None if self.label_BHW is None else self.label_BHW.clone()
+        return replace(self, image_BHWC=self.image_BHWC.clone(), label_BHW=label_BHW)
 
     def on(self, device: torch.device) -> "Batch":
         """The batch on a device, augmented there if that is still to be done; nobody waits for the copy."""

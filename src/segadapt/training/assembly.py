@@ -20,6 +20,7 @@ from segadapt.labels import CLASS_SETS
 from segadapt.methods import AnyAdversary, Objective
 from segadapt.models import Architecture, BatchNormPolicy, Network, build, open_model, to_input
 from segadapt.training.compute import Compute
+from segadapt.training.graphs import recorder_for
 from segadapt.training.optimiser import ParameterGroup, RepeatedSGD, parameter_groups
 from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
@@ -133,6 +134,7 @@ def make_trainer(
         store=StateStore(scratch),
         snapshots=Snapshots.of(job, scratch),
         adversary=adversary,
+        recorder=recorder_for(compute, adversary is not None),
     )
 
 

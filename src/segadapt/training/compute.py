@@ -23,6 +23,7 @@ class Compute:
     bf16: bool = False
     channels_last: bool = False
     compile: bool = False
+    cuda_graphs: bool = False
     backend: str | Callable = "inductor"
 
     def autocast(self) -> AbstractContextManager:
@@ -86,4 +87,5 @@ def set_up_compute(precision: Mapping[str, bool], cpu_threads: int) -> Compute:
     # A CPU run promises the same bytes every time; an operation that cannot keep that must stop it.
     # (``use_deterministic_algorithms`` says the same but imports the compiler: two seconds a job.)
     torch.set_deterministic_debug_mode("error" if device.type == "cpu" else "default")
-    return Compute(device, precision["bf16"], precision["channels_last"], precision.get("compile", False))
+    later = {key: precision.get(key, False) for key in ("compile", "cuda_graphs")}
+    return Compute(device, precision["bf16"], precision["channels_last"], **later)

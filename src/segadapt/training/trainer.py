@@ -10,7 +10,7 @@ Classifiers are trained on joint batches: one pass over both domains' images, on
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from segadapt.losses import cross_entropy
 from segadapt.methods import AnyAdversary, Objective, Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input
 from segadapt.training.compute import Compute
+from segadapt.training.graphs import GraphedStep, Losses, Recorder
 from segadapt.training.history import History
 from segadapt.training.optimiser import RepeatedSGD
 from segadapt.training.schedule import ANNEALING
@@ -52,7 +53,8 @@ class Trainer:
     """Everything one run needs. ``target`` is None for a run without target images.
 
     With them comes an ``objective``, an ``adversary`` or both; on joint batches the adversary is one of features, whose
-    parameters the ``optimiser`` holds too.
+    parameters the ``optimiser`` holds too. With a ``recorder``, which goes without an adversary, steps are recorded and
+    replayed.
     """
 
     model: nn.Module
@@ -67,6 +69,7 @@ class Trainer:
     store: StateStore
     snapshots: Snapshots
     adversary: AnyAdversary | None = None
+    recorder: Recorder | None = None
 
     def run(self, description: str) -> History:
         """Trains from the last saved state to the last step and returns the history.
@@ -76,13 +79,12 @@ class Trainer:
         history = History(() if self.adversary is None else self.adversary.columns)
         start = self.store.restore(self.model, self.optimiser, history, self.adversary)
         apply_batchnorm_policy(self.model, self.batch_norm, training=True)
+        train, device = self._trained_step(), self.compute.device
         saved_step, saved_time = start, time.monotonic()
         with progress_bar(description, self.loop.steps, start, "step") as bar:
             for step, source, target in self._batches(start):
-                train = self._joint_step if self.loop.joint_batch and target is not None else self._step
-                device = self.compute.device
-                losses = train(step, source.on(device), target and target.on(device))
-                history.add(step, self._learning_rate(step, self.loop.learning_rate), *losses)
+                rate = self._learning_rate(step, self.loop.learning_rate)
+                history.add(step, rate, *train(step, rate, source.on(device), target and target.on(device)))
                 bar.update()
                 done = step + 1
                 last = done == self.loop.steps
@@ -107,7 +109,16 @@ class Trainer:
         targets = batches(self.target, start, end, threads)
         yield from ((step, *pair) for step, pair in enumerate(zip(sources, targets, strict=True), start))
 
-    def _step(self, step: int, source: Batch, target: Batch | None) -> tuple[Tensor | None, ...]:
+    def _trained_step(self) -> Callable[[int, float, Batch, Batch | None], Losses]:
+        """What trains at a step, given its number and learning rate."""
+        one_step = self._joint_step if self.loop.joint_batch and self.target is not None else self._step
+        if self.recorder is None:
+            return one_step
+        assert self.adversary is None, "an adversary needs the number of the step, which a recording cannot follow"
+        graphed = GraphedStep(partial(one_step, 0), self.recorder)
+        return lambda step, rate, source, target: graphed(rate, source, target)
+
+    def _step(self, step: int, rate: float | Tensor, source: Batch, target: Batch | None) -> Losses:
         prediction_source = self._forward(source.image_BHWC)
         loss_source = self._source_loss(prediction_source, source)
         loss_source.backward()
@@ -121,12 +132,12 @@ class Trainer:
                 loss_target.backward()
             losses = (loss_source, loss_target)
         if self.adversary is not None:
-            rate = self._learning_rate(step, self.adversary.learning_rate)
-            losses += self.adversary.learn(prediction_source, source.size, prediction_target, target.size, rate)
-        self._update(step)
+            its_rate = self._learning_rate(step, self.adversary.learning_rate)
+            losses += self.adversary.learn(prediction_source, source.size, prediction_target, target.size, its_rate)
+        self._update(rate)
         return losses
 
-    def _joint_step(self, step: int, source: Batch, target: Batch) -> tuple[Tensor, ...]:
+    def _joint_step(self, step: int, rate: float | Tensor, source: Batch, target: Batch) -> Losses:
         both = self._forward(torch.cat([source.image_BHWC, target.image_BHWC]))
         prediction_source, prediction_target = both.split(len(source.image_BHWC))
         losses = [self._source_loss(prediction_source, source)]
@@ -136,11 +147,11 @@ class Trainer:
             loss, seen = self.adversary.loss(prediction_source, prediction_target, step / self.loop.horizon)
             total, shown = total + loss, [*losses, seen]
         total.backward()
-        self._update(step)
+        self._update(rate)
         return tuple(shown)
 
-    def _update(self, step: int) -> None:
-        self.optimiser.step(self._learning_rate(step, self.loop.learning_rate))
+    def _update(self, rate: float | Tensor) -> None:
+        self.optimiser.step(rate)
         self.optimiser.zero_grad()
 
     def _learning_rate(self, step: int, base: float) -> float:

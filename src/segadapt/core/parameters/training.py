@@ -37,13 +37,15 @@ class Precision(Section):
     """Speed switches (docs/performance.md). All off gives the same bytes on the same CPU every time.
 
     ``bf16``, ``tf32`` and ``channels_last`` are how the network computes. ``compile`` fuses its operations in training
-    by ``torch.compile``.
+    by ``torch.compile``. ``cuda_graphs`` records a whole training step and replays it, on a GPU, in runs without an
+    adversary.
     """
 
     bf16: bool = False
     tf32: bool = False
     channels_last: bool = False
     compile: bool = False
+    cuda_graphs: bool = False
 
 
 class Schedule(Section):
