@@ -12,9 +12,10 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageFilter
 
 from segadapt.core.job import Job
-from segadapt.data.augment import Augmentation, Draws, augment, draw
+from segadapt.data.augment import Augmentation, augment
 from segadapt.data.cache import PackedCache
 from segadapt.data.device_augment import augment_on_device, blur, box_weights
+from segadapt.data.draws import Draws, draw
 from segadapt.data.loader import BatchSource
 from segadapt.data.prepare import Preparation, prepare
 from segadapt.training.assembly import _batch_source
@@ -79,7 +80,7 @@ def test_draws_say_all_that_augment_does(data, shape, seed, mirror, blurs):
     label_HW = data.draw(arrays.arrays(np.uint8, shape))
     how = Augmentation(mirror, blurs)
     wanted_image, wanted_label = augment(image_HWC, label_HW, np.random.default_rng(seed), how)
-    draws = draw(np.random.default_rng(seed), how)
+    draws = draw(np.random.default_rng(seed), mirror, blurs)
     image_BHWC, label_BHW = (torch.from_numpy(each)[None] for each in (image_HWC, label_HW))
     got_image, got_label = augment_on_device(image_BHWC, label_BHW, [draws])
     np.testing.assert_array_equal(got_image[0].numpy(), wanted_image)

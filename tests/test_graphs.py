@@ -10,7 +10,7 @@ from test_trainer import entry, equal, make_trainer, weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from segadapt.core.errors import UserError
-from segadapt.data.loader import Batch
+from segadapt.data.batch import Batch
 from segadapt.losses.form import use_plain_form
 from segadapt.training import graphs
 from segadapt.training.compute import Compute, set_up_compute

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
+from segadapt.data.draws import draw
 from segadapt.labels import ONE_LABEL
 
 
@@ -32,22 +33,8 @@ class Augmentation:
 
     @property
     def only_mirrors_and_blurs(self) -> bool:
-        """Whether :class:`Draws` say all that happens to an image; mining does nothing without a crop."""
+        """Whether ``Draws`` say all that happens to an image; mining does nothing without a crop."""
         return self.colour == 0 and self.zoom == 1 and self.crop is None
-
-
-@dataclass(frozen=True)
-class Draws:
-    """What is drawn first for an image: whether it is mirrored, and the radius in [0, 1) it is blurred with or None."""
-
-    mirror: bool
-    blur_radius: float | None
-
-
-def draw(random: np.random.Generator, how: Augmentation) -> Draws:
-    """The next three numbers of ``random``, read as ``how`` has it."""
-    mirror, blur, radius = random.random(3).tolist()
-    return Draws(mirror < how.mirror, radius if blur < how.blur else None)
 
 
 def augment(
@@ -62,7 +49,7 @@ def augment(
     """
     if label_HW is not None and label_HW.shape == ONE_LABEL:
         return augment(image_HWC, None, random, how)[0], label_HW
-    draws = draw(random, how)
+    draws = draw(random, how.mirror, how.blur)
     draw_zoom, draw_left, draw_top = random.random(3)
     draw_colour = random.uniform(-1, 1, 4)
     draw_corner = random.random(2)

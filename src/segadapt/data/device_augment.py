@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segadapt.data.augment import Draws
+from segadapt.data.draws import Draws
 
 PASSES = 3
 DIGITS = 24

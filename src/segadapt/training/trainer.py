@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
-from segadapt.data.loader import Batch, BatchSource, batches
+from segadapt.data.batch import Batch
+from segadapt.data.loader import BatchSource, batches
 from segadapt.losses import cross_entropy
 from segadapt.methods import AnyAdversary, Objective, Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input
