@@ -1,16 +1,20 @@
 """Training steps for ``gpu.py``: one adaptation step with a multi-level objective, in one mode after the other."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from gpu_reference import AUXILIARY, LAMBDA_TARGET, LEARNING_RATE, ReferenceStep
 from losses import ALPHA, CLASSES, GUIDANCE, IGNORED, THRESHOLD
 from torch import Tensor, nn
 
+from segadapt.data.batch import Batch
+from segadapt.data.device_augment import augment_on_device
+from segadapt.data.draws import Draws
 from segadapt.losses import ImageWeight, cross_entropy, guidance, max_squares
 from segadapt.models import BATCHNORM_POLICIES, apply_batchnorm_policy, deeplabv2, to_input
+from segadapt.training.graphs import CudaRecorder, GraphedStep
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 
 BATCHES = 4
@@ -99,16 +103,21 @@ class OurStep:
         self.weight = ImageWeight(ALPHA)
 
     def __call__(self, source_BHWC: Tensor, label_BHW: Tensor, target_BHWC: Tensor) -> tuple[Tensor, Tensor]:
-        size = tuple(source_BHWC.shape[1:3])
-        final, low = self._predict(source_BHWC)
-        source_loss = cross_entropy(final, label_BHW, size) + AUXILIARY * cross_entropy(low, label_BHW, size)
+        return self.train(LEARNING_RATE, Batch(source_BHWC, label_BHW), Batch(target_BHWC, None))
+
+    def train(self, rate: float | Tensor, source: Batch, target: Batch) -> tuple[Tensor, Tensor]:
+        """One step at a learning rate, which a recording has on the device."""
+        size = source.size
+        final, low = self._predict(source.image_BHWC)
+        source_loss = cross_entropy(final, source.label_BHW, size)
+        source_loss = source_loss + AUXILIARY * cross_entropy(low, source.label_BHW, size)
         source_loss.backward()
-        size = tuple(target_BHWC.shape[1:3])
-        final, low = self._predict(target_BHWC)
+        size = target.size
+        final, low = self._predict(target.image_BHWC)
         target_loss = max_squares(final, size, image_weight=self.weight)
         target_loss = LAMBDA_TARGET * (target_loss + GUIDANCE * guidance(low, final, size, THRESHOLD))
         target_loss.backward()
-        self.optimiser.step(LEARNING_RATE)
+        self.optimiser.step(rate)
         self.optimiser.zero_grad()
         return source_loss.detach(), target_loss.detach()
 
@@ -118,35 +127,36 @@ class OurStep:
             return self.forward(image_BCHW)
 
 
-def capture(call: Callable, warm_ups: int = 3) -> tuple[Callable[[], None], Any]:
-    """(a replay of what a call gives the device, what the call returned, whose tensors each replay fills anew).
+def recorded(step: OurStep) -> Callable:
+    """The step as a CUDA graph, as a training run has it: its first calls run one operation at a time."""
+    graphed = GraphedStep(step.train, CudaRecorder())
 
-    It fails if the call waits for the device.
-    """
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(warm_ups):
-            call()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        made = call()
-    return graph.replay, made
-
-
-def captured_step(step: Callable, batch: tuple[Tensor, ...]) -> Callable:
-    """The step as a CUDA graph, which reads its batch from tensors of its own."""
-    inputs = [each.clone() for each in batch]
-    replay, losses = capture(lambda: step(*inputs))
-
-    def replayed(*given: Tensor) -> tuple[Tensor, Tensor]:
-        for mine, new in zip(inputs, given, strict=True):
-            mine.copy_(new)
-        replay()
-        return losses
+    def replayed(source_BHWC: Tensor, label_BHW: Tensor, target_BHWC: Tensor) -> tuple[Tensor, Tensor]:
+        return graphed(LEARNING_RATE, Batch(source_BHWC, label_BHW), Batch(target_BHWC, None))
 
     return replayed
+
+
+def augmenting(step: Callable) -> Callable:
+    """A step that mirrors and blurs first, as ours do in training: every other image each, at a middling radius.
+
+    The released code leaves that to its loader's processes, so its steps have nothing to add.
+    """
+    turns = itertools.cycle([(True, None), (False, 0.5), (False, None), (True, 0.5)])
+
+    def augmented(source_BHWC: Tensor, label_BHW: Tensor, target_BHWC: Tensor) -> tuple[Tensor, Tensor]:
+        source_BHWC, label_BHW = augment_on_device(source_BHWC, label_BHW, [Draws(*next(turns))])
+        target_BHWC, _ = augment_on_device(target_BHWC, None, [Draws(*next(turns))])
+        return step(source_BHWC, label_BHW, target_BHWC)
+
+    return augmented
+
+
+def set_precision(tf32: bool) -> None:
+    """Whether float32 products and convolutions may round their factors to TF32."""
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cudnn.benchmark = True
 
 
 def make_step(mode: Mode, problem: Problem, may_compile: bool = True) -> tuple[Callable, dict]:

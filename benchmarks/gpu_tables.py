@@ -29,6 +29,8 @@ def tables(results: dict[str, Any]) -> str:
         parts.append("## steps, 1280x720 + 1280x640\n\n" + _steps(sections, results["quick"]))
     if "evaluation" in sections:
         parts.append("## evaluation, 2048x1024\n\n" + _pairs(sections["evaluation"]))
+    if "pack" in sections:
+        parts.append("## pack: processes that train at once\n\n" + _pack(sections["pack"]))
     errors = [f"* {name}: {found['error']}" for name, found in sections.items() if "error" in found]
     return "\n\n".join([*parts, *(["\n".join(["Not whole:", *errors])] if errors else [])])
 
@@ -101,6 +103,22 @@ def _steps(sections: dict[str, Any], quick: bool) -> str:
         )
     header = ["mode", "ms a step", "images/s", "times as written", "TFLOP/s", "of the product's", "of the copy's"]
     return markdown_table([*header, "peak GiB", "s to first step", "first target loss"], rows)
+
+
+def _pack(found: dict[str, Any]) -> str:
+    counts = sorted(filter(str.isdigit, found), key=int)
+    alone = found["1"]["images_per_second"] if counts else None
+    rows = []
+    for count in counts:
+        row = found[count]
+        together, memory = row["images_per_second"], [each for each in row["peak_gib"] if each is not None]
+        rows.append([count, together, together / alone, max(row["milliseconds"]), max(memory, default="")])
+    failed = found.get("processes", {})
+    note = f"\n\n{failed['error']}" if isinstance(failed, dict) and "error" in failed else ""
+    return (
+        markdown_table(["processes", "images/s together", "times one", "slowest, ms a step", "peak GiB each"], rows)
+        + note
+    )
 
 
 def _shares(mode: Mode, milliseconds: float, ceilings: dict[str, Any]) -> list[Any]:

@@ -24,7 +24,7 @@ def test_a_quick_run_measures_everything(tmp_path):
         tmp_path, "env", path, sys.executable, script, "--quick", "--out", str(out), timeout=3000
     ).stdout
     sections = json.loads(out.read_text())["sections"]
-    assert list(sections) == ["ceilings", "losses", "evaluation", "steps", "compiled"]
+    assert list(sections) == ["ceilings", "losses", "evaluation", "steps", "pack", "compiled"]
     assert "error" not in json.dumps(sections), printed
     assert sections["ceilings"]["bf16_tflops"] > 0
     objectives = [row for row in sections["losses"].values() if isinstance(row, dict)]
@@ -37,7 +37,10 @@ def test_a_quick_run_measures_everything(tmp_path):
         tolerance = 0.1 if "bf16" in name else 1e-3
         assert row["first_source_loss"] == pytest.approx(strict["first_source_loss"], rel=tolerance), name
         assert row["first_target_loss"] == pytest.approx(strict["first_target_loss"], rel=tolerance), name
-    for heading in ("# bench gpu", "## ceilings", "## losses", "## steps", "## evaluation"):
+    assert sections["pack"]["processes"] == 2
+    assert all(sections["pack"][str(count)]["images_per_second"] > 0 for count in (1, 2))
+    assert len(sections["pack"]["2"]["milliseconds"]) == 2
+    for heading in ("# bench gpu", "## ceilings", "## losses", "## steps", "## evaluation", "## pack"):
         assert heading in printed
     assert "Not whole" not in printed
 
@@ -68,3 +71,20 @@ def test_what_fails_within_a_section_is_noted_and_the_rest_goes_on(gpu, tmp_path
     assert found["broken"]["error"].startswith("ZeroDivisionError")
     assert found["whole"] == 2
     assert found["late"] == {"error": "no time left"}
+
+
+def test_limits_leave_time_for_what_comes_last(gpu):
+    most = gpu.SECTION_SECONDS
+    assert list(most) == list(gpu.SECTIONS)
+    assert gpu.TOTAL_SECONDS + gpu.GRACE_SECONDS < 600
+    assert gpu.TOTAL_SECONDS - sum(list(most.values())[:-1]) >= 200
+
+
+def test_a_packed_process_that_dies_is_noted(gpu, tmp_path, monkeypatch):
+    pack = importlib.import_module("gpu_pack")
+    script = tmp_path / "script.py"
+    monkeypatch.setattr(pack, "__file__", str(script))
+    script.write_text("print(1, flush=True)\ninput()\nraise SystemExit(3)\n")
+    section = gpu.Section(True, 60, tmp_path / "found.json")
+    section.attempt("processes", lambda: pack._measured(True, section.note))
+    assert section.found == {"processes": {"error": "RuntimeError: a process ended with exit code 3"}}
