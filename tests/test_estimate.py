@@ -269,6 +269,38 @@ def test_every_job_stands_in_one_line_and_source_models_in_their_own():
     assert len(alone["AdvEnt+MinEnt"]) == 3, "its members, which are no rows here"
 
 
+def test_the_oracle_is_its_rows_own():
+    def edit(parameters):
+        preset = parameters["presets"]["tiny"]
+        preset["oracle"] = preset["pretrain"] | {"source": "target_train_labelled"}
+
+    jobs = table_jobs(plan_of(("source_only", "oracle"), edit), "table2")
+    names = [job.name for job in jobs["Oracle (target labels)"]]
+    assert names == ["pretrain/oracle/seed1", "evaluate/oracle/seed1"]
+
+
+def test_rows_of_one_title_stay_apart():
+    def edit(parameters):
+        parameters["presets"]["tiny"]["settings"] = {"other": {"protocol": {"aspp_branches": 4}}}
+
+    plan = plan_of(("source_only", "maxsquare", "other/source_only", "other/maxsquare"), edit)
+    jobs = table_jobs(plan, "table2")
+    assert list(jobs)[:3] == ["source model: source", "source model: other/source", "Source only"]
+    assert jobs["MaxSquare (other/maxsquare)"][0].name == "adapt/other/maxsquare/seed1"
+    assert len({job.name for own in jobs.values() for job in own}) == sum(map(len, jobs.values())) == 8
+
+
+def test_a_cell_that_is_a_row_already_is_not_counted_again():
+    def edit(parameters):
+        sweep = {"method": "maxsquare", "parameter": "lambda_target", "values": [0.2, 0.1]}
+        parameters["experiments"]["table2"]["sweeps"] = [sweep]
+
+    jobs = table_jobs(plan_of(("maxsquare",), edit), "table2")
+    counts = {title: len(own) for title, own in jobs.items()}
+    cells = {"MaxSquare, λ_T = 0.2": 2, "MaxSquare, λ_T = 0.1": 0}
+    assert counts == {"source model: source": 1, "MaxSquare": 2} | cells
+
+
 def test_seeds_multiply_and_the_sum_is_that_of_all_jobs():
     one, three = plan_of(), plan_of(edit=lambda parameters: parameters.update(seeds=[1, 2, 3]))
     totals = []

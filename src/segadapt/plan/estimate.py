@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from segadapt.core.devices import HALF, SINGLE, TF32, Device
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
+from segadapt.core.parameters.root import ORACLE
 from segadapt.core.workload import Amount, Pass, Work
 from segadapt.plan.jobs import Plan
 from segadapt.plan.passes import SCORING, TRAINING, passes, step_images
@@ -64,19 +65,31 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
     rows = table_rows(parameters, table)
     of_table = plan.by_name[f"table/{table}"].inputs
     behind = {row.key: _behind(plan, of_table, row.key) for row in rows}
-    of_sources = [
-        job for job in plan.jobs if job.stage == "pretrain" and any(job.name in each for each in behind.values())
-    ]
+    needed = set().union(*behind.values())
+    of_sources = [job for job in plan.jobs if job.name in needed and _is_source_model(job)]
     found: dict[str, list[Job]] = {}
     for job in of_sources:
-        found.setdefault(f"source model: {job.name.split('/', 1)[1].rpartition('/')[0]}", []).append(job)
+        found.setdefault(f"source model: {_model_name(job)}", []).append(job)
     given = {job.name for job in of_sources}
     own: dict[str, list[Job]] = {}
     # Those with the fewest jobs first, so that an ensemble is left with what is no other row's.
     for key in sorted(behind, key=lambda key: len(behind[key])):
         own[key] = [job for job in plan.jobs if job.name in behind[key] - given]
         given |= behind[key]
-    return found | {row.title: own[row.key] for row in rows}
+    for row in rows:
+        # Settings need not have a title, so that rows may share theirs. A cell of a sweep may be a row already.
+        found[f"{row.title} ({row.key})" if row.title in found else row.title] = own.pop(row.key, [])
+    return found
+
+
+def _is_source_model(job: Job) -> bool:
+    """Not the oracle, which bears its row's name and is no other row's."""
+    return job.stage == "pretrain" and _model_name(job).rpartition("/")[2] != ORACLE
+
+
+def _model_name(job: Job) -> str:
+    """``"wide/source"`` of ``"pretrain/wide/source/seed1"``."""
+    return job.name.partition("/")[2].rpartition("/")[0]
 
 
 def _behind(plan: Plan, inputs: dict[str, str], key: str) -> set[str]:
