@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageFilter
+from toy_digits import packed_digits
 
 from segadapt.core.job import Job
 from segadapt.data.augment import Augmentation, augment
@@ -112,6 +113,15 @@ def test_batches_are_equal_to_the_byte_wherever_they_are_augmented(cache, size, 
         assert torch.equal(wanted.on(CPU).image_BHWC, wanted.image_BHWC)
         changed += not torch.equal(raw.image_BHWC, got.image_BHWC)
     assert changed >= 6
+
+
+def test_the_label_of_a_whole_image_stays_as_it_is(tmp_path):
+    digits = packed_digits(tmp_path)["clean"]
+    on_host = BatchSource(digits, "source", 7, 3, Augmentation(0.5, 0.5), True)
+    for step in range(4):
+        got, wanted = replace(on_host, on_device=True).batch(step).on(CPU), on_host.batch(step)
+        assert got.is_classification and got.size == (1, 1)
+        assert torch.equal(got.image_BHWC, wanted.image_BHWC) and torch.equal(got.label_BHW, wanted.label_BHW)
 
 
 @pytest.mark.parametrize("more", [{"colour": 0.3}, {"zoom": 1.5}, {"crop": (16, 8)}], ids=lambda more: next(iter(more)))
