@@ -23,15 +23,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from common import bar, markdown_table, measure, write_results
+from loss_baselines import CLASSES, IGNORED, upsample
 from losses import draw_logits, resident
 from torch import Tensor
 
 from segadapt.evaluation import ConfusionMatrix, predict_labels
 from segadapt.evaluation.predict import plain_labels
 
-CLASSES, IGNORED = 19, 255
 # The network's size and the labels'.
 SIZES = {"2048x1024": ((129, 257), (1024, 2048)), "1280x640": ((81, 161), (640, 1280))}
 LARGEST = "2048x1024"
@@ -50,10 +49,6 @@ def draw(name: str) -> tuple[Tensor, Tensor, np.ndarray]:
     label_HW = predict_labels(0.8 * final + 0.2 * draw_logits(1, low, 2, torch.float32), size)[0].numpy()
     label_HW[: size[0] // 10] = IGNORED
     return final, other, label_HW
-
-
-def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(logits, size, mode="bilinear", align_corners=True)
 
 
 def written_matrix(label_HW: np.ndarray, prediction_HW: np.ndarray) -> np.ndarray:

@@ -32,12 +32,12 @@ def _measured(quick: bool, note: Callable[..., None]) -> int:
     """How many processes there were at most; notes what each number of them did as soon as it is known."""
     command = [sys.executable, __file__, *(["--quick"] if quick else [])]
     most, seconds = (2, 0.2) if quick else (PROCESSES, SECONDS)
-    children = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(most)
-    ]
+    children: list[subprocess.Popen] = []
     try:
-        for child in children:
-            _answer(child)
+        for _ in range(most):
+            # One after the other: they choose their convolutions by timing them.
+            children.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            _answer(children[-1])
         for count in range(1, most + 1):
             for child in children[:count]:
                 print(seconds, file=child.stdin, flush=True)

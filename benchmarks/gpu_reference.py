@@ -9,7 +9,7 @@ import warnings
 
 import torch
 import torch.nn.functional as F
-from losses import IGNORED, upsample, written_both
+from loss_baselines import IGNORED, upsample, written_both
 from torch import Tensor, nn
 
 from segadapt.training.optimiser import parameter_groups, released_repeats

@@ -56,7 +56,7 @@ def _losses(found: dict[str, Any]) -> str:
             [
                 objective,
                 *(taken[name] for name in names),
-                found.get(objective + AS_GRAPH, ""),
+                replayed if isinstance(replayed := found.get(objective + AS_GRAPH), float) else "",
                 taken["as written"] / taken["ours"],
                 taken["plain vectorised"] / taken["ours"],
                 *("" if memory[name] is None else memory[name] for name in ("as written", "ours")),

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from common import bar, markdown_table, measure, write_results
 from gpu_reference import AUXILIARY, LAMBDA_TARGET
 from gpu_steps import Mode, Problem, make_step
-from losses import IGNORED, upsample, vectorised_both
+from loss_baselines import IGNORED, upsample, vectorised_both
 from sgd import Rounds, draw_gradients
 from torch import Tensor
 
@@ -59,7 +59,7 @@ def vectorised_step(problem: Problem) -> Callable[[Tensor, Tensor, Tensor], tupl
 
 def has_bf16() -> bool:
     """Whether this processor multiplies in bf16."""
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def check(first: dict[str, list[float]]) -> None:

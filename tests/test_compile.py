@@ -13,7 +13,7 @@ from torch import nn
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
-from segadapt.models import load_tensors
+from segadapt.models import deeplabv2, load_tensors
 from segadapt.training.compute import COMPILED_CODE, Compute, set_up_compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.trainer import Trainer
@@ -120,3 +120,20 @@ def test_compiled_code_is_kept_with_the_preset(monkeypatch, on, own):
     Compute(CPU, compile=on).keep_compiled_code(Path(folder))
     expected = str(Path.cwd() / "work/tiny/compiled") if on and own is None else own
     assert os.environ.get(COMPILED_CODE) == expected
+
+
+def test_a_network_is_one_graph_a_shape():
+    """With a backend that runs what it is given as it is: a part left in Python would be an error of ``fullgraph``."""
+    torch._dynamo.reset()
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    network = deeplabv2("streets", 5).train()
+    compiled = torch.compile(network, dynamic=False, fullgraph=True, backend=backend)
+    for size in ((32, 48), (32, 48), (48, 64)):
+        logits_final, logits_low = compiled(torch.randn(1, 3, *size))
+        (logits_final.sum() + logits_low.sum()).backward()
+    assert len(graphs) == 2

@@ -67,8 +67,8 @@ DEVICES = {
             "bf16: a measured product of matrices; bytes: a measured copy; tf32 (dense) and fp32: NVIDIA's data sheet",
         ),
         Device(
-            "h100", GPU, {SINGLE: 67, TF32: 494, HALF: 780}, 3350, 0.5,
-            "arithmetic as of the h200, whose chip it shares; bytes: NVIDIA's data sheet, SXM",
+            "h100", GPU, {SINGLE: 67, TF32: 494, HALF: 780}, 3000, 0.5,
+            "arithmetic as of the h200, whose chip it shares; bytes: a measured copy",
         ),
         Device(
             "1080ti", GPU, {SINGLE: 11}, 484, 0.5,

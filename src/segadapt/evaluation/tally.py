@@ -49,7 +49,11 @@ class Tally:
         """
         assert label_HW.dtype == numpy.uint8 and label_HW.shape == tuple(prediction_HW.shape)
         # The copy of a byte map costs little and makes memory that torch may share.
-        counts = count_pairs(torch.from_numpy(label_HW.copy()), prediction_HW, self.num_classes)
+        known_HW = torch.from_numpy(label_HW.copy())
+        if not on_host(prediction_HW):
+            # From other memory than this a GPU is waited for.
+            known_HW = known_HW.pin_memory()
+        counts = count_pairs(known_HW, prediction_HW, self.num_classes)
         self._matrices.setdefault(variant, []).append(counts[: self.num_classes].clone())
         self._noted.append(_Noted(image, finite, counts[self.num_classes : IGNORE_INDEX].sum(dim=1)))
         if on_host(prediction_HW) or len(self._noted) >= CHECK_EVERY:

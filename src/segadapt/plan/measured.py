@@ -30,6 +30,8 @@ def so_far(estimator: Estimator, jobs: Mapping[str, list[Job]], device: Device) 
     device = device if device.kind == kind else DEVICES[DEFAULT[kind]]
     spent = {name: cost.gpu_seconds if kind == GPU else cost.cpu_seconds for name, cost in costs.items()}
     spent = {name: seconds for name, seconds in spent.items() if seconds > 0}
+    if not spent:
+        return None
     shown = []
     for title, own in jobs.items():
         done = [job for job in own if job.name in spent]

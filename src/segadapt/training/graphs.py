@@ -1,4 +1,4 @@
-"""A whole training step as one CUDA graph: recorded once and replayed, so that the device never waits for the host.
+"""A whole training step as one CUDA graph: recorded once and replayed, so that the host has next to nothing to do.
 
 A graph repeats the same kernels on the same memory. So batches and the learning rate are copied into tensors that stay,
 and the losses out of them; weights, running statistics and momentum are updated in place anyway.
@@ -54,7 +54,8 @@ class CudaRecorder:
         try:
             # Loader threads pin memory meanwhile, which would end a capture that watches all threads.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                losses = call()
+                # Without what autograd keeps of the step, which is over.
+                losses = tuple(None if loss is None else loss.detach() for loss in call())
         except RuntimeError as error:
             # Ending the capture fails after whatever failed within it.
             cause = error.__context__ or error
