@@ -24,7 +24,7 @@ from common import markdown_table, write_results
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters
-from segadapt.core.provenance import write_provenance
+from segadapt.core.provenance import commit, write_provenance
 from segadapt.plan import Plan, make_plan, order_times
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -97,6 +97,7 @@ def _cpu_seconds() -> float:
 
 def main() -> None:
     """All three states, one after the other."""
+    commit()  # asked where the repository is, and remembered
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
