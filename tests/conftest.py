@@ -1,9 +1,19 @@
 """For all tests: hypothesis measures no times, for a busy machine is no fault of the code."""
 
+import importlib
+import importlib.util
+import os
 from contextlib import nullcontext
+from unittest import mock
 
 import pytest
 from hypothesis import settings
+
+# Triton asks when it is imported whether its own functions are to be interpreted, as ``test_losses_triton.py`` wants
+# them. Torch's compiler imports it too, and whoever comes first decides for all files of a process.
+if importlib.util.find_spec("triton") is not None:
+    with mock.patch.dict(os.environ, TRITON_INTERPRET="1"):
+        importlib.import_module("triton.language")
 
 settings.register_profile("segadapt", deadline=None)
 settings.load_profile("segadapt")

@@ -50,7 +50,7 @@ class Tally:
         assert label_HW.dtype == numpy.uint8 and label_HW.shape == tuple(prediction_HW.shape)
         # The copy of a byte map costs little and makes memory that torch may share.
         known_HW = torch.from_numpy(label_HW.copy())
-        if not on_host(prediction_HW):
+        if prediction_HW.is_cuda:
             # From other memory than this a GPU is waited for.
             known_HW = known_HW.pin_memory()
         counts = count_pairs(known_HW, prediction_HW, self.num_classes)
