@@ -78,7 +78,7 @@ def network_as_written(weights: str, build):
     import torch
 
     model = build("resnet101", num_classes=19)
-    model.load_state_dict(torch.load(f"{weights}.pth"))
+    model.load_state_dict(torch.load(f"{weights}.pth", weights_only=True))
     return model
 
 
@@ -87,7 +87,7 @@ def network_plain(weights: str, build):
     import torch
 
     model = build("resnet101", num_classes=19)
-    model.load_state_dict(torch.load(f"{weights}.pth", mmap=True), assign=True)
+    model.load_state_dict(torch.load(f"{weights}.pth", mmap=True, weights_only=True), assign=True)
     return model
 
 
