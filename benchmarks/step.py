@@ -31,7 +31,6 @@ WRITTEN, VECTORISED, BF16 = "as written", "plain vectorised", "ours, bf16, chann
 OURS = "ours, float32, channels-last"
 # Another memory layout sums in another order, which a hundred random layers with batch norm of one image make much of.
 TOLERANCE = {OURS: 1e-2}
-Step = Callable[[], tuple[float, ...]]
 
 
 def vectorised_step(problem: Problem) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:

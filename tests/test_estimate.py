@@ -1,33 +1,24 @@
-"""``segadapt estimate``: counts against closed forms and known ones, sums, what has run, refusals."""
+"""``segadapt estimate``: the lines of a table and their sums, what has run, the command and its refusals."""
 
-import copy
 import re
 import sys
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import tiny
-import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from segadapt.cli import main
 from segadapt.core import provenance
-from segadapt.core.devices import DEVICES, Device, find_device
-from segadapt.core.errors import UserError
+from segadapt.core.devices import DEVICES
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters, parameters_from
-from segadapt.core.workload import DiscriminatorPass, NetworkPass, Operation, Work
-from segadapt.models.counting import count, pass_work
-from segadapt.models.discriminator import Discriminator
+from segadapt.models.counting import pass_work
 from segadapt.plan import make_plan
 from segadapt.plan.estimate import Estimator, lines, table_jobs
 from segadapt.plan.measured import so_far
-from segadapt.plan.passes import TRAINING, image_count, passes
+from segadapt.plan.passes import TRAINING
 from segadapt.reporting.estimate import figure
-from segadapt.training.assembly import network
 
 ROWS = ("source_only", "source_continued", "target_forwarded", "minent", "maxsquare_iw_multi")
 H200 = DEVICES["h200"]
@@ -37,215 +28,6 @@ def plan_of(rows=ROWS, edit=lambda parameters: None):
     parameters = tiny.tiny_parameters(rows)
     edit(parameters)
     return make_plan(parameters_from(parameters, "tiny"))
-
-
-# --- operations -----------------------------------------------------------------------------------
-
-
-def on_meta(*shape, **more):
-    return torch.empty(shape, device="meta", **more)
-
-
-def test_a_convolution_by_hand():
-    with torch.device("meta"):
-        first, second = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.Conv2d(8, 5, 1, bias=False)
-    image = on_meta(2, 3, 10, 12)
-    one, two = 2 * 3 * 3 * 3 * 8 * 10 * 12 * 2, 2 * 8 * 5 * 10 * 12 * 2
-    assert count(lambda: second(first(image))).flops == one + two
-    # Backward costs as much for the weights and as much again for the input, which the first layer does not need.
-    learnt = count(lambda: second(first(image)).backward(on_meta(2, 5, 10, 12)))
-    assert learnt.flops == (one + two) + (one + 2 * two)
-    asked = image.clone().requires_grad_()
-    assert count(lambda: second(first(asked)).backward(on_meta(2, 5, 10, 12))).flops == 3 * (one + two)
-
-
-def test_bytes_by_hand():
-    with torch.device("meta"):
-        layer = nn.Conv2d(3, 8, 3, padding=1, bias=False)
-    image, weight, result = (numel * 4 for numel in (2 * 3 * 10 * 12, 3 * 8 * 9, 2 * 8 * 10 * 12))
-    with torch.no_grad():
-        work = count(lambda: layer(on_meta(2, 3, 10, 12)).relu_().view(-1).add(1))
-    assert work.operations == Counter(
-        {
-            Operation(2 * 9 * 3 * 8 * 10 * 12 * 2, image + weight + result): 1,
-            Operation(0, 2 * result): 2,  # relu_ reads and writes in place, add elsewhere; the view is free
-        }
-    )
-    half = count(lambda: torch.mm(on_meta(2, 3, dtype=torch.bfloat16), on_meta(3, 4, dtype=torch.bfloat16)))
-    assert half.operations == Counter({Operation(2 * 2 * 3 * 4, 2 * (6 + 12 + 8), half=True): 1})
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_batch_norm_reads_twice_what_it_must_have_seen(training):
-    with torch.device("meta"):
-        layer = nn.BatchNorm2d(4).train(training)
-    map_bytes, channels = 4 * 2 * 4 * 5 * 6, 4 * 4
-    with torch.no_grad():
-        moved = count(lambda: layer(on_meta(2, 4, 5, 6))).bytes
-    # Beside the maps a few numbers a channel: weight, bias, running and saved statistics.
-    assert 0 <= moved - (3 if training else 2) * map_bytes <= 6 * channels + 2 * 8
-
-
-def test_counts_on_meta_are_those_of_real_tensors():
-    torch.manual_seed(0)
-    real = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 2, 3, dilation=2, padding=1))
-    image = torch.randn(2, 3, 16, 20)
-    with FlopCounterMode(display=False) as theirs:
-        real(image).sum().backward()
-    ours = count(lambda: copy.deepcopy(real).to("meta")(image.to("meta")).sum().backward())
-    assert ours.flops == theirs.get_total_flops()
-
-
-@pytest.mark.parametrize(
-    ("size", "branches", "forward", "both"),
-    [((1280, 720), 2, 1295.6, 3882.5), ((1280, 720), 4, 1326.4, 3974.8), ((1024, 512), 2, 741.4, 2221.9)],
-)
-def test_resnet101(size, branches, forward, both):
-    shape = {"size": size, "aspp_branches": branches, "auxiliary": True, "batch_statistics": True}
-    assert pass_work(NetworkPass("resnet101", 19, **shape)).flops == pytest.approx(forward * 1e9, rel=1e-4)
-    learnt = pass_work(NetworkPass("resnet101", 19, learns=True, **shape))
-    assert learnt.flops == pytest.approx(both * 1e9, rel=1e-4)
-    if size == (1280, 720) and branches == 2:
-        assert learnt.bytes == pytest.approx(73.8e9, rel=0.01)
-        half = pass_work(NetworkPass("resnet101", 19, learns=True, bf16=True, **shape))
-        assert half.bytes == pytest.approx(36.9e9, rel=0.01)
-        assert {each.half for each in half.operations if each.flops} == {True}
-        assert half.flops == learnt.flops
-
-
-def test_the_discriminator_by_hand():
-    width, height, channels = 64, 32, (19, 16, 32, 64, 128, 1)
-    layers = [
-        2 * 16 * before * after * (width >> layer + 1) * (height >> layer + 1)
-        for layer, (before, after) in enumerate(pairwise(channels))
-    ]
-    judge = {"num_channels": 19, "width": 16, "size": (width, height)}
-    # To the map alone: no gradient of any weight. To the weights: none of the map.
-    assert pass_work(DiscriminatorPass(**judge)).flops == 2 * sum(layers)
-    assert pass_work(DiscriminatorPass(**judge, learns=True)).flops == 3 * sum(layers) - layers[0]
-    with torch.device("meta"), FlopCounterMode(display=False) as theirs:
-        Discriminator(19, 16)(torch.empty(1, 19, height, width)).sum().backward()
-    assert theirs.get_total_flops() == 3 * sum(layers) - layers[0]
-
-
-# --- devices --------------------------------------------------------------------------------------
-
-
-def test_the_roofline_takes_the_longer_of_arithmetic_and_bytes():
-    device = Device("toy", "GPU", {"fp32": 1.0, "bf16": 4.0}, 100, 0.5, "none")
-    heavy, light = Operation(10**12, 10**9), Operation(10, 10**9)
-    half = Operation(10**12, 10**9, half=True)
-    assert device.seconds(Work(Counter({heavy: 3, light: 5}))) == pytest.approx(3 * 2.0 + 5 * 0.01)
-    assert device.seconds(Work(Counter({half: 1}))) == pytest.approx(0.5)
-    assert device.seconds(Work(Counter({heavy: 1})), tf32=True) == pytest.approx(2.0), "no tf32: fp32 serves"
-    own = device.with_own(tflops=8.0, gb_per_second=1.0, efficiency=1.0)
-    assert own.seconds(Work(Counter({heavy: 1}))) == pytest.approx(1.0)
-    assert own.seconds(Work(Counter({half: 4, light: 1}))) == pytest.approx(5.0)
-    assert device.with_own() is device
-
-
-def test_an_unknown_device_is_refused_with_those_there_are():
-    with pytest.raises(UserError, match=r"device 'abacus' is unknown; use one of h200, h100, 1080ti, cpu-core"):
-        find_device("abacus")
-
-
-# --- jobs -----------------------------------------------------------------------------------------
-
-
-def test_a_step_is_what_the_trainer_does():
-    plan = plan_of((*ROWS, "adaptsegnet"))
-
-    def steps(name):
-        found = passes(plan.by_name[name], plan)
-        assert set(found.values()) == {6}
-        return {each.learns for each in found if isinstance(each, NetworkPass)}, len(found)
-
-    assert steps("pretrain/source/seed1") == ({True}, 1)
-    assert steps("adapt/source_continued/seed1") == ({True}, 1)
-    assert steps("adapt/target_forwarded/seed1") == ({True, False}, 2)
-    (both,) = passes(plan.by_name["adapt/minent/seed1"], plan)  # equal sizes here, hence one pass, done twice
-    assert passes(plan.by_name["adapt/minent/seed1"], plan)[both] == 2 * 6 and both.learns and both.batch_statistics
-    (game,) = [job for job in plan.jobs if job.stage in TRAINING and "adaptsegnet/" in job.name]
-    found = passes(game, plan)
-    judges = {each: times // 6 for each, times in found.items() if isinstance(each, DiscriminatorPass)}
-    # Two heads: each discriminator is passed through for the network once, for itself on both domains.
-    assert {each.learns: times for each, times in judges.items()} == {False: 2, True: 4}
-
-
-def test_a_crop_is_what_is_looked_at():
-    def edit(parameters):
-        parameters["presets"]["tiny"]["adapt"] |= {"crop": "32x16", "batch_size": 3}
-
-    plan = plan_of(edit=edit)
-    (each,) = passes(plan.by_name["adapt/source_continued/seed1"], plan)
-    assert (each.size, each.batch_size) == ((32, 16), 3)
-    (each,) = passes(plan.by_name["pretrain/source/seed1"], plan)
-    assert (each.size, each.batch_size) == ((64, 32), 1)
-
-
-def test_scoring_passes_over_every_image_and_its_mirror_image(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    plan = plan_of()
-    job = plan.by_name["evaluate/minent/seed1"]
-    assert image_count(job, "labelled", plan) == 500, "as Cityscapes ships it"
-    # Flip is two passes; one snapshot is scored without; 25 target images for each of the two.
-    assert sum(passes(job, plan).values()) == 500 * 3 + 25 * 2
-    assert not any(each.learns or each.batch_statistics for each in passes(job, plan))
-    manifest = Path(plan.by_output[job.inputs["labelled"]].outputs["manifest"])
-    manifest.parent.mkdir(parents=True)
-    manifest.write_text('{"records": [1, 2, 3, 4]}')
-    assert sum(passes(job, plan).values()) == 4 * 3 + 25 * 2
-
-
-def test_a_round_of_pseudo_labels_looks_at_its_images_twice():
-    def edit(parameters):
-        parameters["methods"]["cbst"]["self_training"] |= {"rounds": 2, "flip": True}
-        for preset in parameters["presets"].values():
-            preset.get("methods", {}).pop("cbst", None)
-
-    plan = plan_of(("source_only", "cbst"), edit)
-    job = plan.by_name["pseudo_label/cbst-round2/seed1"]
-    assert sum(passes(job, plan).values()) == 2975 * 2 * 2
-    (each,) = passes(plan.by_name["self_train/cbst-round1/seed1"], plan)
-    assert each.learns and not each.batch_statistics and not each.train_affine
-
-
-def test_what_is_counted_is_what_is_trained():
-    plan = make_plan(load_parameters(tiny.REPOSITORY / "params.yaml"))
-    jobs = [job for job in plan.jobs if job.stage in TRAINING and job.name.endswith("seed1")]
-    seen = {}
-    for job in jobs:
-        each = next(each for each in passes(job, plan) if isinstance(each, NetworkPass))
-        seen[each.backbone, each.num_classes, each.aspp_branches, each.auxiliary] = job
-    assert len(seen) > 6
-    for (backbone, classes, branches, auxiliary), job in seen.items():
-        real = network(job.config).architecture
-        known = (real.backbone, real.num_classes, real.aspp_branches, real.auxiliary)
-        assert known == (backbone, classes, branches, auxiliary)
-
-
-def test_initial_weights_say_where_the_strides_are(tmp_path, monkeypatch):
-    from segadapt.models import Architecture, build, save_model
-
-    monkeypatch.chdir(tmp_path)
-
-    def edit(parameters):
-        parameters["presets"]["tiny"]["model"] |= {"initial_weights": "weights.safetensors"}
-
-    plan = plan_of(edit=edit)
-    names = ("pretrain/source/seed1", "adapt/minent/seed1", "evaluate/minent/seed1")
-
-    def said():
-        return [{each.stride_placement for each in passes(plan.by_name[name], plan)} for name in names]
-
-    assert said() == [{None}] * 3
-    save_model("weights.safetensors", build(Architecture("streets", 19, stride_placement="3x3")), {})
-    assert said() == [{"3x3"}] * 3
-    Path("weights.safetensors").write_bytes(b"\x80\x02 a pickle, say" * 10)
-    assert said() == [{None}] * 3
-    kinds = {"size": (64, 32), "learns": True}
-    late = pass_work(NetworkPass("streets", 19, stride_placement="3x3", **kinds)).flops
-    assert late > pass_work(NetworkPass("streets", 19, **kinds)).flops
 
 
 # --- tables ---------------------------------------------------------------------------------------
