@@ -1,13 +1,15 @@
 """The plan: what depends on what, what is up to date, and file times that say the same to every engine."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core import provenance
-from segadapt.core.job import snapshot_paths
+from segadapt.core.artifacts import sha256_json, write_json
+from segadapt.core.job import Job, snapshot_paths
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.plan import Plan, make_plan, phase_targets, statuses
@@ -248,6 +250,13 @@ def expect(plan: Plan, name: str, state: str) -> None:
     assert all(each.startswith("upstream (") for each in found.values())
 
 
+def write_record(job: Job, record: dict) -> None:
+    """Puts a record in a job's place that is genuine, whatever it says."""
+    record = {key: value for key, value in record.items() if key != "checksum"}
+    record["fingerprint"] = sha256_json([record["identity"], record["input_sha256"]])[:20]
+    write_json(Path(job.provenance), record | {"checksum": sha256_json(record)})
+
+
 def test_a_finished_project_is_all_ok(finished):
     assert states(finished) == {}
     assert all(status.output_hashes for status in statuses(finished))
@@ -261,15 +270,24 @@ def test_an_empty_project_is_all_missing(tmp_path, monkeypatch):
 def test_a_lost_record_output_or_byte_is_seen(finished):
     job = finished.by_name["adapt/minent/seed1"]
     model, record = Path(job.outputs["model"]), Path(job.provenance)
-    content, text = model.read_bytes(), record.read_text()
+    content, text, when = model.read_bytes(), record.read_text(), model.stat().st_mtime_ns
     model.unlink()
     expect(finished, job.name, f"missing ({model})")
-    model.write_bytes(content[:-1])
-    expect(finished, job.name, f"damaged ({model})")
+    for damaged in (content[:-1], content + b"x", b"", bytes(len(content)), content[:-2] + b"x\n"):
+        model.write_bytes(damaged)
+        os.utime(model, ns=(when, when))
+        expect(finished, job.name, f"damaged ({model})")
+    model.unlink()
+    model.mkdir()
+    expect(finished, job.name, f"missing ({model})")
+    model.rmdir()
     model.write_bytes(content)
     for damaged in ("", "{", "[]", "{}", '{"identity": {}}', text[: len(text) // 2]):
         record.write_text(damaged)
         expect(finished, job.name, "missing")
+    for damaged in (text.replace("toy", "boy"), text.replace('"seed": 1', '"seed": 2'), text.replace("1.0", "1.1")):
+        record.write_text(damaged)
+        expect(finished, job.name, f"damaged ({record})")
     record.write_text(text)
     assert states(finished) == {}
 
@@ -279,7 +297,7 @@ def test_every_part_of_the_identity_counts(finished, key):
     job = finished.by_name["pretrain/source/seed1"]
     record = json.loads(Path(job.provenance).read_text())
     record["identity"][key] = "another"
-    Path(job.provenance).write_text(json.dumps(record))
+    write_record(job, record)
     expect(finished, job.name, f"{key} differs")
 
 
@@ -287,7 +305,7 @@ def test_a_record_of_other_outputs_is_not_this_jobs(finished):
     job = finished.by_name["adapt/minent/seed1"]
     record = json.loads(Path(job.provenance).read_text())
     record["outputs"]["more"] = {"path": "long/gone.bin", "sha256": "0", "bytes": 1}
-    Path(job.provenance).write_text(json.dumps(record))
+    write_record(job, record)
     expect(finished, job.name, "outputs differ")
 
 

@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from segadapt.core.parameters import load_parameters
-from segadapt.plan import make_plan, order_times
+from segadapt.plan import make_plan, tell_engines
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -150,7 +150,7 @@ def make_here(folder: Path, *targets: str) -> None:
     try:
         os.chdir(folder)
         plan = make_plan(load_parameters("params.yaml"))
-        order_times(plan)
+        tell_engines(plan)
         needed = set(targets)
         for job in reversed(plan.jobs):
             needed |= set(job.inputs.values()) if needed & set(job.outputs.values()) else set()

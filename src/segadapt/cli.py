@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from segadapt.core.errors import UserError
 
 def main(arguments: list[str] | None = None) -> int:
     """The command's exit status, or 2 after one sentence for a mistake of the user's."""
+    if arguments is None:
+        _go_over_to_this_folders_code()
     parser = argparse.ArgumentParser(prog="segadapt", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for path in sorted((Path(__file__).parent / "commands").glob("[a-z]*.py")):
@@ -23,6 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"segadapt: {error}", file=sys.stderr)
         return 2
+
+
+def _go_over_to_this_folders_code() -> None:
+    """One environment may serve several checkouts: started in one, this process goes on with that one's code."""
+    here = Path("src/segadapt/cli.py")
+    if here.is_file() and not here.samefile(__file__):
+        paths = [str(here.absolute().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        os.execv(sys.executable, [sys.executable, "-m", "segadapt.cli", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -7,13 +7,18 @@ import sys
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
+from snakemake.settings.enums import RerunTrigger
 from snakemake.utils import validate
+
+# The code that runs is this folder's, whichever checkout the environment was made in: here, and in every job.
+SOURCE = str(Path(workflow.basedir) / "src")
+sys.path.insert(0, SOURCE)
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan, phase_targets, result_files, snapshot_files
 from segadapt.plan.partial import partial_cards
-from segadapt.plan.session import begin_session, has_gpu
+from segadapt.plan.session import begin_session, has_gpu, lend_environment
 from segadapt.plan.shelf import shelve
 
 
@@ -42,10 +47,13 @@ if workflow.is_main_process:
 if workflow.local_exec and workflow.scheduling_settings is not None:
     workflow.scheduling_settings.max_jobs_per_timespan = None
 
-# Jobs run with the Python that runs Snakemake, also where its environment is not activated.
-shell.prefix(
-    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-)
+# The cards' times say what is due (segadapt.plan.status), whatever the command line or another profile says: neither
+# Snakemake's records of earlier runs nor its checksums of small files may overrule them.
+if workflow.dag_settings is not None:
+    workflow.dag_settings.rerun_triggers = frozenset([RerunTrigger.MTIME])
+    workflow.dag_settings.max_checksum_file_size = 0
+
+lend_environment(SOURCE)
 HAS_GPU = has_gpu()
 
 
@@ -91,10 +99,12 @@ wildcard_constraints:
 
 
 def inputs_of(name):
-    """An input function: the upstream files of the job whose name has this pattern."""
+    """An input function: the upstream files of the job whose name has this pattern; their times mean nothing."""
 
     def upstream(wildcards):
-        return list(plan.by_name[name.format(**wildcards)].inputs.values())
+        return list(
+            map(ancient, plan.by_name[name.format(**wildcards)].inputs.values())
+        )
 
     return upstream
 

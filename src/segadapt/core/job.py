@@ -17,7 +17,8 @@ class Job:
     """Paths are relative to the project's root.
 
     ``config`` is what can change the result; ``run`` is what cannot (intervals, process counts).
-    ``code`` is a hash of the modules that can change a number.
+    ``code`` is a hash of the modules that can change a number. ``makers`` maps the role of each input that a job of the
+    plan makes to that job's record.
     """
 
     stage: str
@@ -29,6 +30,7 @@ class Job:
     config: dict[str, Any]
     code: str
     run: dict[str, Any] = field(default_factory=dict)
+    makers: dict[str, str] = field(default_factory=dict)
 
     @property
     def card(self) -> str:

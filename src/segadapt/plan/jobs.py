@@ -1,6 +1,6 @@
 """From validated parameters to the list of jobs: the one description of the pipeline."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from segadapt.core.job import Job
@@ -52,7 +52,16 @@ def make_plan(parameters: Parameters) -> Plan:
         reports += Classifiers(parameters, planners[None]).jobs()
     # Settings share source models, and tables share rows.
     jobs = {job.name: job for job in [*trained, *scored, *reports]}
-    return Plan(parameters, (*data_jobs(planners[None], jobs.values()), *jobs.values()))
+    return Plan(parameters, _with_makers([*data_jobs(planners[None], jobs.values()), *jobs.values()]))
+
+
+def _with_makers(jobs: list[Job]) -> tuple[Job, ...]:
+    """The jobs, each with the records of those that make its inputs."""
+    records = {path: job.provenance for job in jobs for path in job.outputs.values()}
+    return tuple(
+        replace(job, makers={role: records[path] for role, path in job.inputs.items() if path in records})
+        for job in jobs
+    )
 
 
 def _models(planner: Planner, rows: list[str]) -> tuple[list[Job], list[Job]]:

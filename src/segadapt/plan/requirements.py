@@ -8,12 +8,10 @@ from segadapt.data.datasets import dataset_module
 from segadapt.plan.status import Status
 
 
-def check_requirements(statuses: Iterable[Status]) -> None:
+def check_requirements(due: Iterable[Status]) -> None:
     """UserError, one sentence, for the first folder or file that a job which must run needs and is not there."""
-    for status in statuses:
+    for status in due:
         job = status.job
-        if status.is_ok:
-            continue
         if job.stage == "prepare" and "rendered" not in job.inputs and not Path(job.config["root"]).is_dir():
             how_to_get = dataset_module(job.config["format"]).HOW_TO_GET
             raise UserError(f"folder {job.config['root']} is missing: {how_to_get}")

@@ -1,18 +1,23 @@
 """The start of an engine's run: who is at work here, stale locks away, file times in order."""
 
+import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from segadapt.core.errors import UserError
 from segadapt.core.locking import try_lock
 from segadapt.plan.jobs import Plan
 from segadapt.plan.requirements import check_requirements
 from segadapt.plan.shelf import unshelve
-from segadapt.plan.status import order_times
+from segadapt.plan.status import Status, tell_engines
 from segadapt.plan.targets import jobs_behind
 
 OWNER = Path("work/.owner")
-SNAKEMAKE_LOCKS = Path(".snakemake/locks")
+SNAKEMAKE_MARKS = (Path(".snakemake/locks"), Path(".snakemake/incomplete"))
+"""Folders of what Snakemake leaves behind when it is killed: locks, and marks on outputs that may not be whole. Ours
+are whole or not there."""
 VERSIONED = ("data", "cache", "sources", "models", "classifiers", "metrics", "answers", "results")
 """Folders of a preset that DVC versions, also where nothing is made for one of them."""
 
@@ -22,22 +27,41 @@ def has_gpu() -> bool:
     return Path("/dev/nvidia0").exists()
 
 
+def lend_environment(source: str) -> None:
+    """Jobs run with the Python of this process, activated or not, and with the code in ``source``.
+
+    Set here and not before each command, where it would come before the environment that
+    ``--software-deployment-method conda`` activates.
+    """
+    for name, first in (("PATH", str(Path(sys.executable).parent)), ("PYTHONPATH", source)):
+        os.environ[name] = os.pathsep.join([first, *filter(None, [os.environ.get(name)])])
+
+
 def begin_session(plan: Plan, targets: Iterable[str] = ()) -> IO[str] | None:
     """Prepares the working folder for a run and returns the lock that its process must keep.
 
     The lock is the kernel's, so it is gone when its holder dies, even by SIGKILL. Whoever gets it is alone
-    here: Snakemake's own lock files, if any lie about, are a dead process's and are removed. None means that
+    here: Snakemake's own marks, if any lie about, are a dead process's and are removed. None means that
     another run is at work; nothing is touched then, and Snakemake's own lock will say so. UserError if something
     that only the user can bring is missing and the ``targets`` need it (all that there is, if none is named).
     """
     owner = try_lock(OWNER)
     if owner is None:
         return None
-    for stale in SNAKEMAKE_LOCKS.glob("*.lock"):
+    for stale in [path for folder in SNAKEMAKE_MARKS for path in folder.glob("*") if path.is_file()]:
         stale.unlink(missing_ok=True)
     for name in VERSIONED:
         Path(f"work/{plan.parameters.preset}/{name}").mkdir(parents=True, exist_ok=True)
     unshelve(plan)
     needed = jobs_behind(plan, targets)
-    check_requirements(status for status in order_times(plan) if status.job.name in needed)
+    due = [status for status in tell_engines(plan) if status.job.name in needed and not status.is_ok]
+    _refuse_folders(due)
+    check_requirements(due)
     return owner
+
+
+def _refuse_folders(due: Iterable[Status]) -> None:
+    """What stands in the way of an output and could not be replaced by it."""
+    for path in (path for status in due for path in (*status.job.outputs.values(), status.job.provenance)):
+        if Path(path).is_dir():
+            raise UserError(f"{path} is a folder where a file belongs; remove it and run the same command again")

@@ -1,16 +1,19 @@
-"""Every preset's own copy of its tables and figures, ``work/<preset>/results``, which DVC versions.
+"""Every preset's tables and figures, ``work/<preset>/results``, which DVC versions, and the links that show them.
 
 ``results/`` shows the preset that was asked for last, and which files lie there depends on the preset; DVC must be
-told once and for all what a phase makes. So what lies there is copied to a folder of the preset's own when a run ends
-well, and what is missing there is copied back when one begins: after ``dvc pull``, or when the preset is changed.
+told once and for all what a phase makes. So when a run ends well, what it made in ``results/`` is moved to a folder of
+the preset's own, and a link is left in its place: whatever ``dvc checkout`` brings back is what is shown.
 """
 
 import filecmp
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from segadapt.core.artifacts import atomic_path
+from segadapt.core.job import Job
+from segadapt.core.provenance import read_provenance
 from segadapt.plan.jobs import Plan
 from segadapt.plan.targets import PHASES
 
@@ -21,31 +24,69 @@ def shelf(plan: Plan) -> Path:
 
 
 def shelve(plan: Plan) -> None:
-    """Copies the tables and figures that are there; what the plan no longer makes is removed from the shelf."""
-    wanted = {kept: shown for kept, shown in _pairs(plan) if shown.is_file()}
-    for kept in [path for path in shelf(plan).rglob("*") if path.is_file() and path not in wanted]:
+    """Moves the tables and figures that are there; what the plan no longer makes is removed from the shelf."""
+    pairs = {kept: shown for job in _showing(plan) for kept, shown in _pairs(plan, job)}
+    for kept in [path for path in shelf(plan).rglob("*") if path.is_file() and path not in pairs]:
         kept.unlink()
-    for kept, shown in wanted.items():
-        _copy(shown, kept)
+    for kept, shown in pairs.items():
+        if shown.is_file() and not _is_link_to(shown, kept):
+            _keep(shown, kept)
+            _show(kept, shown)
 
 
 def unshelve(plan: Plan) -> None:
-    """Copies back the tables and figures that are missing in ``results/``."""
-    for kept, shown in _pairs(plan):
-        if kept.is_file() and not shown.exists():
-            _copy(kept, shown)
+    """Shows the tables and figures that are on the shelf and missing in ``results/``, or there of other parameters.
+
+    A job's files are shown together. What lies in ``results/`` without a record stays: it is a partial table, or a
+    user's.
+    """
+    for job in _showing(plan):
+        pairs = [(kept, shown) for kept, shown in _pairs(plan, job) if kept.is_file()]
+        is_there = any(shown.is_file() and not shown.is_symlink() for _, shown in pairs)
+        if not is_there or _is_older_than_kept(job, shelf(plan) / _below(job.provenance)):
+            for kept, shown in pairs:
+                _show(kept, shown)
 
 
-def _pairs(plan: Plan) -> Iterator[tuple[Path, Path]]:
-    for job in plan.jobs:
-        if job.stage in PHASES["table"]:
-            for path in map(Path, (*job.outputs.values(), job.provenance)):
-                yield shelf(plan) / path.relative_to("results"), path
+def _is_older_than_kept(job: Job, kept: Path) -> bool:
+    """Whether what is shown is of other parameters or code than the plan's, and what is kept is not."""
+    shown = read_provenance(Path(job.provenance))
+    return shown is not None and shown["identity"] != job.identity() and _is_of(job, kept)
 
 
-def _copy(source: Path, target: Path) -> None:
-    # Equal files keep their times, by which DVC and Snakemake tell whether anything was made anew.
-    if target.is_file() and filecmp.cmp(source, target, shallow=False):
+def _showing(plan: Plan) -> Iterator[Job]:
+    return (job for job in plan.jobs if job.stage in PHASES["table"])
+
+
+def _pairs(plan: Plan, job: Job) -> Iterator[tuple[Path, Path]]:
+    for path in (*job.outputs.values(), job.provenance):
+        yield shelf(plan) / _below(path), Path(path)
+
+
+def _below(path: str) -> Path:
+    return Path(path).relative_to("results")
+
+
+def _is_of(job: Job, provenance: Path) -> bool:
+    record = read_provenance(provenance)
+    return record is not None and record["identity"] == job.identity()
+
+
+def _is_link_to(shown: Path, kept: Path) -> bool:
+    return shown.is_symlink() and kept.exists() and shown.samefile(kept)
+
+
+def _keep(shown: Path, kept: Path) -> None:
+    # An equal file keeps its time, by which DVC tells whether anything was made anew.
+    if kept.is_file() and filecmp.cmp(shown, kept, shallow=False):
         return
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
+    with atomic_path(kept) as temporary:
+        shutil.copyfile(shown, temporary)
+
+
+def _show(kept: Path, shown: Path) -> None:
+    if _is_link_to(shown, kept):
+        return
+    with atomic_path(shown, lasting=False) as temporary:
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(os.path.relpath(kept, shown.parent))

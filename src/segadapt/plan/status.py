@@ -1,8 +1,9 @@
-"""What is up to date, by provenance; and file times put in order so that every engine agrees.
+"""The one judge of what is up to date, and how Snakemake is told.
 
-Snakemake decides by modification times, but ``git clone`` and ``dvc checkout`` restore files in any
-order. So times are set from what the provenance records say: an output that is right is older than
-nothing it was made from, and the card of a job that must run is newer than its outputs.
+A result is what its parameters, code and inputs say if its record says so and its bytes are the record's. Nothing else
+counts: ``git checkout``, ``dvc checkout``, links, ``touch`` and other machines' clocks set times as they please.
+Snakemake decides by times, so it is given one that is ours alone: that of the job's card, its only input that is not
+``ancient``. The card of a job that is due is newer than what the job has made, any other card is not.
 """
 
 import json
@@ -13,12 +14,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from segadapt.core.artifacts import sha256_file, write_json
+from segadapt.core.artifacts import write_json
 from segadapt.core.job import Job
-from segadapt.core.provenance import read_provenance
+from segadapt.core.provenance import read_provenance, record_is_genuine
+from segadapt.core.seen import Memo, memo_path
 from segadapt.plan.jobs import Plan
 
-LONG_AGO = 946684800.0  # 2000-01-01: older than any output
+LONG_AGO = 946684800.0  # 2000-01-01
 
 
 @dataclass(frozen=True)
@@ -38,25 +40,31 @@ def statuses(plan: Plan) -> list[Status]:
     """The status of every job, in the plan's order (upstream first)."""
     done: dict[str, Status] = {}
     # Initial weights are large, and many jobs read them.
-    outside = cache(lambda path: sha256_file(Path(path)) if os.path.exists(path) else None)
+    users = Memo(memo_path(plan.parameters.preset, "users_files.json"))
+    outside = cache(users.sha256)
     for job in plan.jobs:
-        done[job.name] = _status(job, plan, done, outside)
+        memo = Memo(memo_path(job.preset, job.provenance))
+        done[job.name] = _status(job, plan, done, outside, memo)
+        memo.save()
+    users.save()
     return list(done.values())
 
 
-def _status(job: Job, plan: Plan, done: dict[str, Status], outside: Callable[[str], str | None]) -> Status:
+def _status(
+    job: Job, plan: Plan, done: dict[str, Status], outside: Callable[[str], str | None], memo: Memo
+) -> Status:  # fmt: skip
     record = read_provenance(Path(job.provenance))
     if record is None:
         return Status(job, "missing", {})
-    hashes = {output["path"]: output["sha256"] for output in record["outputs"].values()}
     for path in job.outputs.values():
-        if not os.path.exists(path):
+        if not os.path.isfile(path):
             return Status(job, f"missing ({path})", {})
+    genuine = memo.answer(job.provenance, "genuine", lambda: str(record_is_genuine(record)))
+    if genuine != str(True):
+        return Status(job, f"damaged ({job.provenance})", {})
+    hashes = {output["path"]: output["sha256"] for output in record["outputs"].values()}
     if set(hashes) != set(job.outputs.values()):
         return Status(job, "outputs differ", {})
-    for output in record["outputs"].values():
-        if os.path.getsize(output["path"]) != output["bytes"]:
-            return Status(job, f"damaged ({output['path']})", {})
     for key, value in job.identity().items():
         if record["identity"].get(key) != value:
             return Status(job, f"{key} differs", {})
@@ -70,6 +78,9 @@ def _status(job: Job, plan: Plan, done: dict[str, Status], outside: Callable[[st
             current = outside(path)
         if current != record["input_sha256"].get(role):
             return Status(job, f"input differs ({path})", {})
+    for path, sha256 in hashes.items():
+        if memo.sha256(path) != sha256:
+            return Status(job, f"damaged ({path})", {})
     return Status(job, "ok", hashes)
 
 
@@ -91,48 +102,44 @@ def _content(path: Path):
         return None
 
 
-def order_times(plan: Plan) -> list[Status]:
-    """Writes the cards, sets file times by status and returns the statuses.
-
-    Times are moved only where they are out of order (DVC remembers hashes by time), never into the future.
-    """
+def tell_engines(plan: Plan) -> list[Status]:
+    """Writes the cards, sets their times by status and returns the statuses; no other file's time is touched."""
     write_cards(plan)
-    now = time.time()
-    found = statuses(plan)
+    now, found = time.time(), statuses(plan)
     for status in found:
-        job = status.job
-        if not status.is_ok:
-            os.utime(job.card, (now, now))
-            _make_older(status.job, now)
-            continue
-        if os.path.getmtime(job.card) != LONG_AGO:
-            os.utime(job.card, (LONG_AGO, LONG_AGO))
-        newest = max((max(_times(path)) for path in job.inputs.values() if os.path.exists(path)), default=LONG_AGO)
-        newest = min(newest, now)
-        for path in _made(job):
-            if min(_times(path)) < newest or max(_times(path)) > now:
-                _set_time(path, newest)
+        card = status.job.card
+        made = _made(status.job)
+        times = [moment for path in made for moment in (os.lstat(path).st_mtime, os.stat(path).st_mtime)]
+        if status.is_ok:
+            moment = min(LONG_AGO, *times)
+            if os.stat(card).st_mtime > moment:
+                os.utime(card, (moment, moment))
+        else:
+            _date_due_card(card, made, times, now)
     return found
 
 
-def _make_older(job: Job, now: float) -> None:
-    """Outputs of a job that must run may come from a clock ahead of ours; its card must be the newer one."""
-    for path in _made(job):
-        if max(_times(path)) >= now:
-            _set_time(path, LONG_AGO)
+def _date_due_card(card: str, made: list[str], times: list[float], now: float) -> None:
+    newer = max([now, *(moment + 1 for moment in times)])
+    # Snakemake takes a time of zero for a file that is not there.
+    if 0 not in times and _set_time(card, newer):
+        return
+    for path in made:
+        _set_time(path, LONG_AGO)
+    _set_time(card, now)
+
+
+def _set_time(path: str, moment: float) -> bool:
+    """Whether the disk can tell this time."""
+    try:
+        os.utime(path, (moment, moment))
+        if os.path.islink(path):
+            os.utime(path, (moment, moment), follow_symlinks=False)
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _made(job: Job) -> list[str]:
-    """What is there of the files whose times Snakemake compares with the inputs'; a benchmark is one of them."""
+    """What is there of the files whose times Snakemake compares with the card's; a benchmark is one of them."""
     return [path for path in (*job.outputs.values(), job.provenance, job.benchmark) if os.path.exists(path)]
-
-
-def _set_time(path: str, seconds: float) -> None:
-    os.utime(path, (seconds, seconds))
-    if os.path.islink(path):
-        os.utime(path, (seconds, seconds), follow_symlinks=False)
-
-
-def _times(path: str) -> tuple[float, float]:
-    """Of a link and of what it points to: Snakemake takes an input's newer one and an output's own."""
-    return os.lstat(path).st_mtime, os.stat(path).st_mtime

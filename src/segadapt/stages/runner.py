@@ -13,7 +13,8 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import Job, read_card
 from segadapt.core.locking import exclusive
 from segadapt.core.metering import Meter
-from segadapt.core.provenance import read_provenance, write_provenance
+from segadapt.core.provenance import read_provenance, record_is_genuine, write_provenance
+from segadapt.core.seen import memo_path
 
 Stage = Callable[[Job, Path], dict[str, Any] | None]
 """Does the work of a job. The folder it is given keeps resumable state and is removed at the end.
@@ -41,11 +42,25 @@ def main(stage: Stage) -> None:
 
 
 def run_card(stage: Stage, card: Path, processes: int | None = None) -> None:
-    """Runs a job unless its outputs stand there already, made from the same inputs by the same code."""
+    """Runs a job unless its outputs stand there already, made from the same inputs by the same code.
+
+    UserError, before anything is computed, if an input is not the file that its maker's record speaks of. After any
+    failure the plan reads the inputs' bytes anew, so that a damaged one is made again by the same command.
+    """
     job = read_card(card)
     if processes is not None:
         job = replace(job, run=job.run | {"prepare_processes": processes})
-    hashes = job.input_hashes()
+    try:
+        hashes = job.input_hashes()
+        _refuse_other_inputs(job, hashes)
+        _run(stage, job, hashes)
+    except Exception:
+        for provenance in job.makers.values():
+            memo_path(job.preset, provenance).unlink(missing_ok=True)
+        raise
+
+
+def _run(stage: Stage, job: Job, hashes: dict[str, str]) -> None:
     fingerprint = job.fingerprint(hashes)
     scratch = job.scratch(fingerprint)
     with exclusive(scratch.parent / f"{fingerprint}.lock"):
@@ -61,10 +76,25 @@ def run_card(stage: Stage, card: Path, processes: int | None = None) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _refuse_other_inputs(job: Job, hashes: dict[str, str]) -> None:
+    for role, path in job.inputs.items():
+        if (provenance := job.makers.get(role)) is None:
+            continue
+        record = read_provenance(Path(provenance))
+        if record is None or not record_is_genuine(record):
+            raise UserError(f"{path}: its record {provenance} is missing or damaged; run the same command again")
+        made = {output["path"]: output["sha256"] for output in record["outputs"].values()}
+        if made.get(path) != hashes[role]:
+            raise UserError(
+                f"{path} is not the file that its record {provenance} speaks of; run the same command again, and it "
+                "is made anew"
+            )
+
+
 def _is_done(job: Job, fingerprint: str) -> bool:
     """True when an earlier process (killed parent, live child) has finished this very job."""
     record = read_provenance(Path(job.provenance))
-    if record is None or record["fingerprint"] != fingerprint:
+    if record is None or record["fingerprint"] != fingerprint or not record_is_genuine(record):
         return False
     return all(
         Path(output["path"]).is_file() and sha256_file(Path(output["path"])) == output["sha256"]

@@ -1,0 +1,184 @@
+"""Cards tell Snakemake what is due, whatever all other files' times say; a memo saves reading, never judgement."""
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from test_plan import below, finished, write_record  # noqa: F401 - the fixture is used by name
+
+from segadapt.core.seen import Memo, memo_path
+from segadapt.plan import Plan, statuses, tell_engines
+
+FAR_AHEAD = 4_300_000_000.0  # the year 2106
+
+
+def files(plan: Plan) -> list[str]:
+    """Every file that a job makes."""
+    benchmarks = [str(path) for path in Path("work").rglob("*.benchmark.tsv")]
+    return [path for job in plan.jobs for path in (*job.outputs.values(), job.provenance)] + benchmarks
+
+
+TIMES = {
+    "1970": lambda draw: 0.0,
+    "before 1970": lambda draw: -1e8,
+    "2106": lambda draw: FAR_AHEAD,
+    "an hour ahead": lambda draw: time.time() + 3600,
+    "random": lambda draw: draw.uniform(-1e8, FAR_AHEAD),
+    "all at once": lambda draw: 1.5e9,
+}
+
+
+def set_times(paths: list[str], kind: str) -> None:
+    """Sets times of one kind."""
+    draw = random.Random(kind)
+    for path in paths:
+        os.utime(path, (TIMES[kind](draw),) * 2)
+
+
+def due_by_times(plan: Plan) -> set[str]:
+    """The jobs whose card is newer than one of their outputs, as Snakemake compares: links' own times, 0 is no time."""
+    found = set()
+    for job in plan.jobs:
+        made = [*job.outputs.values(), job.provenance, job.benchmark]
+        times = [os.lstat(path).st_mtime for path in made if os.path.exists(path)]
+        oldest = min(times, default=None)
+        if not oldest or os.stat(job.card).st_mtime > oldest:
+            # Without a time there is nothing to compare: then only a job that Snakemake needs for another one is run.
+            assert times == [] or oldest != 0, job.name
+            found.add(job.name)
+    return found
+
+
+def link(path: str, index: int) -> None:
+    """Puts a link in a file's place, as DVC does where it is told to."""
+    store = Path(f"store/{index}")
+    store.parent.mkdir(exist_ok=True)
+    os.replace(path, store)
+    os.symlink(store.absolute(), path)
+
+
+@pytest.mark.parametrize("links", [False, True], ids=["files", "links"])
+@pytest.mark.parametrize("kind", [kind for kind in TIMES if kind != "1970"])
+def test_times_of_outputs_mean_nothing_and_are_left_alone(finished, kind, links):
+    if links:
+        for index, path in enumerate(files(finished)):
+            link(path, index)
+    set_times(files(finished), kind)
+    before = [os.stat(path).st_mtime_ns for path in files(finished)]
+    assert all(status.is_ok for status in tell_engines(finished))
+    assert due_by_times(finished) == set()
+    name = "pretrain/source/seed1"
+    record = json.loads(Path(finished.by_name[name].provenance).read_text())
+    record["identity"]["code"] = "older"
+    write_record(finished.by_name[name], record)
+    stale = {name} | below(finished, name)
+    assert {status.job.name for status in tell_engines(finished) if not status.is_ok} == stale
+    assert due_by_times(finished) == stale
+    changed = [a != os.stat(path).st_mtime_ns for a, path in zip(before, files(finished), strict=True)]
+    assert sum(changed) <= 1, "no output's time is touched"
+
+
+def test_a_time_of_zero_is_no_time_for_snakemake(finished):
+    set_times(files(finished), "1970")
+    assert all(status.is_ok for status in tell_engines(finished))
+    record = json.loads(Path(finished.by_name["table/table2"].provenance).read_text())
+    record["identity"]["code"] = "older"
+    write_record(finished.by_name["table/table2"], record)
+    set_times(files(finished), "1970")
+    tell_engines(finished)
+    job = finished.by_name["table/table2"]
+    assert os.stat(job.card).st_mtime > min(os.stat(path).st_mtime for path in job.outputs.values()) > 0
+
+
+def test_cards_say_what_the_plan_says_and_are_rewritten_only_if_they_differ(finished):
+    tell_engines(finished)
+    job = finished.by_name["adapt/minent/seed1"]
+    card = Path(job.card)
+    assert json.loads(card.read_text()) == json.loads(json.dumps(job.as_card()))
+    inode = card.stat().st_ino
+    tell_engines(finished)
+    assert card.stat().st_ino == inode
+    card.write_text("{ cut short")
+    tell_engines(finished)
+    assert json.loads(card.read_text())["name"] == job.name
+
+
+def test_every_made_input_has_its_makers_record(finished):
+    for job in finished.jobs:
+        made = {role: finished.by_output[path] for role, path in job.inputs.items() if path in finished.by_output}
+        assert job.makers == {role: maker.provenance for role, maker in made.items()}
+        assert "makers" not in job.identity()
+
+
+# --- the memo ---------------------------------------------------------------------------------------
+
+
+def aged(path: Path, monkeypatch) -> None:
+    """Lets the memo believe that a file was written a while ago."""
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 1_000_000_000)
+
+
+def test_an_untouched_file_is_read_once(tmp_path, monkeypatch):
+    path, asked = tmp_path / "file", []
+    path.write_text("content")
+    aged(path, monkeypatch)
+    for _ in range(3):
+        memo = Memo(tmp_path / "memo.json")
+        assert memo.answer(str(path), "length", lambda: asked.append(1) or str(len(path.read_bytes()))) == "7"
+        memo.save()
+    assert len(asked) == 1
+
+
+def flip_in_place(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+
+
+def replace(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_text("CONTENT")
+    os.replace(other, path)
+
+
+@pytest.mark.parametrize("change", [flip_in_place, replace, lambda path: os.truncate(path, 3)])
+def test_a_change_is_seen_though_its_time_is_put_back(tmp_path, monkeypatch, change):
+    path = tmp_path / "file"
+    path.write_text("content")
+    aged(path, monkeypatch)
+    memo = Memo(tmp_path / "memo.json")
+    before, when = memo.sha256(str(path)), path.stat().st_mtime_ns
+    change(path)
+    os.utime(path, ns=(when, when))
+    assert memo.sha256(str(path)) != before
+
+
+def test_a_file_that_was_just_written_is_not_believed_to_stay(tmp_path):
+    """Within one tick of the clock a second write would not show."""
+    path = tmp_path / "file"
+    path.write_text("content")
+    memo = Memo(tmp_path / "memo.json")
+    memo.sha256(str(path))
+    memo.save()
+    assert not (tmp_path / "memo.json").exists()
+
+
+def test_what_is_no_regular_file_has_no_hash(tmp_path):
+    memo = Memo(tmp_path / "memo.json")
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("absent", "fifo", "loop", "."):
+        assert memo.sha256(str(tmp_path / name)) is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"sha256 file": 3}', '{"sha256 file": []}', '{"a": {}}'])
+def test_a_damaged_memo_is_no_memo(finished, content):
+    tell_engines(finished)
+    job = finished.by_name["adapt/minent/seed1"]
+    memo = memo_path("tiny", job.provenance)
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    memo.write_text(content.replace("file", job.outputs["model"]))
+    assert all(status.is_ok for status in statuses(finished))
