@@ -29,6 +29,8 @@ def tables(results: dict[str, Any]) -> str:
         parts.append("## steps, 1280x720 + 1280x640\n\n" + _steps(sections, results["quick"]))
     if "evaluation" in sections:
         parts.append("## evaluation, 2048x1024\n\n" + _pairs(sections["evaluation"]))
+    if "profile" in sections:
+        parts.append("## profile: milliseconds of a step by what its kernels do\n\n" + _profile(sections["profile"]))
     if "pack" in sections:
         parts.append("## pack: processes that train at once\n\n" + _pack(sections["pack"]))
     errors = [f"* {name}: {found['error']}" for name, found in sections.items() if "error" in found]
@@ -103,6 +105,16 @@ def _steps(sections: dict[str, Any], quick: bool) -> str:
         )
     header = ["mode", "ms a step", "images/s", "times as written", "TFLOP/s", "of the product's", "of the copy's"]
     return markdown_table([*header, "peak GiB", "s to first step", "first target loss"], rows)
+
+
+def _profile(found: dict[str, Any]) -> str:
+    rows = []
+    for mode, row in found.items():
+        if isinstance(row, dict) and "groups" in row:
+            rows += [[mode, "all", row["milliseconds"], f"{row['launches']:.0f} kernels"]]
+            rows += [[mode, group, taken, ""] for group, taken in row["groups"].items()]
+            rows += [[mode, f"`{name}`", each["milliseconds"], each["calls"]] for name, each in row["longest"].items()]
+    return markdown_table(["mode", "kernels", "ms a step", "calls"], rows)
 
 
 def _pack(found: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ def test_a_quick_run_measures_everything(tmp_path):
         tmp_path, "env", path, sys.executable, script, "--quick", "--out", str(out), timeout=3000
     ).stdout
     sections = json.loads(out.read_text())["sections"]
-    assert list(sections) == ["ceilings", "losses", "evaluation", "steps", "pack", "compiled"]
+    assert list(sections) == ["ceilings", "losses", "evaluation", "steps", "profile", "pack", "compiled"]
     assert "error" not in json.dumps(sections), printed
     assert sections["ceilings"]["bf16_tflops"] > 0
     objectives = [row for row in sections["losses"].values() if isinstance(row, dict)]
@@ -37,10 +37,12 @@ def test_a_quick_run_measures_everything(tmp_path):
         tolerance = 0.1 if "bf16" in name else 1e-3
         assert row["first_source_loss"] == pytest.approx(strict["first_source_loss"], rel=tolerance), name
         assert row["first_target_loss"] == pytest.approx(strict["first_target_loss"], rel=tolerance), name
+    profiles = [row for row in sections["profile"].values() if isinstance(row, dict)]
+    assert len(profiles) == 2 and all(sum(row["groups"].values()) > 0 and row["longest"] for row in profiles)
     assert sections["pack"]["processes"] == 2
     assert all(sections["pack"][str(count)]["images_per_second"] > 0 for count in (1, 2))
     assert len(sections["pack"]["2"]["milliseconds"]) == 2
-    for heading in ("# bench gpu", "## ceilings", "## losses", "## steps", "## evaluation", "## pack"):
+    for heading in ("# bench gpu", "## ceilings", "## losses", "## steps", "## evaluation", "## profile", "## pack"):
         assert heading in printed
     assert "Not whole" not in printed
 
