@@ -27,6 +27,11 @@ def image_digest(files: SampleFiles) -> str:
     return sha256(content).hexdigest()
 
 
+def file_of(files: SampleFiles) -> Path:
+    """The file that holds the image: its own, or the archive of its row."""
+    return archive_of(files.image) if files.read_image == "row" else files.image
+
+
 def shared_digests(samples: list[SampleFiles], root: Path) -> dict[str, str]:
     """Hex SHA-256 of each file, by its path relative to ``root``, that holds the images of several samples."""
     shared = {archive_of(files.image) for files in samples if files.read_image == "row"}
