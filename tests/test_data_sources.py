@@ -186,10 +186,13 @@ def test_verify_names_what_differs_and_what_is_gone_and_the_memo_knows_it(cache)
     cache.memo.unlink()
     mend(cache.root / LABEL)
     assert cache.changed() is None
-    assert cache.verified() == sources.Verified((LABEL,), (), 7)
+    found = cache.verified()
+    recorded, now = found.differ.pop(LABEL)
+    assert now == sha256((cache.root / LABEL).read_bytes()).hexdigest() != recorded
+    assert found == sources.Verified({}, (), 7)
     assert cache.changed() == f"data changed: {LABEL} has other content"
     (cache.root / IMAGE).unlink()
-    assert cache.verified() == sources.Verified((LABEL,), (IMAGE,), 6)
+    assert cache.verified() == sources.Verified({LABEL: (recorded, now)}, (IMAGE,), 6)
 
 
 def test_the_rows_of_an_archive_are_one_file(tmp_path):
@@ -199,7 +202,7 @@ def test_the_rows_of_an_archive_are_one_file(tmp_path):
     np.savez_compressed(root / "some.npz", mnist_x=images_NHW, mnist_y=np.arange(12) % 10)
     cache = Cache(Preparation("digits_npz", root, "mnist", (28, 28), "digits10", True, False), tmp_path)
     assert list(json.loads(cache.manifest.read_text())["source_bytes"]) == ["some.npz"]
-    assert cache.changed() is None and cache.verified() == sources.Verified((), (), 1)
+    assert cache.changed() is None and cache.verified() == sources.Verified({}, (), 1)
     mend(root / "some.npz")
     assert cache.changed() == "data changed: some.npz has other content"
 

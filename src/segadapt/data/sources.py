@@ -73,32 +73,41 @@ def changed_sources(manifest_path: Path, root: Path, memo: Path) -> str | None:
 
 @dataclass(frozen=True)
 class Verified:
-    """The source files behind a manifest: those that differ and those that are not there, and how many agree."""
+    """The source files behind a manifest, relative to their folder.
 
-    differ: tuple[str, ...]
+    ``differ`` has the recorded and the found SHA-256 of each that is another, ``absent`` those that are not there, and
+    ``agree`` is how many are the recorded ones.
+    """
+
+    differ: dict[str, tuple[str, str]]
     absent: tuple[str, ...]
     agree: int
 
 
-def verify_sources(manifest_path: Path, root: Path, progress: Progress, memo: Path | None = None) -> Verified:
-    """Hashes every source file of a manifest; paths are relative to ``root``.
+def verify_sources(
+    manifest_path: Path, root: Path, progress: Progress, memo: Path | None = None, known: dict[str, str] | None = None
+) -> Verified:
+    """Hashes every source file of a manifest.
 
-    What was found is kept in ``memo``, so that ``changed_sources`` knows it too. UserError for an unusable manifest.
+    What was found is kept in ``memo``, so that ``changed_sources`` knows it too. ``known`` are SHA-256 by path, of
+    files that several caches share; it is added to. UserError for an unusable manifest.
     """
-    files = _source_files(_read_manifest(manifest_path), manifest_path)
-    differ, absent, seen = [], [], {}
-    for path in progress(files, len(files)):
-        look = look_at(root / path)
+    files, known = _source_files(_read_manifest(manifest_path), manifest_path), {} if known is None else known
+    differ, absent, seen = {}, [], {}
+    for name in progress(files, len(files)):
+        path = f"{root}/{name}"
+        look = look_at(path)
         if look is None:
-            absent.append(path)
+            absent.append(name)
             continue
-        seen[path] = look, _digest(root / path)
-        if seen[path][1] != files[path][0]:
-            differ.append(path)
+        known[path] = known.get(path) or _digest(path)
+        seen[name] = look, known[path]
+        if known[path] != files[name][0]:
+            differ[name] = files[name][0], known[path]
     if memo is not None and seen:
         with contextlib.suppress(UserError):
             remember(memo, seen)
-    return Verified(tuple(differ), tuple(absent), len(files) - len(differ) - len(absent))
+    return Verified(differ, tuple(absent), len(files) - len(differ) - len(absent))
 
 
 def count_sources(manifest_path: Path) -> int:
