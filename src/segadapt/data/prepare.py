@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segadapt.core.artifacts import atomic_path, write_failure, write_json
+from segadapt.core.artifacts import atomic_path, sha256_file, write_failure, write_json
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress
 from segadapt.data.cache import MANIFEST, PACK, record_crc
@@ -142,7 +142,7 @@ def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple
     parts = encode_record(what.form, sample.image_HWC, sample.label_HW, sample.native_label_HW)
     sources = {files.image: image_digest(files)}
     if what.labels and files.label:
-        sources[files.label] = sha256(files.label.read_bytes()).hexdigest()
+        sources[files.label] = sha256_file(files.label)
     record = {
         "name": files.name,
         "bytes": sum(map(len, parts)),
