@@ -218,7 +218,7 @@ def test_an_empty_split_is_refused(game, camera, tmp_path):
         (b"1\ntwo\n", "entry 2 is 'two'"),
         (b"1\n-2\n", "entry 2 is '-2'"),
         (b"1\n2.5\n", "entry 2 is '2.5'"),
-        (b"1\n00002.png\n", "entry 2 is '00002.png'"),
+        (b"1\n00002.tif\n", "entry 2 is '00002.tif'"),
         (b"1\n7\n", "00007.png is missing"),
         (b"1\n\xff\xfe\n", "train.txt"),
         (b"1\n\xc2\xb2\n", "entry 2"),

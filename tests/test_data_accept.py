@@ -239,7 +239,7 @@ def test_scoring_a_rendered_folder_counts_its_pictures(camera):
         (["gta6", "{root}"], "'gta6' is not known; known are camvid, cityscapes"),
         (["../gta5", "{root}"], "is not known"),
         (["gta5", "{root}/nowhere"], "nowhere is no folder"),
-        (["gta5", "{root}/list"], "images is missing: get GTA5"),
+        (["gta5", "{root}/list"], "images is missing, but"),
         (["gta5", "{root}", "--split", "val"], "val.txt is missing"),
         (["gta5", "{root}", "--accept", "images/00001.png", "list/train.txt"], "has no fault"),
         (["gta5", "{root}", "--accept", "images/0.png", "list/train.txt"], "is no file of this data set"),

@@ -124,7 +124,10 @@ FAULTS: dict[str, tuple[Kind, Plant]] = {
     "half an image": (Kind.DAMAGED, lambda about, root: cut(about.image(root), 0.5)),
     "half a label": (Kind.DAMAGED, lambda about, root: cut(about.label(root), 0.5)),
     "an image without its last byte": (Kind.DAMAGED, lambda about, root: cut(about.image(root), 0.99999)),
-    "no picture at all": (Kind.DAMAGED, lambda about, root: [about.image(root), about.image(root).write_text("x")][0]),
+    "no picture at all": (
+        Kind.NO_PICTURE,
+        lambda about, root: [about.image(root), about.image(root).write_text("x")][0],
+    ),
     "an all-black image": (Kind.ALL_BLACK, lambda about, root: save(about.image(root), Image.new("RGB", SIZE))),
     "a label of another size": (Kind.SIZES_DIFFER, lambda a, root: ids(a, root, np.full((32, 47), usual(a)))),
     "a label in colours": (Kind.COLOURS, colours),

@@ -5,16 +5,17 @@ array once and keeps it.
 """
 
 import io
+import math
 import zipfile
-import zlib
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from segadapt.core.files import require_regular
 from segadapt.data.faults import Fault, Faulty, Kind
-from segadapt.data.label_files import damaged
+from segadapt.data.pictures import damaged
 
 
 def row_path(archive: Path, array: str, row: int) -> Path:
@@ -28,27 +29,53 @@ def archive_of(path: Path) -> Path:
 
 
 def read_array(archive: Path, name: str) -> np.ndarray:
-    """An array of an archive, read-only; Faulty if the archive is damaged, lacks it, or has it as Python objects."""
+    """An array of an archive, read-only; Faulty if the archive is damaged, lacks it, or has it as Python objects.
+
+    UserError if the archive is no regular file.
+    """
+    about = require_regular(archive, "an archive of arrays (.npz)")
     try:
-        about = archive.stat()
         return _read_array(archive, name, about.st_size, about.st_mtime_ns)
     except KeyError as error:
         raise Faulty([Fault(archive / name, Kind.ARRAY, "is missing from this file", _MEND)]) from error
-    except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except Faulty:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy raise nearly anything for a damaged file
         raise Faulty([damaged(archive, error)]) from error
 
 
 _MEND = "write the arrays anew with numpy.savez_compressed"
+MOST_BYTES = 2**30
+"""Of an array: as 28 x 28 pixels, more than a million images."""
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 @lru_cache(maxsize=16)
 def _read_array(archive: Path, name: str, size: int, time: int) -> np.ndarray:
     # Read as a whole: numpy.load stops before the end, where the archive's checksum is compared.
     with zipfile.ZipFile(archive) as members:
-        content = members.read(f"{name}.npy")
-    array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        claimed = members.getinfo(f"{name}.npy").file_size
+        if claimed > MOST_BYTES:
+            what = f"claims {claimed:,} bytes, more than {MOST_BYTES:,}"
+            raise Faulty([Fault(archive / name, Kind.TOO_LARGE, what, _MEND)])
+        content = io.BytesIO(members.read(f"{name}.npy"))
+    _check_claims(archive / name, content, claimed)
+    array = np.lib.format.read_array(content, allow_pickle=False)
     array.flags.writeable = False
     return array
+
+
+def _check_claims(path: Path, content: io.BytesIO, size: int) -> None:
+    """Faulty if an array's header speaks of more, or less, than there is: numpy believes it."""
+    version = np.lib.format.read_magic(content)
+    if version not in _HEADERS:
+        raise Faulty([Fault(path, Kind.ARRAY, "has a header of another kind than uint8 arrays have", _MEND)])
+    shape, _, kind = _HEADERS[version](content)
+    claimed, rest = math.prod(shape) * kind.itemsize, size - content.tell()
+    if claimed != rest and not kind.hasobject:
+        what = f"claims {kind} of shape {shape}, which is {claimed:,} bytes, and has {rest:,}"
+        raise Faulty([Fault(path, Kind.ARRAY, what, _MEND)])
+    content.seek(0)
 
 
 def check_images(path: Path, images_NHW: np.ndarray, side: int) -> list[Fault]:

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image
-
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import SampleFiles, dataset_module
 from segadapt.data.faults import Faulty, Kind
@@ -75,12 +73,3 @@ def network_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
     scale = min(1.0, long_side / max(size))
     width, height = (max(8, round(each * scale)) for each in size)
     return width, height
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) from the file's header; UserError if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: is damaged or cut short ({error}); fetch this file again") from error

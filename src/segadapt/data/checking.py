@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress
@@ -128,7 +129,7 @@ def _widest_view(format_name: str, root: Path) -> tuple[ClassSet, np.ndarray]:
 def _examine(files: SampleFiles, table: np.ndarray) -> _Seen:
     try:
         digest = image_digest(files)
-    except (OSError, Faulty):
+    except UserError:
         digest = ""  # told by read_pair
     try:
         pair = read_pair(files, table, labels=True)
@@ -136,8 +137,9 @@ def _examine(files: SampleFiles, table: np.ndarray) -> _Seen:
         return _Seen(files.name, digest, None, {}, error.faults)
     pixels = {}
     if pair.train_ids_HW is not None:
-        numbers = np.bincount(pair.train_ids_HW.ravel(), minlength=256)
-        pixels = {int(train_id): int(numbers[train_id]) for train_id in np.flatnonzero(numbers)}
+        # Not ``bincount``, which makes eight bytes of each pixel first.
+        numbers = Image.fromarray(pair.train_ids_HW).histogram()
+        pixels = {train_id: number for train_id, number in enumerate(numbers) if number}
     return _Seen(files.name, digest, pair.image.size, pixels, ())
 
 

@@ -1,5 +1,6 @@
 """What can be wrong with a data set: named kinds, one sentence each, and an error that carries them all."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,6 +34,11 @@ class Kind(StrEnum):
     SINGLE_CLASS = "single class"
     NO_PICTURE = "no picture"
     ARRAY = "unusable array"
+    TOO_LARGE = "too large"
+    ORIENTATION = "unclear orientation"
+    UNREADABLE = "unreadable file"
+    NO_FILE = "no regular file"
+    BAD_FILE_NAME = "file name that is no text"
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,16 @@ class Fault:
     mend: str
 
     def __str__(self) -> str:
-        return f"{self.file} {self.what}; {self.mend}"
+        return f"{printable(self.file)} {self.what}; {self.mend}"
 
     def relative(self, root: Path) -> str:
         """The file as ``accept`` names it: relative to the data set's folder, with forward slashes."""
-        return self.file.relative_to(root).as_posix()
+        return printable(self.file.relative_to(root).as_posix())
+
+
+def printable(path: Path | str) -> str:
+    """A path for people: bytes that are no UTF-8 as ``\\xff``."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 class Faulty(UserError):

@@ -12,47 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from segadapt.data.faults import Fault, Faulty, Kind
+from segadapt.data.pictures import AGAIN, open_picture, opened
 
-AGAIN = "fetch this file again"
+_IDS = "use the data set's own files, or save the ids as 8-bit grey"
 _GREY, _COLOURS, _PALETTE, _GREY_ALPHA, _COLOURS_ALPHA = 0, 2, 3, 4, 6
-_END_MARKS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
-_TAIL = 4096
-
-
-def open_picture(path: Path) -> Image.Image:
-    """The file's picture, whole and decoded; Faulty if it is cut, damaged or of no known format."""
-    try:
-        image = Image.open(path)
-        image.load()
-        cut = not _has_end(path, image.format)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Faulty([damaged(path, error)]) from error
-    if cut:
-        raise Faulty([damaged(path, ValueError("its end is missing"))])
-    return image
-
-
-def damaged(path: Path, error: Exception) -> Fault:
-    """The fault of a file that cannot be decoded."""
-    # Pillow's and the system's own sentences may hold the path, which is said already.
-    no_picture = isinstance(error, UnidentifiedImageError)
-    reason = "no picture in a known format" if no_picture else getattr(error, "strerror", None) or str(error)
-    return Fault(path, Kind.DAMAGED, f"is damaged or cut short ({reason})", AGAIN)
-
-
-def _has_end(path: Path, kind: str | None) -> bool:
-    mark = _END_MARKS.get(kind or "")
-    if mark is None:
-        return True
-    with open(path, "rb") as file:
-        file.seek(max(path.stat().st_size - _TAIL, 0))
-        if mark in file.read():
-            return True
-        file.seek(0)
-        return mark in file.read()
 
 
 def _png_kind(path: Path) -> tuple[int, int] | None:
@@ -74,7 +40,7 @@ def _index(path: Path) -> Image.Image:
         raise Faulty([Fault(path, Kind.COLOURS, what, "use the data set's files of ids, as *_labelIds.png")])
     # Grey of fewer bits is stretched to 0..255 by Pillow: 2 becomes 34, which is an id. A palette's index is not.
     if depth != 8 and not (colour == _PALETTE and depth < 8):
-        raise Faulty([Fault(path, Kind.BIT_DEPTH, f"holds {depth}-bit grey, not 8-bit label ids", AGAIN)])
+        raise Faulty([Fault(path, Kind.BIT_DEPTH, f"holds {depth}-bit grey, not 8-bit label ids", _IDS)])
     return picture
 
 
@@ -87,7 +53,7 @@ def _red16(path: Path) -> Image.Image:
         what = f"holds {depth}-bit {picture.mode}, not label ids in the red of 16-bit RGB"
         mend = "use the files of GT/LABELS as shipped, never saved anew"
         raise Faulty([Fault(path, Kind.COLOURS if is_drawn else Kind.BIT_DEPTH, what, mend)])
-    swapped = Image.open(path)
+    swapped = opened(path)
     swapped.tile = [tile._replace(args=tile.args.replace("16B", "16L")) for tile in swapped.tile]
     swapped.load()
     high_HW, low_HW = np.asarray(picture)[..., 0], np.asarray(swapped)[..., 0]

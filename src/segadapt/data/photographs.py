@@ -1,24 +1,23 @@
 """A user's own photographs: any size, any of the usual formats, as they are meant to be seen."""
 
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from segadapt.core.errors import UserError
+from segadapt.data.faults import Faulty, printable
+from segadapt.data.listing import is_litter
+from segadapt.data.pictures import as_rgb, open_picture, upright
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_SIXTEEN_BIT = 257
-"""65535 / 255: what one step of 8 bits is worth in 16."""
 
 
 def find_photographs(paths: Sequence[Path], leave_out: Path) -> list[Path]:
     """The files named, and all pictures below the folders named (sorted), each once.
 
-    Nothing below ``leave_out``, the folder that results go to, is taken. UserError for a path that does not exist, a
-    folder without pictures, and a folder that is itself ``leave_out``.
+    Nothing below ``leave_out``, the folder that results go to, is taken, and nothing that is hidden. UserError for a
+    path that does not exist, a folder without pictures, and a folder that is itself ``leave_out``.
     """
     found: dict[Path, Path] = {}
     leave_out = leave_out.resolve()
@@ -27,14 +26,17 @@ def find_photographs(paths: Sequence[Path], leave_out: Path) -> list[Path]:
             if path.resolve() == leave_out:
                 raise UserError(f"{path} is both read and written; choose another folder with -o")
             inside = [each for each in sorted(path.rglob("*")) if each.suffix.lower() in SUFFIXES and each.is_file()]
+            inside = [each for each in inside if not is_litter(each.relative_to(path))]
             inside = [each for each in inside if leave_out not in each.resolve().parents]
             if not inside:
                 raise UserError(f"{path} holds no picture ({', '.join(SUFFIXES)}); name another folder")
         elif path.exists():
             inside = [path]
         else:
-            raise UserError(f"{path} does not exist; correct the path")
+            raise UserError(f"{printable(path)} does not exist; correct the path")
         for each in inside:
+            if printable(each) != str(each):
+                raise UserError(f"{printable(each)} has a name that is not UTF-8; rename it")
             found.setdefault(each.resolve(), each)
     return list(found.values())
 
@@ -60,24 +62,11 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
 def read_photograph(path: Path) -> Image.Image:
     """The first picture of a file, in 8-bit RGB, upright as its EXIF orientation says.
 
-    Transparent parts are laid on white, 16-bit grey is scaled to 8. UserError, naming the file: unreadable or cut
-    short.
+    Transparent parts are laid on white, 16-bit grey is scaled to 8. UserError, naming the file: no regular file,
+    unreadable, cut short, too large.
     """
     try:
-        with Image.open(path) as file:
-            file.load()
-            upright = ImageOps.exif_transpose(file)
-            return _as_rgb(upright)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot be read as a picture ({error}); save it anew or leave it out") from error
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        values_HW = np.asarray(image).astype(np.float64) / _SIXTEEN_BIT
-        return Image.fromarray(values_HW.round().clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+        return as_rgb(upright(open_picture(path)), path)
+    except Faulty as error:
+        (fault,) = error.faults
+        raise UserError(f"{path} {fault.what}; save it anew or leave it out") from error

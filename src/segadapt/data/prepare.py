@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from segadapt.core.artifacts import atomic_path, write_failure, write_json
+from segadapt.core.artifacts import atomic_path, sha256_file, write_failure, write_json
+from segadapt.core.errors import UserError
 from segadapt.core.progress import progress
 from segadapt.data.cache import MANIFEST, PACK, record_crc
 from segadapt.data.datasets import SampleFiles, label_table
 from segadapt.data.faults import Fault, Faulty
-from segadapt.data.image_files import image_digest, shared_digests
+from segadapt.data.image_files import file_of, image_digest, shared_digests
 from segadapt.data.parallel import ordered
 from segadapt.data.reading import read_sample
 from segadapt.data.records import FORMS, encode_record
+from segadapt.data.sources import Look, look_at, remember
 from segadapt.data.space import estimate_forms, require_space
 from segadapt.data.splits import advice, open_split
 from segadapt.labels import CLASS_SETS, IGNORE_INDEX, ONE_LABEL
@@ -44,8 +46,8 @@ class Preparation:
     accept: tuple[str, ...] = ()
 
 
-def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> None:
-    """Writes ``folder/pack.bin`` and ``folder/manifest.json``.
+def prepare(what: Preparation, folder: Path, scratch: Path, processes: int, memo: Path | None = None) -> None:
+    """Writes ``folder/pack.bin`` and ``folder/manifest.json``, and how the source files looked into ``memo``.
 
     Decoding runs in ``processes`` processes. Finished records are journalled in ``scratch``, so a
     killed preparation goes on where it stopped. UserError for anything wrong with the data or the
@@ -56,7 +58,7 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> N
     opened = open_split(what.format, what.root, what.split, table, what.accept, what.count)
     samples = opened.samples
     pack, journal = scratch / PACK, scratch / "journal.jsonl"
-    records, digest = _resume(pack, journal, samples)
+    records, digest = _resume(pack, journal, samples, what)
     _require_space(folder, what, table, samples, len(records))
     scratch.mkdir(parents=True, exist_ok=True)
     rest = samples[len(records) :]
@@ -87,7 +89,13 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int) -> N
     refused = [
         {"file": fault.relative(what.root), "reason": f"{fault.kind}: {fault.what}"} for fault in opened.accepted
     ]
-    origin = {"refused": refused, "shared_sources": shared_digests(samples, what.root)}
+    shared = shared_digests(samples, what.root)
+    looks = {path: look for record in records for path, look in record.pop("looks").items()}
+    source_bytes = {path: look[0] for path, look in looks.items()}
+    origin = {"refused": refused, "shared_sources": shared, "source_bytes": source_bytes}
+    if memo is not None:
+        digests = {path: sha256 for record in records for path, sha256 in record["sources"].items()} | shared
+        remember(memo, {path: (look, digests[path]) for path, look in looks.items()})
     _publish(what, records, origin, digest.hexdigest(), pack, folder)
 
 
@@ -119,6 +127,7 @@ def _publish(what: Preparation, records: list[dict], origin: dict, digest: str, 
 
 
 def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple[list[bytes], dict] | Faulty:
+    looks = _looks(files, what)
     try:
         sample = read_sample(files, what.size, table, labels=what.labels, native_labels=what.native_labels)
     except Faulty as error:
@@ -133,7 +142,7 @@ def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple
     parts = encode_record(what.form, sample.image_HWC, sample.label_HW, sample.native_label_HW)
     sources = {files.image: image_digest(files)}
     if what.labels and files.label:
-        sources[files.label] = sha256(files.label.read_bytes()).hexdigest()
+        sources[files.label] = sha256_file(files.label)
     record = {
         "name": files.name,
         "bytes": sum(map(len, parts)),
@@ -141,15 +150,25 @@ def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple
         "crc32": record_crc(*parts),
         "native": native,
         "sources": {path.relative_to(what.root).as_posix(): digest for path, digest in sources.items()},
+        "looks": looks,
         "histogram": histogram,
     }
+    if _looks(files, what) != looks:
+        raise UserError(f"{files.image} or its label changed while it was read; run the same command again")
     return parts, record
 
 
-def _resume(pack: Path, journal: Path, samples: list[SampleFiles]) -> tuple[list[dict], Any]:
+def _looks(files: SampleFiles, what: Preparation) -> dict[str, Look | None]:
+    """How the sample's files look, by their paths relative to the data set's folder."""
+    paths = [file_of(files), *([files.label] if what.labels and files.label else [])]
+    return {path.relative_to(what.root).as_posix(): look_at(path) for path in paths}
+
+
+def _resume(pack: Path, journal: Path, samples: list[SampleFiles], what: Preparation) -> tuple[list[dict], Any]:
     """The records that are whole on the disk, and the running SHA-256 of their bytes; the files are cut to them.
 
-    The journal ends where it names another sample than ``samples`` does: the user may have accepted a file since.
+    The journal ends where it names another sample than ``samples`` does: the user may have accepted a file since. It
+    ends too where a source file looks otherwise than when its record was made.
     """
     records, digest = [], sha256()
     if not (pack.is_file() and journal.is_file()):
@@ -162,7 +181,7 @@ def _resume(pack: Path, journal: Path, samples: list[SampleFiles]) -> tuple[list
                 record = json.loads(line)
             except ValueError:  # the line that the kill cut short
                 break
-            if record["name"] != files.name:
+            if record["name"] != files.name or record.get("looks") != _looks(files, what):
                 break
             # A power cut may have left blocks in the pack that were never written: nothing is taken on trust.
             content = data.read(record["bytes"])

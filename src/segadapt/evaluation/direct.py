@@ -9,8 +9,9 @@ import torch
 
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
-from segadapt.data.as_shipped import image_size, labelled_files, network_size, read_labelled
+from segadapt.data.as_shipped import labelled_files, network_size, read_labelled
 from segadapt.data.datasets import SampleFiles
+from segadapt.data.image_files import image_size
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
 from segadapt.evaluation.mirror import mirror_averaged
@@ -65,7 +66,7 @@ def score(weights: OpenedWeights, request: Request) -> tuple[Evaluation, tuple[i
     Labels are read in the head's classes; all else in them is ignored.
     """
     files = labelled_files(request.dataset, request.root, request.split)
-    size = request.size or network_size(image_size(files[0].image), weights.long_side)
+    size = request.size or network_size(image_size(files[0]), weights.long_side)
     compute = set_up_compute(EXACT, request.threads)
     if request.protocols:
         predict = all_views(heads_predictor(weights.model, compute))

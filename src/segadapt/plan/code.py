@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NEUTRAL = {
     f"{PACKAGE}.core.{name}"
     for name in ("artifacts", "errors", "job", "locking", "parameters", "progress", "provenance")
-} | {f"{PACKAGE}.stages.runner"}
+} | {f"{PACKAGE}.data.sources", f"{PACKAGE}.stages.runner"}
 
 
 def code_hash(modules: Iterable[str]) -> str:

@@ -1,11 +1,13 @@
 """Whether the files behind a table are still those that it was made from."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from segadapt.core.artifacts import sha256_file, sha256_json
 from segadapt.core.progress import progress
 from segadapt.core.provenance import read_provenance, record_is_genuine
+from segadapt.data.sources import is_here, verify_sources
 from segadapt.reporting.explain import read_lineage
 from segadapt.reporting.lineage import Record, chain, provenance_of
 
@@ -23,9 +25,10 @@ class Tampered:
 def verify(table: Path, root: Path = Path()) -> tuple[list[Tampered], list[str], int]:
     """Hashes everything behind ``table`` again: (what differs, what is not here, how many files agree).
 
-    The records beside the files are compared too, and the table's own with its checksum. Paths are relative to
-    ``root``, the project's folder; the table's own files are sought beside the CSV, so that a copy can be verified
-    too. UserError if the table keeps no lineage.
+    The data sets' own files are among it, where their caches are those of the table. The records beside the files are
+    compared too, and the table's own with its checksum. Paths are relative to ``root``, the project's folder; the
+    table's own files are sought beside the CSV, so that a copy can be verified too. UserError if the table keeps no
+    lineage.
     """
     record = read_lineage(table)
     every_row = tuple(row["title"] for row in record["lineage"]["rows"])
@@ -42,7 +45,30 @@ def verify(table: Path, root: Path = Path()) -> tuple[list[Tampered], list[str],
             differs.append(Tampered(path, sha256, now, rows))
         else:
             agree += 1
+    for manifest, folder, rows in _caches(record, root):
+        if not is_here(folder):
+            absent += [str(folder)] * (str(folder) not in absent)
+        elif manifest.is_file() and sha256_file(manifest) == expected[manifest][0]:
+            found = verify_sources(manifest, folder, _shown)
+            differs += [Tampered(folder / path, *hashes, rows) for path, hashes in found.differ.items()]
+            absent += [str(folder / path) for path in found.absent]
+            agree += found.agree
     return differs, absent, agree
+
+
+def _shown(files: Iterable[str], total: int) -> Iterator[str]:
+    return progress(files, "verify sources", total, "file")
+
+
+def _caches(record: Record, root: Path) -> list[tuple[Path, Path, tuple[str, ...]]]:
+    """The manifest of each cache behind a table, the folder of its data set, and the rows that need it."""
+    rows, found = _rows_of_jobs(record), []
+    for fingerprint, job in record["lineage"]["jobs"].items():
+        identity = job["identity"]
+        if identity["stage"] == "prepare":
+            manifest = root / job["outputs"]["manifest"]["path"]
+            found.append((manifest, root / identity["config"]["root"], tuple(rows.get(fingerprint, ()))))
+    return found
 
 
 def _records(record: Record, table: Path, root: Path) -> list[Tampered]:

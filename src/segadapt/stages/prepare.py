@@ -5,6 +5,7 @@ from pathlib import Path
 from segadapt.core.job import Job
 from segadapt.core.parameters import width_height
 from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.sources import seen_path
 from segadapt.stages.runner import main
 
 
@@ -13,7 +14,8 @@ def pack(job: Job, scratch: Path) -> None:
     config = dict(job.config)
     root, size, accept = Path(config.pop("root")), width_height(config.pop("size")), tuple(config.pop("accept"))
     what = Preparation(root=root, size=size, accept=accept, **config)
-    prepare(what, Path(job.outputs["manifest"]).parent, scratch, job.run["prepare_processes"])
+    folder = Path(job.outputs["manifest"]).parent
+    prepare(what, folder, scratch, job.run["prepare_processes"], seen_path(job.preset, folder.name))
 
 
 if __name__ == "__main__":

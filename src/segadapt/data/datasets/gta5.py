@@ -7,12 +7,13 @@ which the authors ship with their read-mapping code. About fifteen images of the
 downloads lack 25 images, and some images are not of the usual size.
 """
 
-import re
+import os
 from pathlib import Path
 
 from segadapt.data.datasets import cityscapes_id_table
-from segadapt.data.faults import Fault, Kind, MissingSplit
-from segadapt.data.listing import Listing, bad_entries, pairs, read_list, require_folders, whole
+from segadapt.data.faults import Fault, Faulty, Kind, MissingSplit
+from segadapt.data.listing import Listing, bad_entries, padded, pairs, read_list, require_folders, whole
+from segadapt.data.matlab import read_vector
 
 HOW_TO_GET = (
     "get GTA5 from the authors' page (download.visinf.tu-darmstadt.de/data/from_games) and unpack it so that "
@@ -30,31 +31,32 @@ def list_samples(root: Path, split: str) -> Listing:
     images, labels = require_folders(root, ["images", "labels"], HOW_TO_GET)
     place = root / "list" / f"{split}.txt"
     official = next((path for path in (root / "split.mat", root / "read_mapping/split.mat") if path.is_file()), None)
-    if place.is_file() or official is None:
-        names, faults = read_list(place, HOW_TO_GET, _padded, "image number")
+    if official is None and not os.path.exists(place):
+        raise MissingSplit(
+            f"split list {place} is missing, and there is no split.mat; get split.mat with the authors' read-mapping "
+            f"code, which is another download, or write list/{split}.txt, one image number a line"
+        )
+    if os.path.exists(place):
+        names, faults = read_list(place, HOW_TO_GET, padded(5), "image number")
     else:
         place = official
         names, faults = _official(place, split)
     return whole(pairs(images, labels, names), place, faults, bad_entries(faults))
 
 
-def _padded(line: str) -> str | None:
-    return f"{int(line):05d}" if re.fullmatch("[0-9]{1,9}", line) else None
-
-
 def _official(path: Path, split: str) -> tuple[list[str], list[Fault]]:
-    from scipy.io import loadmat  # here, for it takes a while and few need it
-
     variable = f"{split}Ids"
     try:
-        numbers = loadmat(path, variable_names=[variable]).get(variable)
-    except Exception as error:  # scipy raises nearly anything for a damaged file
-        fault = f"cannot be read ({type(error).__name__})", "fetch this file again, or write list/<split>.txt"
-        return [], [Fault(path, Kind.BAD_LIST, *fault)]
+        numbers = read_vector(path, variable)
+    except Faulty as error:
+        return [], list(error.faults)
     if numbers is None:
         raise MissingSplit(f"{path} has no split '{split}'; it knows train, val and test")
-    if numbers.size == 0:
-        return [], [Fault(path, Kind.BAD_LIST, f"has no number in {variable}", "fetch this file again")]
-    names = [f"{number:05d}" for number in sorted(map(int, numbers.ravel()))]
-    fault = "lists an image twice", "fetch this file again"
+    if not numbers:
+        return [], [Fault(path, Kind.BAD_LIST, f"has no number in {variable}", AGAIN)]
+    names = [f"{number:05d}" for number in sorted(numbers)]
+    fault = "lists an image twice", AGAIN
     return list(dict.fromkeys(names)), [Fault(path, Kind.LISTED_TWICE, *fault)] * (len(set(names)) < len(names))
+
+
+AGAIN = "fetch this file again, or write list/<split>.txt"

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from segadapt.data.datasets import SampleFiles, cityscapes_id_table
 from segadapt.data.faults import MissingSplit
-from segadapt.data.listing import Listing, bad_entries, pairs, read_list, require_folders, whole
+from segadapt.data.listing import (
+    Listing,
+    bad_entries,
+    pairs,
+    plain_name,
+    read_list,
+    require_folders,
+    whole,
+    without_end,
+)
 
 HOW_TO_GET = (
     "get the NTHU data set from its authors (yihsinchen.github.io/segmentation_adaptation_dataset) and name one city's "
@@ -34,7 +43,7 @@ def list_samples(root: Path, split: str) -> Listing:
     if split not in COUNTS:
         raise MissingSplit(f"NTHU has no split '{split}'; it has train and test")
     place, folder = root / "List" / f"{split}.txt", split.capitalize()
-    names, faults = read_list(place, HOW_TO_GET)
+    names, faults = read_list(place, HOW_TO_GET, lambda line: plain_name(without_end(line)), "plain name")
     images = require_folders(root, [f"Images/{folder}"], HOW_TO_GET)[0]
     samples = pairs(images, None, names, ends=(".jpg", ".png"))
     if split == "test":

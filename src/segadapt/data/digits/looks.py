@@ -36,7 +36,7 @@ def camera(digit_HW: np.ndarray, size: tuple[int, int], random: np.random.Genera
     noisy = np.asarray(soft) + random.normal(0, random.uniform(2, 8), (size[1], size[0], 3))
     stored = io.BytesIO()
     _picture(noisy).save(stored, "JPEG", quality=int(random.integers(25, 60)))
-    return Image.open(stored).convert("RGB")
+    return Image.open(stored, formats=["JPEG"]).convert("RGB")
 
 
 def textured(digit_HW: np.ndarray, size: tuple[int, int], random: np.random.Generator) -> Image.Image:
