@@ -41,6 +41,7 @@ if workflow.is_main_process:
     # The workflow learns its targets only after this file, so they are read from the command line.
     targets = get_argument_parser().parse_known_args()[0].targets or []
     session = politely(begin_session, plan, targets)
+made_anew = session.made_anew if session else frozenset()
 
 # A limit on jobs a second makes Snakemake look at all waiting jobs once a second for every job that has ended so far:
 # after 200 jobs it does nothing else. On this machine the cores are the limit.
@@ -99,12 +100,16 @@ wildcard_constraints:
 
 
 def inputs_of(name):
-    """An input function: the upstream files of the job whose name has this pattern; their times mean nothing."""
+    """An input function: what other jobs make for the job whose name has this pattern.
+
+    The time of a file that stays as it is means nothing; what is made anew takes along whatever is made from it. Files
+    of the user's are judged by their content alone, so Snakemake does not know of them.
+    """
 
     def upstream(wildcards):
-        return list(
-            map(ancient, plan.by_name[name.format(**wildcards)].inputs.values())
-        )
+        paths = plan.by_name[name.format(**wildcards)].inputs.values()
+        made = [path for path in paths if path in plan.by_output]
+        return [path if path in made_anew else ancient(path) for path in made]
 
     return upstream
 

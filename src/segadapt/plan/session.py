@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -37,8 +38,16 @@ def lend_environment(source: str) -> None:
         os.environ[name] = os.pathsep.join([first, *filter(None, [os.environ.get(name)])])
 
 
-def begin_session(plan: Plan, targets: Iterable[str] = ()) -> IO[str] | None:
-    """Prepares the working folder for a run and returns the lock that its process must keep.
+@dataclass(frozen=True)
+class Session:
+    """A run's own: the lock that its process must keep, and the paths that its due jobs will write anew."""
+
+    lock: IO[str]
+    made_anew: frozenset[str]
+
+
+def begin_session(plan: Plan, targets: Iterable[str] = ()) -> Session | None:
+    """Prepares the working folder for a run.
 
     The lock is the kernel's, so it is gone when its holder dies, even by SIGKILL. Whoever gets it is alone
     here: Snakemake's own marks, if any lie about, are a dead process's and are removed. None means that
@@ -53,11 +62,11 @@ def begin_session(plan: Plan, targets: Iterable[str] = ()) -> IO[str] | None:
     for name in VERSIONED:
         Path(f"work/{plan.parameters.preset}/{name}").mkdir(parents=True, exist_ok=True)
     unshelve(plan)
-    needed = jobs_behind(plan, targets)
-    due = [status for status in tell_engines(plan) if status.job.name in needed and not status.is_ok]
-    _refuse_folders(due)
-    check_requirements(due)
-    return owner
+    due, needed = [status for status in tell_engines(plan) if not status.is_ok], jobs_behind(plan, targets)
+    asked_for = [status for status in due if status.job.name in needed]
+    _refuse_folders(asked_for)
+    check_requirements(asked_for)
+    return Session(owner, frozenset(path for status in due for path in status.job.outputs.values()))
 
 
 def _refuse_folders(due: Iterable[Status]) -> None:

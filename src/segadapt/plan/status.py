@@ -6,6 +6,7 @@ Snakemake decides by times, so it is given one that is ours alone: that of the j
 ``ancient``. The card of a job that is due is newer than what the job has made, any other card is not.
 """
 
+import contextlib
 import json
 import os
 import time
@@ -15,9 +16,11 @@ from functools import cache
 from pathlib import Path
 
 from segadapt.core.artifacts import write_json
+from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.provenance import read_provenance, record_is_genuine
 from segadapt.core.seen import Memo, memo_path
+from segadapt.data.sources import changed_sources, seen_path
 from segadapt.plan.jobs import Plan
 
 LONG_AGO = 946684800.0  # 2000-01-01
@@ -81,7 +84,26 @@ def _status(
     for path, sha256 in hashes.items():
         if memo.sha256(path) != sha256:
             return Status(job, f"damaged ({path})", {})
-    return Status(job, "ok", hashes)
+    changed = _changed_sources(job, plan)
+    return Status(job, "ok" if changed is None else changed, hashes)
+
+
+def _changed_sources(job: Job, plan: Plan) -> str | None:
+    """What changed among the files of a data set since they were packed: the packing is due, or what drew them."""
+    if job.stage == "prepare" and "rendered" not in job.inputs:
+        packed = [job]
+    elif job.stage in ("render", "render_digits"):
+        packed = [each for each in plan.jobs if each.inputs.get("rendered") == job.outputs["manifest"]]
+    else:
+        return None
+    for each in packed:
+        manifest = Path(each.outputs["manifest"])
+        if read_provenance(Path(each.provenance)) is not None and manifest.is_file():
+            memo = seen_path(each.preset, manifest.parent.name)
+            with contextlib.suppress(UserError):  # a damaged manifest is its own job's fault
+                if changed := changed_sources(manifest, Path(each.config["root"]), memo):
+                    return changed
+    return None
 
 
 def write_cards(plan: Plan) -> None:
@@ -103,41 +125,33 @@ def _content(path: Path):
 
 
 def tell_engines(plan: Plan) -> list[Status]:
-    """Writes the cards, sets their times by status and returns the statuses; no other file's time is touched."""
+    """Writes the cards, sets their times by status and returns the statuses.
+
+    Times of what jobs have made are left alone, but for those that lie in the future: Snakemake fails a job whose
+    outputs are older than its inputs.
+    """
     write_cards(plan)
     now, found = time.time(), statuses(plan)
     for status in found:
+        times = []
+        for path in _made(status.job):
+            newest = max(os.lstat(path).st_mtime, os.stat(path).st_mtime)
+            # Snakemake takes a time of zero for a file that is not there.
+            if newest >= now or not (os.lstat(path).st_mtime or status.is_ok):
+                _set_time(path, now if status.is_ok else LONG_AGO)
+            times.append(os.lstat(path).st_mtime)
         card = status.job.card
-        made = _made(status.job)
-        times = [moment for path in made for moment in (os.lstat(path).st_mtime, os.stat(path).st_mtime)]
-        if status.is_ok:
-            moment = min(LONG_AGO, *times)
-            if os.stat(card).st_mtime > moment:
-                os.utime(card, (moment, moment))
-        else:
-            _date_due_card(card, made, times, now)
+        moment = min(LONG_AGO, *times) if status.is_ok else now
+        if os.stat(card).st_mtime > moment or not status.is_ok:
+            _set_time(card, moment)
     return found
 
 
-def _date_due_card(card: str, made: list[str], times: list[float], now: float) -> None:
-    newer = max([now, *(moment + 1 for moment in times)])
-    # Snakemake takes a time of zero for a file that is not there.
-    if 0 not in times and _set_time(card, newer):
-        return
-    for path in made:
-        _set_time(path, LONG_AGO)
-    _set_time(card, now)
-
-
-def _set_time(path: str, moment: float) -> bool:
-    """Whether the disk can tell this time."""
-    try:
-        os.utime(path, (moment, moment))
-        if os.path.islink(path):
-            os.utime(path, (moment, moment), follow_symlinks=False)
-    except (OSError, OverflowError):
-        return False
-    return True
+def _set_time(path: str, moment: float) -> None:
+    """Of a link, too."""
+    os.utime(path, (moment, moment))
+    if os.path.islink(path):
+        os.utime(path, (moment, moment), follow_symlinks=False)
 
 
 def _made(job: Job) -> list[str]:
