@@ -106,6 +106,7 @@ class Protocol(Section):
     guidance_mask: Literal["own", "winner"]
     aspp_branches: Literal[2, 4]
     repeated_updates: Literal["none", "modern", "torch10"]
+    adam_epsilon: Literal["uncorrected", "corrected"]
     evaluation_size: Literal["native", "network"]
 
 
