@@ -48,6 +48,11 @@ def _check_ensemble(where: str, method: MethodEntry, methods: Mapping[str, Metho
         known(member, methods, f"{where}.ensemble[{index}]")
         if methods[member].ensemble:
             raise ValueError(f"{where}.ensemble[{index}]: '{member}' is an ensemble itself; name its members")
+        if methods[member].aspp_branches != methods[method.ensemble[0]].aspp_branches:
+            raise ValueError(
+                f"{where}.ensemble[{index}]: '{member}' has other aspp_branches than '{method.ensemble[0]}'; members of "
+                "an ensemble must have the same"
+            )
 
 
 def _check_self_training(where: str, method: MethodEntry) -> None:
@@ -91,7 +96,7 @@ def check_preset(where: str, preset: Preset) -> None:
     for stage in STAGES:
         settings = getattr(preset, stage)
         if settings is not None:
-            _check_stage(f"{where}.{stage}", stage in ONLY_SOURCE, settings, preset.caches)
+            check_stage(f"{where}.{stage}", stage in ONLY_SOURCE, settings, preset.caches)
     for key in ("evaluate_on", "evaluate_refined_on"):
         name = getattr(preset, key)
         if name is not None:
@@ -126,7 +131,8 @@ def check_labels(where: str, preset: Preset, stages: Iterable[str], default: str
             )
 
 
-def _check_stage(where: str, only_source: bool, settings: TrainingSettings, caches: Mapping[str, CacheEntry]) -> None:
+def check_stage(where: str, only_source: bool, settings: TrainingSettings, caches: Mapping[str, CacheEntry]) -> None:
+    """ValueError for a stage that reads caches which it cannot use, or whose schedule makes no sense."""
     known(settings.source, caches, f"{where}.source")
     if not caches[settings.source].labels:
         raise ValueError(f"{where}.source: cache '{settings.source}' has no labels; set labels: true")

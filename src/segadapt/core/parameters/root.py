@@ -5,12 +5,27 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from segadapt.core.parameters.checks import check_labels, check_method, check_preset, known, segmentation_is_missing
+from segadapt.core.parameters.checks import (
+    check_labels,
+    check_method,
+    check_preset,
+    check_stage,
+    known,
+    segmentation_is_missing,
+)
 from segadapt.core.parameters.classification_checks import check_classification, check_classifier_method
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
 from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.presets import Preset, Setting
-from segadapt.core.parameters.scenes import Scene, changed, preset_in_setting, split_row, sweep_cells, with_sweeps
+from segadapt.core.parameters.scenes import (
+    Scene,
+    changed,
+    preset_in_setting,
+    split_row,
+    sweep_cells,
+    training_of,
+    with_sweeps,
+)
 from segadapt.core.parameters.sizes import Name, Section, Whole
 from segadapt.labels import CLASS_SETS
 
@@ -227,7 +242,12 @@ class Parameters(Section):
         if entry is not None and entry.start == "initial" and scene.preset.joint is None:
             raise ValueError(f"{at}.joint: is missing, but {where} trains from the initial weights")
         stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.schedule]
-        check_labels(at, scene.preset, stages, self.active_preset.model.classes)
+        preset = scene.preset
+        if entry is not None and entry.training:
+            own = training_of(preset, entry, f"methods.{method}.training")
+            check_stage(f"methods.{method}.training", False, own, preset.caches)
+            preset = preset.model_copy(update={entry.schedule: own})
+        check_labels(at, preset, stages, self.active_preset.model.classes)
 
 
 def _merged(content: dict[str, Any], preset: dict[str, Any], part: str) -> Any:
