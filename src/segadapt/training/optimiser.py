@@ -54,8 +54,8 @@ class RepeatedSGD:
     ``repeated_updates``:
 
     - ``none``: k = 1, today's ``torch.optim.SGD``;
-    - ``modern``: k = ``released_repeats(name)`` updates with the same g, as today's for-loop SGD does. In a tensor's first
-      step each of them starts a momentum of its own, v = g + weight_decay * theta, and the last one's is kept:
+    - ``modern``: k = ``released_repeats(name)`` updates with the same g, as today's for-loop SGD does. In a tensor's
+      first step each of them starts a momentum of its own, v = g + weight_decay * theta, and the last one's is kept:
       ``torch.optim.SGD`` looks the momentum of all entries up before it updates the first;
     - ``torch10``: likewise, but g keeps the decay added in each update, as the in-place arithmetic of PyTorch 1.0 did
       (pytorch/pytorch#12218), which makes the decay 6 (k = 3) and 10 (k = 4) times as strong a step.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from segadapt.core.parameters.methods import MethodEntry
-from segadapt.core.parameters.presets import CacheEntry, Preset
+from segadapt.core.parameters.presets import CacheEntry, Preset, Setting
 from segadapt.core.parameters.sizes import width_height
 from segadapt.core.parameters.training import Schedule, TrainingSettings
 
@@ -50,8 +50,8 @@ def _check_ensemble(where: str, method: MethodEntry, methods: Mapping[str, Metho
             raise ValueError(f"{where}.ensemble[{index}]: '{member}' is an ensemble itself; name its members")
         if methods[member].aspp_branches != methods[method.ensemble[0]].aspp_branches:
             raise ValueError(
-                f"{where}.ensemble[{index}]: '{member}' has other aspp_branches than '{method.ensemble[0]}'; members of "
-                "an ensemble must have the same"
+                f"{where}.ensemble[{index}]: '{member}' has other aspp_branches than '{method.ensemble[0]}'; give all "
+                "members of an ensemble the same"
             )
 
 
@@ -103,6 +103,30 @@ def check_preset(where: str, preset: Preset) -> None:
             known(name, preset.caches, f"{where}.{key}")
             if not preset.caches[name].native_labels:
                 raise ValueError(f"{where}.{key}: cache '{name}' needs labels and native_labels: true")
+
+
+def check_initial_weights(where: str, preset: Preset, setting: Setting) -> None:
+    """ValueError for a setting with another network that would start from the weights of the preset's."""
+    changes = setting.model
+    if preset.model is None or preset.model.initial_weights is None or "initial_weights" in changes:
+        return
+    if changes.get("backbone", preset.model.backbone) != preset.model.backbone:
+        raise ValueError(
+            f"{where}.model.initial_weights: is missing, and the preset's are those of {preset.model.backbone}; name "
+            f"weights of {changes['backbone']}, or null to start from random ones"
+        )
+
+
+def check_own_data(where: str, method: MethodEntry, in_preset: MethodEntry, setting: Preset, preset: Preset) -> None:
+    """ValueError for a method that would read the data of its own in a setting which is made for other data."""
+    ours, theirs = getattr(setting, method.schedule), getattr(preset, method.schedule)
+    for key in ("source", "target"):
+        own, of_setting = method.training.get(key), getattr(ours, key)
+        inherited = own is not None and own == in_preset.training.get(key)
+        if inherited and of_setting not in (own, getattr(theirs, key)):
+            raise ValueError(
+                f"{where}.{key}: is missing, and the preset's is {own}, where this setting has {of_setting}; name one"
+            )
 
 
 def segmentation_is_missing(preset: Preset) -> bool:

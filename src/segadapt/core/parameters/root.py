@@ -6,8 +6,10 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from segadapt.core.parameters.checks import (
+    check_initial_weights,
     check_labels,
     check_method,
+    check_own_data,
     check_preset,
     check_stage,
     known,
@@ -159,6 +161,7 @@ class Parameters(Section):
         except ValueError as error:
             raise ValueError(f"{where}.{error}") from error
         check_preset(where, resolved)
+        check_initial_weights(where, preset, setting)
         for stage in _SNAPSHOTS:
             ours, theirs = getattr(resolved, stage), getattr(preset, stage)
             if ours and theirs and ours.snapshot_steps != theirs.snapshot_steps:
@@ -244,10 +247,17 @@ class Parameters(Section):
         stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.schedule]
         preset = scene.preset
         if entry is not None and entry.training:
-            own = training_of(preset, entry, f"methods.{method}.training")
-            check_stage(f"methods.{method}.training", False, own, preset.caches)
-            preset = preset.model_copy(update={entry.schedule: own})
+            preset = self._with_own_training(at, scene, method, entry)
         check_labels(at, preset, stages, self.active_preset.model.classes)
+
+    def _with_own_training(self, at: str, scene: Scene, name: str, method: MethodEntry) -> Preset:
+        """The scene's preset as a method with keys of its own is trained; ValueError if that makes no sense."""
+        where, base = f"methods.{name}.training", self.scenes[None]
+        own = training_of(scene.preset, method, where)
+        check_stage(where, False, own, scene.preset.caches)
+        if scene is not base:
+            check_own_data(f"{at}.{where}", method, base.methods[name], scene.preset, base.preset)
+        return scene.preset.model_copy(update={method.schedule: own})
 
 
 def _merged(content: dict[str, Any], preset: dict[str, Any], part: str) -> Any:
