@@ -10,6 +10,7 @@ from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 from segadapt.plan.classification_jobs import Classifiers
 from segadapt.plan.data_jobs import data_jobs
 from segadapt.plan.figures import figures
+from segadapt.plan.networks import check_discriminators
 from segadapt.plan.planner import Planner
 from segadapt.plan.report_jobs import Reporter
 from segadapt.plan.rows import SOURCE, SOURCE_MULTI
@@ -37,7 +38,7 @@ class Plan:
 
 
 def make_plan(parameters: Parameters) -> Plan:
-    """The jobs of every experiment of the active preset; UserError for an unknown method or format."""
+    """The jobs of every experiment of the active preset; UserError for what params.yaml says and no job could do."""
     planners = {setting: Planner(parameters, setting) for setting in parameters.scenes}
     reporter = Reporter(parameters, planners)
     rows = {row.key: row for table in reporter.rows.values() for row in table}.values()
@@ -53,16 +54,9 @@ def make_plan(parameters: Parameters) -> Plan:
         reports += Classifiers(parameters, planners[None]).jobs()
     # Settings share source models, and tables share rows.
     jobs = {job.name: job for job in [*trained, *scored, *reports]}
+    sizes = {planners[None].cache(name): each.size for name, each in parameters.active_preset.caches.items()}
+    check_discriminators(jobs.values(), sizes, parameters.preset)
     return Plan(parameters, _with_makers([*data_jobs(planners[None], jobs.values()), *jobs.values()]))
-
-
-def _with_makers(jobs: list[Job]) -> tuple[Job, ...]:
-    """The jobs, each with the records of those that make its inputs."""
-    records = {path: job.provenance for job in jobs for path in job.outputs.values()}
-    return tuple(
-        replace(job, makers={role: records[path] for role, path in job.inputs.items() if path in records})
-        for job in jobs
-    )
 
 
 def _models(planner: Planner, rows: list[str]) -> tuple[list[Job], list[Job]]:

@@ -12,6 +12,7 @@ from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, Protocol, Scene, TrainingSettings, training_of
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 from segadapt.plan.code import ROOT, code_hash
+from segadapt.plan.networks import has_branches
 from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, round_name, round_training
 
 _NOT_A_LOSS = {"composition", "multi_level", "adversarial", "adaptsegnet", "advent"}
@@ -31,17 +32,21 @@ class Planner:
         own = {} if aspp_branches is None else {"aspp_branches": aspp_branches}
         self.switches, self.protocol = self.scene.switches | own, self.scene.protocol.model_copy(update=own)
         self._by_branches = {self.protocol.aspp_branches: self}
+        model = self.scene.preset.model
+        where = f"presets.{parameters.preset}" + (f".settings.{setting}" if setting else "")
+        self._has_branches = model is None or has_branches(model, f"{where}.model")
         self.preset, self.methods = self.scene.preset, self.scene.methods
         self.prefix = "" if setting is None else f"{setting}/"
         self.work = f"work/{parameters.preset}"
         self.run = self.preset.run.model_dump(exclude={"cpu_threads"})
 
     def of(self, name: str) -> Planner:
-        """Who plans a model of that name: a method may sum other branches than the protocol says."""
+        """Who plans a model of that name: a method may sum other branches than the protocol, if its network has any."""
         method = self.methods.get(name)
         if method is not None and method.ensemble:
             return self.of(method.ensemble[0])
-        branches = (method and method.aspp_branches) or self.protocol.aspp_branches
+        own = method.aspp_branches if method is not None and self._has_branches else None
+        branches = own or self.protocol.aspp_branches
         if branches not in self._by_branches:
             self._by_branches[branches] = Planner(self.parameters, self.scene.name, branches)
         return self._by_branches[branches]
