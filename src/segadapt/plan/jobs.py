@@ -59,16 +59,25 @@ def make_plan(parameters: Parameters) -> Plan:
     return Plan(parameters, _with_makers([*data_jobs(planners[None], jobs.values()), *jobs.values()]))
 
 
+def _with_makers(jobs: list[Job]) -> tuple[Job, ...]:
+    """The jobs, each with the records of those that make its inputs."""
+    records = {path: job.provenance for job in jobs for path in job.outputs.values()}
+    return tuple(
+        replace(job, makers={role: records[path] for role, path in job.inputs.items() if path in records})
+        for job in jobs
+    )
+
+
 def _models(planner: Planner, rows: list[str]) -> tuple[list[Job], list[Job]]:
     """The training jobs, upstream first, and the scoring jobs behind the rows of one setting."""
     seeds = planner.parameters.seeds
     methods = _with_members(planner, [name for name in rows if name in planner.methods])
     trained = [name for name in methods if not planner.methods[name].ensemble]
     scored = [SOURCE] * (SOURCE_ONLY in rows) + [ORACLE] * (ORACLE in rows)
-    training = [pretrain(planner, name, seed) for seed in seeds for name in _sources(planner, planner, trained, rows)]
-    for other in dict.fromkeys(planner.of(name) for name in trained):
-        if other is not planner:
-            training += [pretrain(other, name, seed) for seed in seeds for name in _sources(planner, other, trained)]
+    training = []
+    for own in dict.fromkeys((planner, *map(planner.of, trained))):
+        sources = _sources(planner, own, trained, rows if own is planner else ())
+        training += [pretrain(own, name, seed) for seed in seeds for name in sources]
     for seed in seeds:
         for name in trained:
             method, own = planner.methods[name], planner.of(name)
@@ -78,7 +87,7 @@ def _models(planner: Planner, rows: list[str]) -> tuple[list[Job], list[Job]]:
     return training, [evaluate(planner.of(name), name, seed) for seed in seeds for name in scored]
 
 
-def _sources(planner: Planner, own: Planner, trained: list[str], rows: Sequence[str] = ()) -> list[str]:
+def _sources(planner: Planner, own: Planner, trained: list[str], rows: Sequence[str]) -> list[str]:
     """The models of ``own`` that rows are, or that methods of its branches start from."""
     starting = [name for name in trained if planner.methods[name].start == "source" and planner.of(name) is own]
     auxiliary = [planner.has_auxiliary_head(name) for name in starting]
