@@ -55,10 +55,14 @@ class ReleasedLoop:
 
 
 class Rounds:
-    """k rounds of multi-tensor calls over all tensors that are updated at least that often."""
+    """k rounds of multi-tensor calls over all tensors that are updated at least that often.
+
+    With ``modern`` every round of the first step starts the momentum anew.
+    """
 
     def __init__(self, model: nn.Module, rule: str) -> None:
         self.rule = rule
+        self.kept = 0.0 if rule == "modern" else MOMENTUM
         self.named = list(trained(model))
         self.momentum = [torch.zeros_like(parameter) for _, _, parameter in self.named]
 
@@ -76,9 +80,10 @@ class Rounds:
                 if self.rule == "torch10":
                     for i, each in zip(due, decayed, strict=True):
                         gradients[i] = each
-                torch._foreach_mul_(buffers, MOMENTUM)
+                torch._foreach_mul_(buffers, self.kept)
                 torch._foreach_add_(buffers, decayed)
                 torch._foreach_add_(parameters, buffers, alpha=-RATE * factor)
+        self.kept = MOMENTUM
 
 
 def trained(model: nn.Module) -> Iterator[tuple[float, str, nn.Parameter]]:
@@ -99,8 +104,6 @@ def as_written(model: nn.Module, rule: str) -> Step:
         warnings.simplefilter("ignore")  # torch warns of tensors that are listed twice, which is the point
         listed = [{"params": each, "lr": RATE * factor} for factor, each in groups.items()]
         optimiser = torch.optim.SGD(listed, momentum=MOMENTUM, weight_decay=DECAY, foreach=False)
-    # Today's first step would give every entry of a tensor a momentum of its own and keep the last one's.
-    optimiser.state.update({each: {"momentum_buffer": torch.zeros_like(each)} for _, _, each in trained(model)})
     return optimiser.step
 
 
@@ -128,12 +131,13 @@ def true_motion(start: nn.Module, rule: str) -> dict[str, Tensor]:
     with torch.no_grad():
         for seed in range(STEPS):
             draw_gradients(model, seed)
+            kept = 0.0 if rule == "modern" and seed == 0 else MOMENTUM
             for factor, name, parameter in trained(model):
                 gradient = parameter.grad
                 for _ in range(1 if rule == "none" else released_repeats(name)):
                     decayed = gradient + DECAY * parameter
                     gradient = decayed if rule == "torch10" else gradient
-                    momentum[name] = MOMENTUM * momentum[name] + decayed
+                    momentum[name] = kept * momentum[name] + decayed
                     parameter -= RATE * factor * momentum[name]
     before = dict(start.named_parameters())
     return {name: parameter.detach() - before[name].double() for _, name, parameter in trained(model)}

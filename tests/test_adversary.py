@@ -11,7 +11,7 @@ from segadapt.core.errors import UserError
 from segadapt.losses import cross_entropy, max_squares
 from segadapt.methods import Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, load_tensors, to_input
-from segadapt.training.adversary import Adversary, build
+from segadapt.training.adversary import Adversary, build, epsilon_of
 from segadapt.training.compute import Compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.schedule import poly_learning_rate
@@ -34,25 +34,28 @@ def adversarial_trainer(caches, folder: Path, settings: dict, target_loss: bool 
     if not target_loss:
         object.__setattr__(trainer, "objective", None)
         object.__setattr__(trainer.loop, "lambda_target", 0.0)
-    object.__setattr__(trainer, "adversary", build(settings, 19, 7, Compute(torch.device("cpu"))))
+    object.__setattr__(trainer, "adversary", build(settings, 19, 7, Compute(torch.device("cpu")), "corrected"))
     return trainer
 
 
 class NaiveAdam:
-    """The formula of Kingma and Ba (2015), one tensor at a time."""
+    """The formula of Kingma and Ba (2015), one tensor at a time: Algorithm 1, or PyTorch 0.4's order of operations."""
 
-    def __init__(self, parameters) -> None:
+    def __init__(self, parameters, adam_epsilon: str = "corrected") -> None:
         self.state = {parameter: (torch.zeros_like(parameter), torch.zeros_like(parameter)) for parameter in parameters}
-        self.steps = 0
+        self.steps, self.adam_epsilon = 0, adam_epsilon
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         self.steps += 1
+        of_mean, of_square = 1 - 0.9**self.steps, 1 - 0.99**self.steps
         for parameter, (mean, square) in self.state.items():
             mean.copy_(0.9 * mean + 0.1 * parameter.grad)
             square.copy_(0.99 * square + 0.01 * parameter.grad**2)
-            corrected = mean / (1 - 0.9**self.steps), square / (1 - 0.99**self.steps)
-            parameter -= learning_rate * corrected[0] / (corrected[1].sqrt() + 1e-8)
+            if self.adam_epsilon == "corrected":
+                parameter -= learning_rate * (mean / of_mean) / ((square / of_square).sqrt() + 1e-8)
+            else:
+                parameter -= learning_rate * of_square**0.5 / of_mean * mean / (square.sqrt() + 1e-8)
             parameter.grad = None
 
 
@@ -94,23 +97,62 @@ def test_a_run_equals_the_released_order_of_operations(caches, tmp_path, setting
             torch.testing.assert_close(tensor.double(), naive.state_dict()[name].double(), rtol=2e-3, atol=2e-5)
 
 
-def test_the_discriminators_learn_by_adam():
-    """Thirty updates on changing maps, float64, both levels, against the formula."""
-    adversary = build(MULTI, 3, 7, Compute(torch.device("cpu")))
-    adversary.game.discriminators.double()
-    adversary = Adversary(adversary.game, 1e-3)
+def learned(adversary: Adversary, optimiser, updates: int = 30) -> tuple[list, list]:
+    """The discriminators after updates on changing maps, float64: the adversary's, and a copy's that ``optimiser`` of
+    its parameters gave, a function of the learning rate."""
     game = copy.deepcopy(adversary.game)
-    adam, generator = NaiveAdam(game.discriminators.parameters()), torch.Generator().manual_seed(1)
-    for step in range(30):
+    step, generator = optimiser(game.discriminators.parameters()), torch.Generator().manual_seed(1)
+    for update in range(updates):
         maps = torch.randn(4, 1, 3, 6, 7, generator=generator, dtype=torch.float64)
-        source, target, rate = Prediction(*maps[:2]), Prediction(*maps[2:]), 1e-3 * (1 - step / 40)
+        source, target, rate = Prediction(*maps[:2]), Prediction(*maps[2:]), 1e-3 * (1 - update / 40)
         losses = game.discriminator_losses(source, SIZE, target, (40, 33))
         sum(losses.values()).backward()
-        adam.step(rate)
+        step(rate)
         got = adversary.learn(source, SIZE, target, (40, 33), rate)
         torch.testing.assert_close(torch.stack(got), torch.stack(list(losses.values())).detach(), rtol=1e-9, atol=0)
-    for ours, naive in zip(adversary.game.discriminators.parameters(), game.discriminators.parameters(), strict=True):
-        torch.testing.assert_close(ours, naive, rtol=1e-7, atol=1e-12)
+    return list(adversary.game.discriminators.parameters()), list(game.discriminators.parameters())
+
+
+def double_adversary(adam_epsilon: str, gradient_scale: float = 1.0) -> Adversary:
+    """Both levels, in float64; small weights of the last layer make small gradients of all others."""
+    game = build(MULTI, 3, 7, Compute(torch.device("cpu")), adam_epsilon).game
+    game.discriminators.double()
+    for network in game.discriminators.values():
+        network.classifier.weight.data *= gradient_scale
+    return Adversary(game, 1e-3, adam_epsilon)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4])
+@pytest.mark.parametrize("adam_epsilon", ["uncorrected", "corrected"])
+def test_the_discriminators_learn_by_adam(adam_epsilon, scale):
+    """Thirty updates against the formula, also where gradients are so small that epsilon counts."""
+    naive = lambda parameters: NaiveAdam(parameters, adam_epsilon).step  # noqa: E731
+    for ours, theirs in zip(*learned(double_adversary(adam_epsilon, scale), naive), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-12)
+
+
+def test_the_corrected_epsilon_is_todays_adam():
+    def todays(parameters):
+        optimiser = torch.optim.Adam(parameters, betas=(0.9, 0.99))
+
+        def step(rate: float) -> None:
+            optimiser.param_groups[0]["lr"] = rate
+            optimiser.step()
+            optimiser.zero_grad()
+
+        return step
+
+    for ours, theirs in zip(*learned(double_adversary("corrected", 1e-4), todays), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [1e-9, 5e-7, 1e-4])
+def test_where_epsilon_stands_matters_for_small_gradients_of_the_first_updates(size):
+    """Constant gradients g move a tensor by rate * g / (g + epsilon), where epsilon is 10 times as large at first."""
+    moved = {where: size / (size + epsilon_of(1, where)) for where in ("uncorrected", "corrected")}
+    assert moved["uncorrected"] == pytest.approx(size / (size + 1e-7), rel=1e-9)
+    assert moved["corrected"] == size / (size + 1e-8)
+    assert epsilon_of(1000, "uncorrected") == pytest.approx(1e-8, rel=1e-4)
 
 
 @pytest.mark.parametrize("settings", [SINGLE, MULTI], ids=["single", "multi"])
@@ -140,7 +182,7 @@ def test_a_state_of_other_discriminators_is_refused(caches, tmp_path):  # noqa: 
         adversarial_trainer(caches, tmp_path, SINGLE | {"width": 5}, steps=4).run("wider")
     tensors, _ = load_tensors(tmp_path / "state-000000002.safetensors")
     stored = {name.removeprefix("adversary."): each for name, each in tensors.items() if name.startswith("adversary.")}
-    adversary = build(SINGLE, 19, 8, Compute(torch.device("cpu")))
+    adversary = build(SINGLE, 19, 8, Compute(torch.device("cpu")), "corrected")
     before = adversary.tensors()
     before = {name: tensor.clone() for name, tensor in before.items()}
     del stored["mean.final.conv3.bias"]

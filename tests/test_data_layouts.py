@@ -20,6 +20,7 @@ from segadapt.data.datasets import camvid, cityscapes, dataset_module, gta5, nth
 from segadapt.data.faults import Faulty, Kind, MissingSplit
 from segadapt.data.label_files import read_ids
 from segadapt.data.reading import read_pair
+from segadapt.data.splits import list_split
 from segadapt.data.streets import render_dataset
 from segadapt.data.streets.layouts import png16
 from segadapt.labels import CAMVID11, CITYSCAPES19, IGNORE_INDEX
@@ -32,6 +33,30 @@ def shelf(tmp_path_factory) -> Shelf:
 
 def names(samples) -> list[str]:
     return [each.name for each in samples]
+
+
+def test_all_of_gta5_is_every_image_and_needs_no_list(shelf, tmp_path):
+    """In the order of the numbers; a list of that name, as ADVENT ships one, comes first."""
+    root = shelf.copy("gta5", tmp_path)
+    whole = sorted(path.stem for path in (root / "images").glob("*.png"))
+    shutil.rmtree(root / "list", ignore_errors=True)
+    (root / "split.mat").unlink(missing_ok=True)
+    (root / "images/preview.png").write_bytes(b"")
+    assert names(gta5.list_samples(root, "all")) == whole and len(whole) > 2
+    (root / "labels" / f"{whole[1]}.png").unlink()
+    with pytest.raises(Faulty, match=whole[1]):
+        gta5.list_samples(root, "all")
+    (root / "list").mkdir()
+    (root / "list/all.txt").write_text(f"{int(whole[2])}\n{int(whole[0])}\n")
+    assert names(gta5.list_samples(root, "all")) == [whole[2], whole[0]]
+    assert sum(gta5.COUNTS[split] for split in gta5.split_names(root)) == gta5.COUNTS["all"] == 24966
+
+
+def test_fewer_images_than_all_are_one_sentence(shelf, tmp_path):
+    root = shelf.copy("gta5", tmp_path)
+    (fault,) = list_split("gta5", root, "all", 24966)[1]
+    count = len(list((root / "images").glob("*.png")))
+    assert str(fault).count("\n") == 0 and f"gives split 'all' {count} samples, not 24966" in fault.what
 
 
 # --- lists ----------------------------------------------------------------------------------------

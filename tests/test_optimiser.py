@@ -43,10 +43,12 @@ def optimiser_of(tensors, mode, **numbers):
 
 
 def naive_steps(theta, gradients, rates, mode, repeats, momentum=0.9, decay=5e-4):
-    """PyTorch's for-loop SGD on a list with ``repeats`` entries for one tensor: today's or 1.0's decay."""
+    """PyTorch's for-loop SGD on a list with ``repeats`` entries for one tensor: today's first step or 1.0's decay."""
     theta, velocity = theta.clone(), torch.zeros_like(theta)
-    for gradient, rate in zip(gradients, rates, strict=True):
+    of_all = momentum
+    for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
         stored = gradient.clone()
+        momentum = 0.0 if mode == "modern" and step == 0 else of_all
         for _ in range(repeats):
             decayed = stored + decay * theta
             if mode == "torch10":
@@ -85,6 +87,38 @@ def test_equals_the_naive_loop(step_by, mode, shape, seed, momentum, decay, rate
             pairs = [(parameters[name].detach(), theta), (optimiser.momentum_tensors()[name], velocity)]
             for have, want in pairs if momentum else pairs[:1]:
                 assert (have - want).abs().max().item() <= bound * scale, (name, dtype)
+
+
+@pytest.mark.parametrize("step_by", [by_number, by_tensor])
+@pytest.mark.parametrize("decay", [0.0, 5e-4, 0.1])
+def test_modern_is_todays_loop_over_a_list_with_duplicates(step_by, decay):
+    """Torch's own class, float64, six steps; one tensor has its first gradient in the third."""
+    generator = torch.Generator().manual_seed(3)
+    late = "layer2.0.conv1.weight"
+    starts = {name: torch.randn(4, 3, generator=generator, dtype=torch.float64) for name in (*NAMES.values(), late)}
+    parameters, optimiser = optimiser_of(starts, "modern", weight_decay=decay)
+    theirs = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in starts.items()}
+    listed = [each for name, each in theirs.items() for _ in range(released_repeats(name))]
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        reference = torch.optim.SGD(listed, lr=1.0, momentum=0.9, weight_decay=decay, foreach=False)
+    for step in range(6):
+        rate = poly_learning_rate(step, 0.05, 8)
+        reference.param_groups[0]["lr"] = rate
+        for name in starts:
+            if name != late or step >= 2:
+                gradient = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+                parameters[name].grad, theirs[name].grad = gradient.clone(), gradient.clone()
+        step_by(optimiser, rate)
+        reference.step()
+        for name in optimiser.momentum_tensors():
+            pairs = [(parameters[name].detach(), theirs[name].detach())]
+            pairs.append((optimiser.momentum_tensors()[name], reference.state[theirs[name]]["momentum_buffer"]))
+            for have, want in pairs:
+                torch.testing.assert_close(have, want, rtol=0, atol=1e-13)
+        if step == 0 and decay == 0:
+            moved = starts[NAMES[3]] - parameters[NAMES[3]].detach()
+            torch.testing.assert_close(moved, 3.0 * rate * parameters[NAMES[3]].grad)
+    assert late in optimiser.momentum_tensors()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

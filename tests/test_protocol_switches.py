@@ -23,6 +23,7 @@ OTHERS = {
     "guidance_mask": "winner",
     "aspp_branches": 4,
     "repeated_updates": "none",
+    "adam_epsilon": "corrected",
     "evaluation_size": "native",
 }
 
@@ -90,7 +91,7 @@ def test_the_mask_of_guidance_concerns_pixels_whose_maps_almost_equally_surely_d
     assert changed == {"maxsquare_multi", "maxsquare_iw_multi"}
 
 
-@pytest.mark.parametrize("switch", ["aspp_branches", "repeated_updates", "evaluation_size"])
+@pytest.mark.parametrize("switch", ["aspp_branches", "repeated_updates", "adam_epsilon", "evaluation_size"])
 def test_what_is_no_part_of_a_loss_changes_none(switch, prediction):
     assert ratios(prediction, switch) == {}
     assert all(math.isfinite(value) for value in losses(prediction).values())
@@ -104,13 +105,14 @@ JOBS = {
     "guidance_mask": {"adapt", "refine"},
     "aspp_branches": {"pretrain", "adapt", "refine", "evaluate", "figure", "confidence"},
     "repeated_updates": {"pretrain", "adapt", "refine"},
+    "adam_epsilon": {"refine"},
     "evaluation_size": {"table", "protocols", "statistics", "measures", "bars", "curves", "frequency"},
 }
 
 
 @pytest.mark.parametrize("switch", RELEASED)
 def test_a_switch_reaches_the_jobs_that_read_it_and_no_data(switch):
-    before = tiny_parameters(("source_only", "target_forwarded", "maxsquare", "maxsquare_iw_multi"))
+    before = tiny_parameters(("source_only", "target_forwarded", "maxsquare", "maxsquare_iw_multi", "adaptsegnet"))
     after = copy.deepcopy(before)
     after["protocols"]["released"][switch] = OTHERS[switch]
     one, other = (make_plan(parameters_from(each, "tiny")).by_name for each in (before, after))

@@ -333,12 +333,19 @@ def test_labelled_images_pair_two_caches_and_refuse_foreign_ones(target, tmp_pat
 
 
 def test_a_larger_share_holds_the_smaller(target):
-    chosen = {share: Share(target, share, 7) for share in (0.01, 0.34, 1.0)}
+    chosen = {share: Share(target, share, 7) for share in (0.01, 0.67, 1.0)}  # of three, rounded down, but never none
     assert [len(each) for each in chosen.values()] == [1, 2, 3]
     names = [[each.name(index) for index in range(len(each))] for each in chosen.values()]
     assert names[2][:2] == names[1] and names[1][:1] == names[0] and len(set(names[2])) == 3
     assert (chosen[0.01].image(0) == target.image(int(chosen[0.01].indices[0]))).all()
     assert {tuple(Share(target, 1.0, seed).indices) for seed in range(20)} > {tuple(chosen[1.0].indices)}
+
+
+def test_a_share_can_be_drawn_anew(target):
+    drawn = {tuple(Share(target, 1.0, 7, number).indices) for number in range(1, 20)}
+    assert len(drawn) > 2 and all(sorted(indices) == [0, 1, 2] for indices in drawn)
+    assert (Share(target, 1.0, 7, 3).indices == Share(target, 1.0, 7, 3).indices).all()
+    assert len(Share(target, 0.67, 7, 3)) == 2 and len(Share(target, 0.66, 7)) == 1
 
 
 def test_rare_classes_come_in_two_groups():

@@ -108,7 +108,7 @@ def test_a_number_remakes_the_rounds_that_depend_on_it():
     assert changed(portion_limit=0.24) == labels[2:] and changed(portion_limit=0.25) == []
     assert changed(portion=0.16) == changed(stride=2) == changed(selection="global") == changed(flip=False) == labels
     assert changed(learning_rate_divisor=2) == trainings[1:]
-    assert changed(mining=0.5) == trainings
+    assert changed(mining=0.5) == changed(source_redraw=True) == trainings
     assert changed(spatial_prior=True) == ["prior/cbst", *labels]
     assert changed(prior_blur=0.5) == []  # without a prior
 

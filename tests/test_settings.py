@@ -89,6 +89,98 @@ def test_source_models_that_are_trained_alike_are_shared():
     assert list(sources.values()) == ["rome", "rome", "source", "wider", "half"]
 
 
+def test_a_method_of_other_branches_starts_from_a_source_model_of_its_own():
+    """It is shared with a setting that trains it alike; everything else is where it was."""
+    found = content(("source_only", "maxsquare", "cbst", "adaptsegnet"))
+    own = found["presets"]["tiny"]["methods"]
+    own["cbst"] = {"aspp_branches": 4, "self_training": {"rounds": 1}}
+    own["adaptsegnet"] = own["adaptsegnet"] | {"aspp_branches": 4}
+    for settings, prefix in (({}, "4_branches/"), ({"wider": {"protocol": {"aspp_branches": 4}}}, "wider/")):
+        found["presets"]["tiny"]["settings"] = settings
+        plan = make_plan(parameters_from(found, "tiny"))
+        pretrained = {job.name: job for job in plan.jobs if job.stage == "pretrain"}
+        assert pretrained.keys() == {f"pretrain/{name}/seed1" for name in (
+            "source", f"{prefix}source", f"{prefix}source_multi",
+        )}  # fmt: skip
+        branches = {
+            job.name.split("/")[1]: job.config["aspp_branches"]
+            for job in plan.jobs
+            if job.stage in ("adapt", "refine", "self_train", "pseudo_label", "evaluate")
+        }
+        four = ("cbst", "cbst-round1", "adaptsegnet")
+        assert branches == {"source": 2, "maxsquare": 2} | dict.fromkeys(four, 4)
+        for name, source in (("refine/adaptsegnet", "source_multi"), ("self_train/cbst-round1", "source")):
+            start = plan.by_output[plan.by_name[f"{name}/seed1"].inputs["model"]]
+            assert start is pretrained[f"pretrain/{prefix}{source}/seed1"] and start.config["aspp_branches"] == 4
+        assert plan.by_name["self_train/cbst-round1/seed1"].outputs["model"].startswith("work/tiny/models/cbst-round1/")
+        shown = plan.by_name["figure/qualitative"].config["models"]
+        assert {key: each["aspp_branches"] for key, each in shown.items()} == {
+            "source_only": 2, "maxsquare": 2, "cbst": 4, "adaptsegnet": 4,
+        }  # fmt: skip
+        said = [row["protocol"] for row in plan.by_name["table/table2"].config["rows"]]
+        assert said == ["released"] * 2 + ["released with aspp_branches=4"] * 2
+    found["protocols"]["released"]["aspp_branches"] = 4
+    pretrained = [job.name for job in make_plan(parameters_from(found, "tiny")).jobs if job.stage == "pretrain"]
+    assert pretrained == ["pretrain/source/seed1", "pretrain/source_multi/seed1"]
+
+
+def test_a_method_may_change_keys_of_its_stage():
+    found = content(("maxsquare", "minent"))
+    found["presets"]["tiny"]["caches"]["further"] = found["presets"]["tiny"]["caches"]["source_train"]
+    found["presets"]["tiny"]["methods"]["maxsquare"] = {"training": {"steps": 5, "blur": 0, "source": "further"}}
+    plan = make_plan(parameters_from(found, "tiny"))
+    own, other = (plan.by_name[f"adapt/{name}/seed1"] for name in ("maxsquare", "minent"))
+    assert own.inputs["source"] == "work/tiny/cache/further/manifest.json"
+    assert own.config["training"] == other.config["training"] | {"steps": 5, "blur": 0}
+    assert plan.by_name["evaluate/maxsquare/seed1"].config["last_step"] == 5
+    assert "training" not in own.config["method"] and "aspp_branches" not in own.config["method"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"training": {"step": 5}}, r"methods\.maxsquare\.training\.step: unknown key"),
+        ({"training": {"steps": 0}}, r"methods\.maxsquare\.training\.steps"),
+        ({"training": {"steps": 50}}, r"methods\.maxsquare\.training\.horizon: must be at least steps"),
+        ({"training": {"source": "nowhere"}}, r"methods\.maxsquare\.training\.source: 'nowhere' is not defined"),
+        ({"training": {"source": "target_train"}}, r"methods\.maxsquare\.training\.source: cache .* has no labels"),
+        ({"training": {"source": "other_source"}}, r"adapt\.source: the labels of cache 'other_source' are nthu13"),
+        ({"training": {"crop": "999x9"}}, r"methods\.maxsquare\.training\.crop"),
+        ({"aspp_branches": 3}, r"methods\.maxsquare\.aspp_branches"),
+    ],
+)
+def test_keys_that_make_no_sense_for_a_method_are_refused(change, expected):
+    found = content(("maxsquare",))
+    found["methods"]["maxsquare"] |= change
+    with pytest.raises(UserError, match=expected):
+        parameters_from(found, "tiny")
+
+
+def test_a_method_with_data_of_its_own_says_them_anew_in_a_setting_of_other_data():
+    """Else it would train on what the preset's method reads, in a setting that was made for another domain."""
+    found = content(("maxsquare", "dark/maxsquare"), dark={"adapt": {"source": "night"}})
+    tiny = found["presets"]["tiny"]
+    tiny["caches"] |= dict.fromkeys(("further", "night"), tiny["caches"]["source_train"])
+    tiny["methods"]["maxsquare"] = {"training": {"source": "further"}}
+    with pytest.raises(UserError, match=r"settings\.dark\.methods\.maxsquare\.training\.source: is missing, .* night"):
+        parameters_from(found, "tiny")
+    tiny["settings"]["dark"]["methods"] = {"maxsquare": {"training": {"source": "night"}}}
+    plan = make_plan(parameters_from(found, "tiny"))
+    sources = [
+        plan.by_name[f"adapt/{row}/seed1"].inputs["source"].split("/")[3] for row in ("maxsquare", "dark/maxsquare")
+    ]
+    assert sources == ["further", "night"]
+
+
+def test_members_of_an_ensemble_sum_the_same_branches():
+    found = content(("advent_ensemble",))
+    found["methods"]["advent"]["aspp_branches"] = 4
+    with pytest.raises(
+        UserError, match=r"methods\.advent_ensemble\.ensemble\[1\]: 'advent_minent' has other aspp_branches"
+    ):
+        parameters_from(found, "tiny")
+
+
 def test_titles_name_the_setting_where_a_table_holds_several():
     both = {"rome": thirteen("Rome"), "rio": thirteen("Rio")}
     titles = [row.title for row in table_rows(parameters("rome/maxsquare", "rio/source_only", **both), "table2")]

@@ -3,6 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, fields
 
+SMALLEST_SIDE = 2**5
+"""Pixels of a map for a discriminator: each of its five layers halves it, rounding down, and one score must be left."""
+
 
 @dataclass(frozen=True)
 class NetworkPass:

@@ -5,10 +5,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
+from segadapt.core.workload import SMALLEST_SIDE
 
-LAYERS = 5
-SMALLEST_SIDE = 2**LAYERS
-"""Pixels: each layer halves the map, rounding down, and at least one score must be left."""
 SLOPE = 0.2
 
 

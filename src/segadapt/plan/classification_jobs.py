@@ -6,6 +6,7 @@ from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, Schedule
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.drawing import figure
+from segadapt.plan.networks import check_classifier
 from segadapt.plan.planner import Planner, require_method_file
 from segadapt.plan.report_jobs import BOOTSTRAP
 from segadapt.plan.rows import Row, baseline, look, plain_row, snapshot_files
@@ -33,6 +34,7 @@ class Classifiers:
         tables = self.parameters.classification_tables
         if not tables:
             return []
+        check_classifier(self.settings.model, f"presets.{self.parameters.preset}.classification.model")
         rows = dict.fromkeys(row for table in tables.values() for row in table.rows)
         seeds, figure5 = self.parameters.seeds, self.settings.easy_and_hard
         found = [self.train(task, row, seed) for seed in seeds for task in self.tasks for row in rows]

@@ -54,7 +54,7 @@ def qualitative(planner: Planner, methods: list[str]) -> Job:
     inputs |= {"source": planner.cache(preset.pretrain.source), "labelled": planner.cache(preset.evaluate_on)}
     config = {
         "models": {
-            key: {"title": title, **planner.network(planner.has_auxiliary_head(name))}
+            key: {"title": title, **planner.of(name).network(planner.has_auxiliary_head(name))}
             for key, (name, title) in shown.items()
         },
         "images": list(preset.figure_rows),

@@ -1,5 +1,6 @@
 """From validated parameters to the list of jobs: the one description of the pipeline."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,6 +10,7 @@ from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 from segadapt.plan.classification_jobs import Classifiers
 from segadapt.plan.data_jobs import data_jobs
 from segadapt.plan.figures import figures
+from segadapt.plan.networks import check_discriminators
 from segadapt.plan.planner import Planner
 from segadapt.plan.report_jobs import Reporter
 from segadapt.plan.rows import SOURCE, SOURCE_MULTI
@@ -36,7 +38,7 @@ class Plan:
 
 
 def make_plan(parameters: Parameters) -> Plan:
-    """The jobs of every experiment of the active preset; UserError for an unknown method or format."""
+    """The jobs of every experiment of the active preset; UserError for what params.yaml says and no job could do."""
     planners = {setting: Planner(parameters, setting) for setting in parameters.scenes}
     reporter = Reporter(parameters, planners)
     rows = {row.key: row for table in reporter.rows.values() for row in table}.values()
@@ -52,6 +54,8 @@ def make_plan(parameters: Parameters) -> Plan:
         reports += Classifiers(parameters, planners[None]).jobs()
     # Settings share source models, and tables share rows.
     jobs = {job.name: job for job in [*trained, *scored, *reports]}
+    sizes = {planners[None].cache(name): each.size for name, each in parameters.active_preset.caches.items()}
+    check_discriminators(jobs.values(), sizes, parameters.preset)
     return Plan(parameters, _with_makers([*data_jobs(planners[None], jobs.values()), *jobs.values()]))
 
 
@@ -69,19 +73,26 @@ def _models(planner: Planner, rows: list[str]) -> tuple[list[Job], list[Job]]:
     seeds = planner.parameters.seeds
     methods = _with_members(planner, [name for name in rows if name in planner.methods])
     trained = [name for name in methods if not planner.methods[name].ensemble]
-    from_source = [name for name in trained if planner.methods[name].start == "source"]
-    multi = any(planner.has_auxiliary_head(name) for name in from_source)
-    sources = [SOURCE] * (SOURCE_ONLY in rows or not all(map(planner.has_auxiliary_head, from_source)))
-    sources += [SOURCE_MULTI] * multi + [ORACLE] * (ORACLE in rows)
     scored = [SOURCE] * (SOURCE_ONLY in rows) + [ORACLE] * (ORACLE in rows)
-    scored += [name for name in methods if name in rows]
-    training = [pretrain(planner, name, seed) for seed in seeds for name in sources]
+    training = []
+    for own in dict.fromkeys((planner, *map(planner.of, trained))):
+        sources = _sources(planner, own, trained, rows if own is planner else ())
+        training += [pretrain(own, name, seed) for seed in seeds for name in sources]
     for seed in seeds:
         for name in trained:
-            method = planner.methods[name]
+            method, own = planner.methods[name], planner.of(name)
             rounds = method.self_training is not None
-            training += self_training(planner, name, seed) if rounds else [adapt(planner, name, method, seed)]
-    return training, [evaluate(planner, name, seed) for seed in seeds for name in scored]
+            training += self_training(own, name, seed) if rounds else [adapt(own, name, method, seed)]
+    scored += [name for name in methods if name in rows]
+    return training, [evaluate(planner.of(name), name, seed) for seed in seeds for name in scored]
+
+
+def _sources(planner: Planner, own: Planner, trained: list[str], rows: Sequence[str]) -> list[str]:
+    """The models of ``own`` that rows are, or that methods of its branches start from."""
+    starting = [name for name in trained if planner.methods[name].start == "source" and planner.of(name) is own]
+    auxiliary = [planner.has_auxiliary_head(name) for name in starting]
+    needed = {SOURCE: SOURCE_ONLY in rows or not all(auxiliary), SOURCE_MULTI: any(auxiliary), ORACLE: ORACLE in rows}
+    return [name for name, is_needed in needed.items() if is_needed]
 
 
 def _with_members(planner: Planner, names: list[str]) -> list[str]:

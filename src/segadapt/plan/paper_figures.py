@@ -28,7 +28,7 @@ def figure2(reporter: Reporter, rows: list[Row]) -> Job:
         key = row["key"]
         inputs[f"model/{key}"] = planner.model(SOURCE if key == SOURCE_ONLY else key, seed)
         inputs[f"confusion/{key}"] = f"{planner.row_folder(key, seed)}/confusion.safetensors"
-        models[key] = {"title": row["title"], "look": row["look"], **planner.network(auxiliary=False)}
+        models[key] = {"title": row["title"], "look": row["look"], **planner.of(key).network(auxiliary=False)}
     return figure(planner, "confidence", "figure2", inputs, {"models": models, "data_note": planner.preset.data_note})
 
 

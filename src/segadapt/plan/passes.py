@@ -140,17 +140,18 @@ def _stride_placement(job: Job, plan: Plan) -> str | None:
         if before is None:
             return None
         job = plan.by_output[before]
-    return _said_stride_placement(job.inputs["initial_weights"])
+    return said_architecture(job.inputs["initial_weights"]).get("stride_placement")
 
 
-def _said_stride_placement(path: str) -> str | None:
-    """From the header of a file of weights, whose tensors are not read."""
+def said_architecture(path: str) -> dict[str, Any]:
+    """What the header of a file of weights says of its network, its tensors unread; {} for one that says nothing."""
     try:
         with Path(path).open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             # Foreign files begin otherwise, and would be read as a whole.
             header: Any = json.loads(file.read(min(length, _LONGEST_HEADER)))
-        return json.loads(header["__metadata__"]["architecture"])["stride_placement"]
+        said = json.loads(header["__metadata__"]["architecture"])
+        return said if isinstance(said, dict) else {}
     except (OSError, ValueError, KeyError, TypeError):
         # What is wrong with the file is for the job that trains on it to say.
-        return None
+        return {}

@@ -9,9 +9,10 @@ from typing import Any
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
-from segadapt.core.parameters import MethodEntry, Parameters, TrainingSettings
+from segadapt.core.parameters import MethodEntry, Parameters, Protocol, Scene, TrainingSettings, training_of
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 from segadapt.plan.code import ROOT, code_hash
+from segadapt.plan.networks import has_branches
 from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, round_name, round_training
 
 _NOT_A_LOSS = {"composition", "multi_level", "adversarial", "adaptsegnet", "advent"}
@@ -21,16 +22,34 @@ _NOT_A_LOSS = {"composition", "multi_level", "adversarial", "adaptsegnet", "adve
 class Planner:
     """Names, paths and job frames in one setting; ``setting`` None is the preset as it stands.
 
-    ``prefix`` stands before the names of what is the setting's own.
+    ``prefix`` stands before the names of what is the setting's own. ``switches`` are those in which it leaves the
+    protocol, ``aspp_branches`` one of them where given.
     """
 
-    def __init__(self, parameters: Parameters, setting: str | None = None) -> None:
+    def __init__(self, parameters: Parameters, setting: str | None = None, aspp_branches: int | None = None) -> None:
         self.parameters = parameters
         self.scene = parameters.scenes[setting]
-        self.preset, self.protocol, self.methods = self.scene.preset, self.scene.protocol, self.scene.methods
+        own = {} if aspp_branches is None else {"aspp_branches": aspp_branches}
+        self.switches, self.protocol = self.scene.switches | own, self.scene.protocol.model_copy(update=own)
+        self._by_branches = {self.protocol.aspp_branches: self}
+        model = self.scene.preset.model
+        where = f"presets.{parameters.preset}" + (f".settings.{setting}" if setting else "")
+        self._has_branches = model is None or has_branches(model, f"{where}.model")
+        self.preset, self.methods = self.scene.preset, self.scene.methods
         self.prefix = "" if setting is None else f"{setting}/"
         self.work = f"work/{parameters.preset}"
         self.run = self.preset.run.model_dump(exclude={"cpu_threads"})
+
+    def of(self, name: str) -> Planner:
+        """Who plans a model of that name: a method may sum other branches than the protocol, if its network has any."""
+        method = self.methods.get(name)
+        if method is not None and method.ensemble:
+            return self.of(method.ensemble[0])
+        own = method.aspp_branches if method is not None and self._has_branches else None
+        branches = own or self.protocol.aspp_branches
+        if branches not in self._by_branches:
+            self._by_branches[branches] = Planner(self.parameters, self.scene.name, branches)
+        return self._by_branches[branches]
 
     def job(self, stage: str, name: str, folder: str, files: dict[str, str], **rest: Any) -> Job:
         """A job whose outputs, role to file name, lie in one folder."""
@@ -70,7 +89,7 @@ class Planner:
 
     def training(self, method: MethodEntry, number: int = 1) -> TrainingSettings:
         """The schedule of a method; in self-training, that of its round ``number``."""
-        settings = getattr(self.preset, method.schedule)
+        settings = training_of(self.preset, method)
         return settings if method.self_training is None else round_training(settings, method.self_training, number)
 
     def evaluation_cache(self, refined: bool) -> str:
@@ -98,20 +117,21 @@ class Planner:
     @cached_property
     def _source_prefixes(self) -> Mapping[str, str]:
         """The prefix of each source model: that of the first setting which trains it alike."""
-        prefixes = {}
+        prefixes, scenes = {}, self.parameters.scenes
         for name in SOURCES:
-            own = _source_identity(self.parameters, self.scene.name, name)
-            like = next(each for each in self.parameters.scenes if _source_identity(self.parameters, each, name) == own)
-            prefixes[name] = "" if like is None else f"{like}/"
+            own = _source_identity(self.scene, self.protocol, name)
+            alike = [each for each in scenes if _source_identity(scenes[each], scenes[each].protocol, name) == own]
+            if not alike:
+                prefixes[name] = f"{self.prefix}{self.protocol.aspp_branches}_branches/"
+            else:
+                prefixes[name] = "" if alike[0] is None else f"{alike[0]}/"
         return prefixes
 
 
-def _source_identity(parameters: Parameters, setting: str | None, name: str) -> list[Any]:
+def _source_identity(scene: Scene, protocol: Protocol, name: str) -> list[Any]:
     """All that a source model's training depends on."""
-    scene = parameters.scenes[setting]
     settings = scene.preset.oracle if name == ORACLE else scene.preset.pretrain
-    switches = scene.protocol.aspp_branches, scene.protocol.repeated_updates
-    return [scene.preset.model, settings, scene.preset.precision, switches]
+    return [scene.preset.model, settings, scene.preset.precision, protocol.aspp_branches, protocol.repeated_updates]
 
 
 def require_method_file(name: str, where: str) -> str:

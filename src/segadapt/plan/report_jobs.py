@@ -108,8 +108,8 @@ class Reporter:
         return self.planners[row.setting].row_folder(row.method, seed)
 
     def _about_scoring(self, row: Row) -> dict[str, str]:
-        planner = self.planners[row.setting]
-        switches = ", ".join(f"{name}={value}" for name, value in planner.scene.switches.items())
+        planner = self.planners[row.setting].of(row.method)
+        switches = ", ".join(f"{name}={value}" for name, value in planner.switches.items())
         protocol = f"{self.parameters.protocol} with {switches}" if switches else self.parameters.protocol
         size = self._network_size(row) if planner.protocol.evaluation_size == "network" else "native"
         return {"backbone": planner.preset.model.backbone, "eval_size": size, "protocol": protocol}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import dataset_module
+from segadapt.plan.passes import said_architecture
 from segadapt.plan.status import Status
 
 
@@ -15,9 +16,15 @@ def check_requirements(due: Iterable[Status]) -> None:
         if job.stage == "prepare" and "rendered" not in job.inputs and not Path(job.config["root"]).is_dir():
             how_to_get = dataset_module(job.config["format"]).HOW_TO_GET
             raise UserError(f"folder {job.config['root']} is missing: {how_to_get}")
-        weights = job.inputs.get("initial_weights")
+        weights, backbone = job.inputs.get("initial_weights"), job.config.get("model", {}).get("backbone")
         if weights is not None and not Path(weights).is_file():
             raise UserError(
                 f"initial weights {weights} are missing: put the file there, or point "
                 f"presets.{job.preset}.model.initial_weights in params.yaml at yours"
+            )
+        said = {} if weights is None else said_architecture(weights)
+        if said.get("backbone", backbone) != backbone:
+            raise UserError(
+                f"initial weights {weights} are those of {said['backbone']}, and {job.name} is to train {backbone}; "
+                f"point presets.{job.preset}.model.initial_weights in params.yaml at weights of that network"
             )

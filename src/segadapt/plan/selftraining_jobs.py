@@ -66,9 +66,11 @@ def _self_train(planner: Planner, name: str, number: int, seed: int, before: str
         "labels": f"{labels}/manifest.json",
         "selection": f"{labels}/selection.json",
     }
-    more = {"round": {"number": number, "source_share": settings.source_share_of(number), "mining": settings.mining}}
+    of_round = {"number": number, "source_share": settings.source_share_of(number), "mining": settings.mining}
+    if settings.source_redraw:
+        of_round["source_redraw"] = True
     return training(
         planner, "self_train", round_name(name, number), seed, schedule, inputs,
-        auxiliary=False, method=method, more=more,
+        auxiliary=False, method=method, more={"round": of_round},
         modules=[require_method_file(method.target_loss, f"methods.{name}.target_loss")],
     )  # fmt: skip

@@ -9,10 +9,15 @@ from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.planner import Planner, require_method_file
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI, snapshot_files
 
-METHOD_ELSEWHERE = {"title", "origin", "paper_row", "start", "ensemble", "auxiliary", "batch_norm", "self_training"}
+METHOD_ELSEWHERE = {
+    "title", "origin", "paper_row", "start", "ensemble", "auxiliary", "batch_norm", "aspp_branches", "training",
+    "self_training",
+}  # fmt: skip
 """Keys of a method's entry that its training does not read, or finds among its inputs and in its network."""
 PROTOCOL_SWITCHES = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}
 """Switches of a protocol that target losses read."""
+DISCRIMINATORS_SWITCHES = {"adam_epsilon"}
+"""Those that discriminators with an optimiser of their own read."""
 
 
 def pretrain(planner: Planner, model: str, seed: int) -> Job:
@@ -62,11 +67,11 @@ def training(
         "repeated_updates": planner.protocol.repeated_updates,
     }
     if method is not None:
-        entry, switches = (
-            method.model_dump(exclude=METHOD_ELSEWHERE),
-            planner.protocol.model_dump(include=PROTOCOL_SWITCHES),
-        )
-        config |= {"method": entry, "protocol": switches}
+        read = PROTOCOL_SWITCHES | (DISCRIMINATORS_SWITCHES if method.adversarial else set())
+        config |= {
+            "method": method.model_dump(exclude=METHOD_ELSEWHERE),
+            "protocol": planner.protocol.model_dump(include=read),
+        }
         if method.batch_norm is not None:
             config["model"]["batch_norm"] = method.batch_norm.model_dump()
     return planner.job(

@@ -19,17 +19,17 @@ RARE_SHARE, RAREST = 0.001, 3
 
 
 class Share:
-    """A random part of a cache's samples: ``share`` of them, rounded up.
+    """A random part of a cache's samples: ``share`` of them, rounded down but at least one.
 
-    A larger share of the same seed holds the smaller one, as a round's source images grow in number.
+    A larger share of the same seed and ``draw`` holds the smaller one, as a round's source images grow in number.
     """
 
-    def __init__(self, cache: PackedCache, share: float, seed: int) -> None:
+    def __init__(self, cache: PackedCache, share: float, seed: int, draw: int = 0) -> None:
         self.cache = cache
         self.width, self.height, self.class_set = cache.width, cache.height, cache.class_set
         self.label_size = cache.label_size
-        order = generator(seed, "source share").permutation(len(cache))
-        self.indices = order[: math.ceil(share * len(cache))]
+        order = generator(seed, "source share", *([draw] if draw else [])).permutation(len(cache))
+        self.indices = order[: max(1, math.floor(share * len(cache)))]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -50,12 +50,13 @@ class Share:
 def for_round(trainer: Trainer, job: Job) -> Trainer:
     """The trainer of a round's job, made from one that reads both caches as they are.
 
-    Its configuration's ``round`` holds ``number`` (from 1), ``source_share`` and ``mining``. Every round sees its
-    samples in an order and with an augmentation of its own.
+    Its configuration's ``round`` holds ``number`` (from 1), ``source_share`` and ``mining``, and ``source_redraw`` if
+    its source images are drawn anew. Every round sees its samples in an order and with an augmentation of its own.
     """
     settings, source, target = job.config["round"], trainer.source, trainer.target
     labelled = LabelledImages(target.cache, PackedCache(Path(job.inputs["labels"])))
-    share = Share(source.cache, settings["source_share"], job.config["seed"])
+    draw = settings["number"] if settings.get("source_redraw") else 0
+    share = Share(source.cache, settings["source_share"], job.config["seed"], draw)
     augmentation = source.augmentation
     if augmentation.crop is not None:
         rare = rare_classes(read_json(Path(job.inputs["selection"])))

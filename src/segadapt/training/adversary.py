@@ -17,15 +17,28 @@ BETAS, EPSILON = (0.9, 0.99), 1e-8
 """Source: AdaptSegNet ``train_gta2cityscapes_multi.py``, ADVENT ``train_UDA.py``; the epsilon is PyTorch's default."""
 
 
+def epsilon_of(update: int, where: str) -> float:
+    """What today's Adam, ``m / (sqrt(v) + epsilon)`` of corrected moments, must be given in update number ``update``.
+
+    ``corrected``: the constant, as in Kingma and Ba's Algorithm 1 and in PyTorch since 1.3. ``uncorrected``: PyTorch
+    before that, under which the originals ran, added it to the root of the uncorrected v, which the correction then
+    enlarges with it: tenfold in the first update (pytorch/pytorch#22628).
+    """
+    assert update >= 1 and where in ("corrected", "uncorrected"), (update, where)
+    return EPSILON if where == "corrected" else EPSILON / (1 - BETAS[1] ** update) ** 0.5
+
+
 class Adversary:
     """A game whose discriminators learn by Adam, one update a step.
 
     ``learning_rate`` is theirs at step 0; the trainer scales it by the segmentation network's schedule.
+    ``adam_epsilon`` is the protocol's switch, see :func:`epsilon_of`.
     """
 
-    def __init__(self, game: Game, learning_rate: float) -> None:
+    def __init__(self, game: Game, learning_rate: float, adam_epsilon: str) -> None:
         self.game = game
         self.learning_rate = learning_rate
+        self.adam_epsilon = adam_epsilon
         self.columns = tuple(f"loss_discriminator_{head}" for head in game.lambdas)
         self._parameters = dict(game.discriminators.named_parameters())
         self._means = {name: torch.zeros_like(each, requires_grad=False) for name, each in self._parameters.items()}
@@ -48,8 +61,8 @@ class Adversary:
             adam(
                 list(self._parameters.values()), list(gradients), list(self._means.values()),
                 list(self._squares.values()), [], [torch.tensor(float(self._updates)) for _ in gradients],
-                amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=learning_rate, weight_decay=0.0, eps=EPSILON,
-                maximize=False,
+                amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=learning_rate, weight_decay=0.0,
+                eps=epsilon_of(self._updates + 1, self.adam_epsilon), maximize=False,
             )  # fmt: skip
         self._updates += 1
         return tuple(loss.detach() for loss in losses.values())
@@ -76,9 +89,9 @@ class Adversary:
         return {"weight": self._parameters, "mean": self._means, "square": self._squares}
 
 
-def build(settings: dict[str, Any], num_classes: int, seed: int, compute: Compute) -> Adversary:
+def build(settings: dict[str, Any], num_classes: int, seed: int, compute: Compute, adam_epsilon: str) -> Adversary:
     """The adversary that the ``adversarial`` section of a method's entry describes, on the device."""
     output_map = importlib.import_module(f"segadapt.methods.{settings['game']}").output_map
     game = Game.of(settings, output_map, num_classes, seed)
     compute.place(game.discriminators)
-    return Adversary(game, settings["learning_rate"])
+    return Adversary(game, settings["learning_rate"], adam_epsilon)

@@ -151,7 +151,8 @@ def make_adversary(job: Job, model: Network, compute: Compute) -> AnyAdversary |
         compute.place(game.network)
         return game
     module = importlib.import_module("segadapt.training.adversary")
-    return module.build(settings, model.num_classes, job.config["seed"], compute)
+    epsilon = job.config["protocol"]["adam_epsilon"]
+    return module.build(settings, model.num_classes, job.config["seed"], compute, epsilon)
 
 
 def describe(job: Job, trainer: Trainer) -> dict[str, str]:

@@ -7,7 +7,7 @@ devices; here every tensor is listed once and the repetition is a named option.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,9 @@ class RepeatedSGD:
     ``repeated_updates``:
 
     - ``none``: k = 1, today's ``torch.optim.SGD``;
-    - ``modern``: k = ``released_repeats(name)`` updates with the same g, as today's for-loop SGD does;
+    - ``modern``: k = ``released_repeats(name)`` updates with the same g, as today's for-loop SGD does. In a tensor's
+      first step each of them starts a momentum of its own, v = g + weight_decay * theta, and the last one's is kept:
+      ``torch.optim.SGD`` looks the momentum of all entries up before it updates the first;
     - ``torch10``: likewise, but g keeps the decay added in each update, as the in-place arithmetic of PyTorch 1.0 did
       (pytorch/pytorch#12218), which makes the decay 6 (k = 3) and 10 (k = 4) times as strong a step.
 
@@ -92,10 +94,13 @@ class RepeatedSGD:
         update = update_in_turn if isinstance(lr, Tensor) else update_at_once
         for group in self.groups:
             once = Update(lr * group.lr_factor, self.momentum, self.weight_decay)
-            for repeats, names in self._by_repeats(group).items():
+            for (repeats, starts), names in self._by_repeats(group).items():
                 parameters = [self._parameters[name].detach() for name in names]
                 gradients = [_laid_out_as(each, each.grad) for each in map(self._parameters.get, names)]
                 velocities = [self._buffer(name) for name in names]
+                if starts:
+                    update(replace(once, momentum=0.0), repeats - 1, False, parameters, gradients, velocities)
+                    repeats = 1
                 update(once, repeats, self.repeated_updates == "torch10", parameters, gradients, velocities)
 
     def momentum_tensors(self) -> dict[str, Tensor]:
@@ -120,12 +125,14 @@ class RepeatedSGD:
             for name, tensor in tensors.items()
         }
 
-    def _by_repeats(self, group: ParameterGroup) -> dict[int, list[str]]:
-        buckets: dict[int, list[str]] = {}
+    def _by_repeats(self, group: ParameterGroup) -> dict[tuple[int, bool], list[str]]:
+        """Names by how often they are updated, and whether each of several updates starts a momentum of its own."""
+        buckets: dict[tuple[int, bool], list[str]] = {}
         for name, parameter in group.parameters.items():
             if parameter.grad is not None:
                 repeats = 1 if self.repeated_updates == "none" else released_repeats(name)
-                buckets.setdefault(repeats, []).append(name)
+                starts = self.repeated_updates == "modern" and repeats > 1 and name not in self._buffers
+                buckets.setdefault((repeats, starts), []).append(name)
         return buckets
 
     def _buffer(self, name: str) -> Tensor:

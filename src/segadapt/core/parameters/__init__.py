@@ -20,7 +20,7 @@ from segadapt.core.parameters.presets import (
     Setting,
 )
 from segadapt.core.parameters.root import Parameters
-from segadapt.core.parameters.scenes import Scene, split_row, sweep_cells
+from segadapt.core.parameters.scenes import Scene, split_row, sweep_cells, training_of
 from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.sizes import height_width, width_height
 from segadapt.core.parameters.training import (
@@ -60,5 +60,6 @@ __all__ = [
     "parameters_from",
     "split_row",
     "sweep_cells",
+    "training_of",
     "width_height",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from segadapt.core.parameters.methods import MethodEntry
-from segadapt.core.parameters.presets import CacheEntry, Preset
+from segadapt.core.parameters.presets import CacheEntry, Preset, Setting
 from segadapt.core.parameters.sizes import width_height
 from segadapt.core.parameters.training import Schedule, TrainingSettings
 
@@ -48,6 +48,11 @@ def _check_ensemble(where: str, method: MethodEntry, methods: Mapping[str, Metho
         known(member, methods, f"{where}.ensemble[{index}]")
         if methods[member].ensemble:
             raise ValueError(f"{where}.ensemble[{index}]: '{member}' is an ensemble itself; name its members")
+        if methods[member].aspp_branches != methods[method.ensemble[0]].aspp_branches:
+            raise ValueError(
+                f"{where}.ensemble[{index}]: '{member}' has other aspp_branches than '{method.ensemble[0]}'; give all "
+                "members of an ensemble the same"
+            )
 
 
 def _check_self_training(where: str, method: MethodEntry) -> None:
@@ -91,13 +96,37 @@ def check_preset(where: str, preset: Preset) -> None:
     for stage in STAGES:
         settings = getattr(preset, stage)
         if settings is not None:
-            _check_stage(f"{where}.{stage}", stage in ONLY_SOURCE, settings, preset.caches)
+            check_stage(f"{where}.{stage}", stage in ONLY_SOURCE, settings, preset.caches)
     for key in ("evaluate_on", "evaluate_refined_on"):
         name = getattr(preset, key)
         if name is not None:
             known(name, preset.caches, f"{where}.{key}")
             if not preset.caches[name].native_labels:
                 raise ValueError(f"{where}.{key}: cache '{name}' needs labels and native_labels: true")
+
+
+def check_initial_weights(where: str, preset: Preset, setting: Setting) -> None:
+    """ValueError for a setting with another network that would start from the weights of the preset's."""
+    changes = setting.model
+    if preset.model is None or preset.model.initial_weights is None or "initial_weights" in changes:
+        return
+    if changes.get("backbone", preset.model.backbone) != preset.model.backbone:
+        raise ValueError(
+            f"{where}.model.initial_weights: is missing, and the preset's are those of {preset.model.backbone}; name "
+            f"weights of {changes['backbone']}, or null to start from random ones"
+        )
+
+
+def check_own_data(where: str, method: MethodEntry, in_preset: MethodEntry, setting: Preset, preset: Preset) -> None:
+    """ValueError for a method that would read the data of its own in a setting which is made for other data."""
+    ours, theirs = getattr(setting, method.schedule), getattr(preset, method.schedule)
+    for key in ("source", "target"):
+        own, of_setting = method.training.get(key), getattr(ours, key)
+        inherited = own is not None and own == in_preset.training.get(key)
+        if inherited and of_setting not in (own, getattr(theirs, key)):
+            raise ValueError(
+                f"{where}.{key}: is missing, and the preset's is {own}, where this setting has {of_setting}; name one"
+            )
 
 
 def segmentation_is_missing(preset: Preset) -> bool:
@@ -126,7 +155,8 @@ def check_labels(where: str, preset: Preset, stages: Iterable[str], default: str
             )
 
 
-def _check_stage(where: str, only_source: bool, settings: TrainingSettings, caches: Mapping[str, CacheEntry]) -> None:
+def check_stage(where: str, only_source: bool, settings: TrainingSettings, caches: Mapping[str, CacheEntry]) -> None:
+    """ValueError for a stage that reads caches which it cannot use, or whose schedule makes no sense."""
     known(settings.source, caches, f"{where}.source")
     if not caches[settings.source].labels:
         raise ValueError(f"{where}.source: cache '{settings.source}' has no labels; set labels: true")

@@ -8,7 +8,15 @@ from segadapt.core.parameters.methods import MethodEntry
 from segadapt.core.parameters.presets import CacheEntry
 from segadapt.labels import CLASS_SETS
 
-_NOT_FOR_CLASSIFIERS = ("guidance", "auxiliary", "self_training", "ensemble", "image_weight")
+_NOT_FOR_CLASSIFIERS = (
+    "guidance",
+    "auxiliary",
+    "self_training",
+    "ensemble",
+    "image_weight",
+    "aspp_branches",
+    "training",
+)
 
 
 def check_classification(where: str, settings: Classification, caches: Mapping[str, CacheEntry]) -> None:

@@ -50,11 +50,12 @@ class MethodEntry(Section):
     ``target_loss`` names a file of ``segadapt/methods``; null, without ``adversarial`` beside it, means that no target
     image is seen. ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns
     nothing from them. ``auxiliary: true`` gives the network its auxiliary head where nothing else in the entry asks
-    for it. ``batch_norm`` replaces the preset's. ``start`` is the model that training goes on from: the source model
-    (stage ``adapt``), or the initial weights (stage ``joint``), as adversarial methods are run. ``ensemble`` names two
-    or more other methods whose models are averaged when scored; nothing is trained then. ``self_training`` goes with
-    the target loss of that name, which learns from pseudo-labels in rounds. ``options`` go to the method's file as
-    they are.
+    for it. ``batch_norm`` replaces the preset's, ``aspp_branches`` the protocol's, for the method and for the source
+    model that it starts from; ``training`` holds keys that replace those of the stage's section. ``start`` is the model
+    that training goes on from: the source model (stage ``adapt``), or the initial weights (stage ``joint``), as
+    adversarial methods are run. ``ensemble`` names two or more other methods whose models are averaged when scored;
+    nothing is trained then. ``self_training`` goes with the target loss of that name, which learns from pseudo-labels
+    in rounds. ``options`` go to the method's file as they are.
     """
 
     title: str
@@ -66,6 +67,8 @@ class MethodEntry(Section):
     adversarial: AdversarialSettings | None = None
     auxiliary: bool = False
     batch_norm: BatchNormSettings | None = None
+    aspp_branches: Literal[2, 4] | None = None
+    training: dict[str, Any] = Field(default_factory=dict)
     self_training: SelfTrainingSettings | None = None
     start: Literal["source", "initial"] = "source"
     ensemble: tuple[Name, ...] = ()
@@ -106,6 +109,7 @@ class Protocol(Section):
     guidance_mask: Literal["own", "winner"]
     aspp_branches: Literal[2, 4]
     repeated_updates: Literal["none", "modern", "torch10"]
+    adam_epsilon: Literal["uncorrected", "corrected"]
     evaluation_size: Literal["native", "network"]
 
 

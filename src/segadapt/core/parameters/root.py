@@ -5,12 +5,29 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from segadapt.core.parameters.checks import check_labels, check_method, check_preset, known, segmentation_is_missing
+from segadapt.core.parameters.checks import (
+    check_initial_weights,
+    check_labels,
+    check_method,
+    check_own_data,
+    check_preset,
+    check_stage,
+    known,
+    segmentation_is_missing,
+)
 from segadapt.core.parameters.classification_checks import check_classification, check_classifier_method
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
 from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.presets import Preset, Setting
-from segadapt.core.parameters.scenes import Scene, changed, preset_in_setting, split_row, sweep_cells, with_sweeps
+from segadapt.core.parameters.scenes import (
+    Scene,
+    changed,
+    preset_in_setting,
+    split_row,
+    sweep_cells,
+    training_of,
+    with_sweeps,
+)
 from segadapt.core.parameters.sizes import Name, Section, Whole
 from segadapt.labels import CLASS_SETS
 
@@ -144,6 +161,7 @@ class Parameters(Section):
         except ValueError as error:
             raise ValueError(f"{where}.{error}") from error
         check_preset(where, resolved)
+        check_initial_weights(where, preset, setting)
         for stage in _SNAPSHOTS:
             ours, theirs = getattr(resolved, stage), getattr(preset, stage)
             if ours and theirs and ours.snapshot_steps != theirs.snapshot_steps:
@@ -227,7 +245,19 @@ class Parameters(Section):
         if entry is not None and entry.start == "initial" and scene.preset.joint is None:
             raise ValueError(f"{at}.joint: is missing, but {where} trains from the initial weights")
         stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.schedule]
-        check_labels(at, scene.preset, stages, self.active_preset.model.classes)
+        preset = scene.preset
+        if entry is not None and entry.training:
+            preset = self._with_own_training(at, scene, method, entry)
+        check_labels(at, preset, stages, self.active_preset.model.classes)
+
+    def _with_own_training(self, at: str, scene: Scene, name: str, method: MethodEntry) -> Preset:
+        """The scene's preset as a method with keys of its own is trained; ValueError if that makes no sense."""
+        where, base = f"methods.{name}.training", self.scenes[None]
+        own = training_of(scene.preset, method, where)
+        check_stage(where, False, own, scene.preset.caches)
+        if scene is not base:
+            check_own_data(f"{at}.{where}", method, base.methods[name], scene.preset, base.preset)
+        return scene.preset.model_copy(update={method.schedule: own})
 
 
 def _merged(content: dict[str, Any], preset: dict[str, Any], part: str) -> Any:

@@ -11,6 +11,7 @@ from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.presets import Preset, Setting
 from segadapt.core.parameters.sentences import sentence
 from segadapt.core.parameters.sizes import Section
+from segadapt.core.parameters.training import TrainingSettings
 
 _NOT_OVERLAID = {"title", "source_paper_row", "protocol", "methods"}
 
@@ -42,6 +43,12 @@ def preset_in_setting(preset: Preset, setting: Setting) -> Preset:
 def changed(entry: Section, change: Mapping[str, Any], where: str) -> Any:
     """A section with some keys replaced, sections key by key; ValueError, beginning with ``where``, if it is none."""
     return _validated(type(entry), overlaid(entry.model_dump(), change), where)
+
+
+def training_of(preset: Preset, method: MethodEntry, where: str = "training") -> TrainingSettings:
+    """The preset's section for the method's stage with the method's own keys in place of it; ValueError as above."""
+    section = getattr(preset, method.schedule)
+    return changed(section, method.training, where) if method.training else section
 
 
 def split_row(row: str) -> tuple[str | None, str]:

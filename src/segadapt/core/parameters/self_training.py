@@ -18,7 +18,8 @@ class SelfTrainingSettings(Section):
     multiplies the probabilities by where the source's labels have each class (CBST-SP), smoothed by a Gaussian of
     ``prior_blur`` picture widths. ``flip`` averages over every image and its mirror image.
 
-    A round sees a random ``source_share`` of the source images. Portion and share grow by their ``_step`` a round up
+    A round sees a random ``source_share`` of the source images, rounded down; with ``source_redraw`` every round draws
+    them anew, else they stay and grow in number. Portion and share grow by their ``_step`` a round up
     to their ``_limit``. ``steps`` and ``learning_rate`` of a round are those of the preset's ``adapt`` if null; the
     rate is constant within a round and divided by ``learning_rate_divisor`` from one to the next. Where ``adapt`` has
     a ``crop``, it is centred on a rare class with the chance ``mining``. The original normalises
@@ -37,6 +38,7 @@ class SelfTrainingSettings(Section):
     source_share: Portion = 0.03
     source_share_step: Annotated[float, Field(ge=0, le=1)] = 0.0025
     source_share_limit: Portion = 0.06
+    source_redraw: bool = False
     mining: Fraction = 0.8
     steps: Count | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
