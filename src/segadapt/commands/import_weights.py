@@ -11,6 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="IN", help="a .pth or .safetensors file as its authors ship it")
     parser.add_argument("target", type=Path, metavar="OUT", help="the .safetensors file to write")
     parser.add_argument("--kind", help="whose file it is, where its keys alone cannot tell (docs/weights.md)")
+    parser.add_argument("--part", help="which network, where a file holds several: ema, model, state_dict.teacher, ...")
     parser.add_argument("--input", help="input convention, if not the kind's own: caffe, caffe_vgg or imagenet")
     parser.add_argument("--classes", help="class set of the head, if its size leaves a choice: nthu13, say")
 
@@ -30,7 +31,7 @@ def run(given: argparse.Namespace) -> None:
             raise UserError(f"{option} {value} is unknown; use one of {', '.join(known)}")
     if given.target.suffix != ".safetensors":
         raise UserError(f"{given.target} must end in .safetensors; choose another name")
-    done = import_weights(given.source, given.target, given.kind, given.input, given.classes)
+    done = import_weights(given.source, given.target, given.kind, given.input, given.classes, given.part)
     for name, value in _report(done):
         print(f"{name:18s} {value}")
     print(f"wrote {given.target}")
@@ -42,6 +43,7 @@ def _report(done) -> list[tuple[str, str]]:
     network = done.architecture
     head = "none (a backbone)" if network.num_classes is None else f"{network.num_classes} classes"
     rows = [
+        ("read from", _place(done.part)),
         ("kind", f"{done.kind}: {KINDS[done.kind].title}"),
         ("backbone", network.backbone),
         ("head", head + (f" ({network.class_set})" if network.class_set else "")),
@@ -59,6 +61,14 @@ def _report(done) -> list[tuple[str, str]]:
         ("left out", str(len(done.left_out))),
     ]
     return rows + [("", f"{key}: {reason}") for key, reason in done.left_out]
+
+
+def _place(part) -> str:
+    """``state_dict, names without 'module.', beside epoch, optimizer``."""
+    place = part.place or "the file's own names"
+    prefix = f", names without '{part.prefix}'" if part.prefix else ""
+    beside = f"; passed over: {', '.join((*part.beside, *part.strangers)[:8])}" if part.beside or part.strangers else ""
+    return place + prefix + beside
 
 
 def _by_part(names: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
+from segadapt.core.files import require_regular
 from segadapt.core.job import Job, snapshot_paths
 from segadapt.core.parameters import width_height
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
@@ -146,11 +147,12 @@ def _stride_placement(job: Job, plan: Plan) -> str | None:
 def _said_stride_placement(path: str) -> str | None:
     """From the header of a file of weights, whose tensors are not read."""
     try:
+        require_regular(Path(path), "weights")
         with Path(path).open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             # Foreign files begin otherwise, and would be read as a whole.
             header: Any = json.loads(file.read(min(length, _LONGEST_HEADER)))
         return json.loads(header["__metadata__"]["architecture"])["stride_placement"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # a UserError is a ValueError
         # What is wrong with the file is for the job that trains on it to say.
         return None
