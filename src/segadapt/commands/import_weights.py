@@ -4,6 +4,8 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from segadapt.commands._options import class_set
+
 HELP = "convert released weights (.pth or .safetensors) safely into our format"
 
 
@@ -18,17 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     from segadapt.core.errors import UserError
-    from segadapt.labels import CLASS_SETS
     from segadapt.models import INPUT_CONVENTIONS
     from segadapt.models.importing import KINDS, import_weights
 
     for option, value, known in (
         ("--kind", given.kind, KINDS),
         ("--input", given.input, INPUT_CONVENTIONS),
-        ("--classes", given.classes, CLASS_SETS),
     ):
         if value is not None and value not in known:
             raise UserError(f"{option} {value} is unknown; use one of {', '.join(known)}")
+    class_set(given.classes)
     if given.target.suffix != ".safetensors":
         raise UserError(f"{given.target} must end in .safetensors; choose another name")
     done = import_weights(given.source, given.target, given.kind, given.input, given.classes, given.part)
@@ -41,12 +42,14 @@ def _report(done) -> list[tuple[str, str]]:
     from segadapt.models.importing import KINDS
 
     network = done.architecture
-    head = "none (a backbone)" if network.num_classes is None else f"{network.num_classes} classes"
+    head = "none (a backbone)"
+    if network.num_classes is not None:
+        head = f"{network.num_classes} classes ({network.class_set or 'of no known set: --classes names them'})"
     rows = [
         ("read from", _place(done.part)),
         ("kind", f"{done.kind}: {KINDS[done.kind].title}"),
         ("backbone", network.backbone),
-        ("head", head + (f" ({network.class_set})" if network.class_set else "")),
+        ("head", head),
         ("stride placement", network.stride_placement),
         ("input convention", network.input),
     ]

@@ -65,10 +65,12 @@ def recognise(path: object, tensors: Mapping[str, Tensor], is_maxsquare: bool) -
         return "deeplab_init"
     heads = {key.split(".")[0] for key in tensors} & {"layer5", "layer6"}
     if heads == {"layer5"} and _head_inputs(tensors, "layer5") == _channels(tensors, "layer4"):
-        return "adaptsegnet_single" if unused_branches(tensors) else _branches_unknown(path, tensors, SINGLE)
+        return (
+            "adaptsegnet_single" if unused_branches(tensors) else _branches_unknown(path, SINGLE, _input_hint(tensors))
+        )
     if "layer6" in heads:
         two = "maxsquare" if is_maxsquare else "adaptsegnet"
-        return two if unused_branches(tensors) else _branches_unknown(path, tensors, DOUBLE)
+        return two if unused_branches(tensors) else _branches_unknown(path, DOUBLE)
     if heads:
         raise UserError(f"{path}: its only head, layer5, does not fit layer4; say which file this is with --kind")
     if not any(key.startswith("layer1.") for key in tensors):
@@ -83,14 +85,14 @@ def recognise(path: object, tensors: Mapping[str, Tensor], is_maxsquare: bool) -
     )
 
 
-SINGLE = "--kind crst (4) or --kind adaptsegnet_single (2)"
+SINGLE = "--kind crst (4), or --kind adaptsegnet_single (2)"
 DOUBLE = "--kind advent (4), or --kind maxsquare or --kind adaptsegnet (2)"
 
 
-def _branches_unknown(path: object, tensors: Mapping[str, Tensor], kinds: str) -> str:
+def _branches_unknown(path: object, kinds: str, hint: str = "") -> str:
     raise UserError(
         f"{path} has a head whose four branches all look trained, so the file cannot tell whether 2 or 4 are "
-        f"summed{_input_hint(tensors)}; add {kinds}"
+        f"summed{hint}; add {kinds}"
     )
 
 
