@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from test_import_weights import trained
 from segadapt.core.errors import UserError
 from segadapt.models import load_tensors, open_model
 from segadapt.models.importing import import_weights
+from segadapt.plan.requirements import check_requirements
 
 GIB = 1 << 30
 
@@ -141,6 +143,17 @@ def test_only_regular_files_are_opened(tmp_path, monkeypatch, word, reader):
     with pytest.raises(UserError, match=word) as refused:
         READERS[reader](path)
     assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("word", STRANGERS)
+def test_initial_weights_are_told_by_what_stands_there(tmp_path, monkeypatch, word):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "initial.safetensors"
+    STRANGERS[word](path)
+    job = SimpleNamespace(stage="pretrain", preset="paper", inputs={"initial_weights": str(path)})
+    expected = "are missing: put the file there" if word == "No such file" else word
+    with pytest.raises(UserError, match=expected):
+        check_requirements([SimpleNamespace(job=job)])
 
 
 def test_honest_files_pass(tmp_path):
