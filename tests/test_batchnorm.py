@@ -139,7 +139,7 @@ def test_named_policies_are_those_of_the_protocol():
     of_the_protocol = {
         "released": BatchNormPolicy(True, True, True, False),
         "adaptsegnet": BatchNormPolicy(True, True, False, False),
-        "cbst": BatchNormPolicy(False, False, True, True),
+        "cbst": BatchNormPolicy(False, False, True, False),
         "crst": BatchNormPolicy(False, False, False, False),
     }
     assert of_the_protocol == BATCHNORM_POLICIES
