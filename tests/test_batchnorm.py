@@ -130,7 +130,7 @@ def test_policies_can_follow_each_other(model):
 def test_freezing_drops_gradients_that_an_optimiser_would_still_apply(model):
     apply_batchnorm_policy(model, BatchNormPolicy(train_stem_affine=True))
     observe(model)[1].backward()
-    apply_batchnorm_policy(model, BATCHNORM_POLICIES["cbst"])
+    apply_batchnorm_policy(model, BATCHNORM_POLICIES["crst"])
     assert all(module.weight.grad is None and module.bias.grad is None for module in norms(model).values())
     assert model.conv1.weight.grad is not None
 
@@ -139,7 +139,8 @@ def test_named_policies_are_those_of_the_protocol():
     of_the_protocol = {
         "released": BatchNormPolicy(True, True, True, False),
         "adaptsegnet": BatchNormPolicy(True, True, False, False),
-        "cbst": BatchNormPolicy(False, False, False, False),
+        "cbst": BatchNormPolicy(False, False, True, False),
+        "crst": BatchNormPolicy(False, False, False, False),
     }
     assert of_the_protocol == BATCHNORM_POLICIES
 

@@ -1,4 +1,4 @@
-"""Ensembles of models: the mean of softmax maps, taken by hand, in every view that all members have."""
+"""Ensembles of models: the mean of logits or of softmax maps, taken by hand, in every view that all members have."""
 
 import numpy
 import pytest
@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from segadapt.evaluation import all_views, label_free_score
-from segadapt.evaluation.ensembles import averaged_views, combined_record, final_logits
+from segadapt.evaluation.ensembles import averaged_logits, averaged_views, combined_record, final_logits
+from segadapt.evaluation.predict import predict_labels
 
 C = 5
 IMAGE = numpy.random.default_rng(0).integers(0, 256, (8, 12, 3), numpy.uint8)
@@ -54,6 +55,68 @@ def test_every_view_is_the_mean_of_all_members_maps(count, flip, heads):
         expected = by_hand(members, view.head, view.flip)
         numpy.testing.assert_allclose(view.scores_1CHW[0].numpy(), expected, atol=1e-5)
         numpy.testing.assert_allclose(view.probabilities((8, 12)).numpy(), view.scores_1CHW.numpy(), atol=1e-6)
+
+
+def upsampled(logits_1CHW, size):
+    """numpy, float64."""
+    return F.interpolate(logits_1CHW.double(), size=size, mode="bilinear", align_corners=True)[0].numpy()
+
+
+def as_advent(members, size, image_HWC=IMAGE, head=0):
+    """ADVENT's ``eval_single``: every model's logits upsampled to the label's size, added up with equal weights."""
+    return sum(upsampled(each(image_HWC)[head], size) / len(members) for each in members)
+
+
+def softmax(logits_CHW):
+    powers = numpy.exp(logits_CHW - logits_CHW.max(axis=0))
+    return powers / powers.sum(axis=0)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("size", [(8, 12), (16, 24), (31, 50)])
+def test_averaged_logits_label_as_advent_does(count, size):
+    members = [member(seed) for seed in range(count)]
+    final_1CHW, low_1CHW = averaged_logits(members)(IMAGE)
+    for head, logits_1CHW in enumerate((final_1CHW, low_1CHW)):
+        expected = as_advent(members, size, head=head)
+        numpy.testing.assert_allclose(upsampled(logits_1CHW, size), expected, atol=1e-5)
+        margin = numpy.sort(expected, axis=0)
+        clear = margin[-1] - margin[-2] > 1e-4
+        label_HW = predict_labels(logits_1CHW, size)[0].numpy()
+        assert clear.mean() > 0.99 and (label_HW == expected.argmax(0))[clear].all()
+
+
+def test_logits_and_probabilities_choose_otherwise():
+    """One member is sure by its logit, the other two by their probabilities."""
+    logits = [torch.tensor(each).reshape(1, 2, 1, 1) for each in ([30.0, 0], [0.0, 5], [0.0, 5])]
+    members = [lambda image_HWC, each=each: (each, None) for each in logits]
+    assert averaged_logits(members)(IMAGE)[0].argmax() == 0
+    (found,) = averaged_views([all_views(each, flip=False) for each in members])(IMAGE)
+    assert (found.scores_1CHW.argmax(dim=1) == 1).all()
+
+
+def test_averaged_logits_are_one_model_in_every_view():
+    members, size = [member(seed) for seed in range(3)], IMAGE.shape[:2]
+    views = list(all_views(averaged_logits(members))(IMAGE))
+    assert len(views) == 6
+    maps = {
+        head: [softmax(as_advent(members, size, image, head)) for image in (IMAGE, IMAGE[:, ::-1])] for head in (0, 1)
+    }
+    for view in views:
+        heads = {"final": [0], "low": [1]}.get(view.head, [0, 1])
+        expected = [maps[head][0] for head in heads]
+        if view.flip:
+            expected += [maps[head][1][:, :, ::-1] for head in heads]
+        numpy.testing.assert_allclose(view.probabilities(size)[0].numpy(), sum(expected) / len(expected), atol=1e-5)
+
+
+def test_averaged_logits_of_other_heads_and_resolutions():
+    members = [member(1, low=False), member(2, size=(5, 6))]
+    final_1CHW, low_1CHW = averaged_logits(members)(IMAGE)
+    assert low_1CHW is None
+    numpy.testing.assert_allclose(final_1CHW[0].numpy(), as_advent(members, IMAGE.shape[:2]), atol=1e-5)
+    half = averaged_logits([lambda image_HWC: (torch.full((1, C, 2, 2), 40000.0).half(), None)] * 2)(IMAGE)[0]
+    assert (half == 40000).all(), "two halves would overflow"
 
 
 @pytest.mark.parametrize("order", [(True, False), (False, True)])

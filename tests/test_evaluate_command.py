@@ -120,7 +120,7 @@ def test_an_imported_file_scores_as_the_model_it_came_from(folder, tmp_path):
     model = weights(tmp_path / "ours.safetensors")
     state = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}
     torch.save({"epoch": 1, "state_dict": state}, tmp_path / "released.pth")
-    import_weights(tmp_path / "released.pth", tmp_path / "imported.safetensors")
+    import_weights(tmp_path / "released.pth", tmp_path / "imported.safetensors", "maxsquare")
     scores = []
     for name in ("ours", "imported"):
         command = ["evaluate", "--weights", str(tmp_path / f"{name}.safetensors"), "--dataset", "cityscapes"]
@@ -160,13 +160,35 @@ def test_mistakes_end_with_one_sentence_and_no_file(folder, tmp_path, capsys, ar
 
 @pytest.mark.parametrize(
     ("classes", "class_set", "words"),
-    [(21, None, "unknown set"), (12, "camvid11", "unknown set")],
+    [
+        (21, None, "head of 21 classes whose names are not known; add --classes"),
+        (13, None, "not known; add --classes with a class set of 13 classes, such as synthia13 or nthu13"),
+        (7, "loveda7", "head of 7 classes whose names are not known"),
+        (12, "camvid11", "a head of 12 classes, and its file says camvid11, which has 11"),
+    ],
 )
 def test_a_head_of_other_classes_is_refused(folder, tmp_path, capsys, classes, class_set, words):
     weights(tmp_path / "m.safetensors", classes, class_set)
     command = ["evaluate", "--weights", str(tmp_path / "m.safetensors"), "--dataset", "cityscapes"]
     assert main([*command, "--root", str(folder / "city")]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_an_unnamed_head_is_scored_in_the_classes_that_the_user_names(folder, tmp_path, capsys):
+    """As a file that names them; only of a class set with as many classes."""
+    found = {}
+    for name, class_set in (("named", "camvid11"), ("unnamed", None), ("of another place", "mine11")):
+        weights(tmp_path / f"{name}.safetensors", 11, class_set)
+        command = ["evaluate", "--weights", str(tmp_path / f"{name}.safetensors"), "--dataset", "cityscapes"]
+        command += ["--root", str(folder / "city"), "-o", str(tmp_path / f"{name}.json"), "--classes", "camvid11"]
+        assert main(command) == 0
+        found[name] = json.loads((tmp_path / f"{name}.json").read_text())
+        assert "mIoU camvid11" in capsys.readouterr().out
+    for name in ("unnamed", "of another place"):
+        assert found[name] | {"weights": None} == found["named"] | {"weights": None}
+    command[-1] = "nthu13"
+    assert main(command) == 2
+    assert "--classes names nthu13, which has 13; name a class set of 11" in capsys.readouterr().err
 
 
 def test_a_data_set_without_the_head_s_classes_is_refused(tmp_path, capsys):

@@ -90,6 +90,26 @@ def test_an_ensemble_is_the_mean_of_its_members_maps(folder):
     numpy.testing.assert_array_equal(twice.matrix("network"), alone[0])
 
 
+def test_an_ensemble_of_logits_is_scored_as_the_mean_of_its_logits(folder):
+    models = {"model/0": FIRST, "model/1": SECOND}
+    found, metrics = evaluated(folder, models, "logits", auxiliary_of_members=[False] * 2, ensemble_average="logits")
+    cache = PackedCache(folder / "cache" / "manifest.json")
+    naive, means = ConfusionMatrix(19), []
+    for index in range(len(cache)):
+        mean = sum(logits_of(folder / file, cache.image(index)).double() for file in (FIRST, SECOND)) / 2
+        large = torch.nn.functional.interpolate(mean, size=SIZE[::-1], mode="bilinear", align_corners=True)
+        naive.update(cache.label(index), large[0].argmax(0))
+        means.append(mean)
+    numpy.testing.assert_array_equal(found.matrix("network"), naive.matrix)
+    waiting = iter(means[::2])
+    expected = label_free_score(lambda image_HWC: next(waiting), [None] * 2)
+    (step,) = metrics["steps"]
+    assert [step[name] for name in expected._fields] == pytest.approx(list(expected), rel=1e-4)
+    average = {"auxiliary_of_members": [False] * 2, "ensemble_average": "probabilities"}
+    other, _ = evaluated(folder, models, "maps", **average)
+    assert (other.matrix("network") != naive.matrix).any(), "the switch must matter here"
+
+
 def test_members_may_have_other_heads_and_must_have_those_that_are_named(folder):
     models = {"model/0": "c/model.safetensors", "model/1": FIRST}
     found, _ = evaluated(folder, models, "mixed", auxiliary_of_members=[True, False])

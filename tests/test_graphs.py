@@ -202,6 +202,8 @@ def test_who_records(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
     assert recorder_for(on_gpu, has_adversary=True) is None
     assert "not for methods with an adversary" in capsys.readouterr().err
+    assert recorder_for(on_gpu, has_adversary=False, has_dropout=True) is None
+    assert "networks with dropout" in capsys.readouterr().err
     assert recorder_for(Compute(CPU, cuda_graphs=True), has_adversary=False) is None
     assert recorder_for(Compute(CUDA), has_adversary=False) is None
     precision = {"bf16": False, "tf32": False, "channels_last": False}

@@ -13,6 +13,7 @@ from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
 from segadapt.models import Architecture, deeplabv2, initialise, load_tensors, open_model
 from segadapt.models.importing import import_weights
+from segadapt.training.assembly import trained_network
 
 HEADS = ("layer5.", "layer6.")
 CAFFE, VGG, IMAGENET = "caffe", "caffe_vgg", "imagenet"
@@ -83,7 +84,10 @@ WHOLE = [
     ("adaptsegnet", True, 2, None, "adaptsegnet", without_counters),
     ("adaptsegnet_single", False, 2, None, "adaptsegnet_single", single_level),
     ("advent", True, 4, "advent", "advent", dict),
+    ("advent_single", False, 4, "advent", "advent", dict),
+    ("crst", False, 4, "crst", "crst", single_level),
 ]
+INPUTS = {"crst": IMAGENET}
 SAVERS: dict[str, Callable] = {
     "zip": lambda state, path: torch.save(state, path),
     "legacy": lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False),
@@ -102,7 +106,10 @@ def test_a_whole_model_gives_the_same_logits(tmp_path, container, name, auxiliar
     SAVERS[container](wrap(model.state_dict()), source)
     done = import_weights(source, target, asked)
     ours, metadata = open_model(target)
-    assert ours.architecture == Architecture("streets", 19, branches, auxiliary, "first_1x1", CAFFE, "cityscapes19")
+    convention = INPUTS.get(kind, CAFFE)
+    assert ours.architecture == Architecture(
+        "streets", 19, branches, auxiliary, "first_1x1", convention, "cityscapes19"
+    )
     image = torch.rand(1, 3, 33, 48) * 255 - 110
     for have, want in zip(ours.eval()(image), model(image), strict=True):
         assert (have is None and want is None) or torch.equal(have, want)
@@ -159,7 +166,47 @@ def test_trained_branches_ask_for_the_kind_and_untrained_ones_are_not_summed(tmp
     torch.save(trained(branches=2).state_dict(), tmp_path / "two.pth")
     with pytest.raises(UserError, match=r"never trained.*--kind maxsquare"):
         import_weights(tmp_path / "two.pth", tmp_path / "o.safetensors", "advent")
+    torch.save(single_level(trained(False).state_dict()), tmp_path / "single.pth")
+    with pytest.raises(UserError, match=r"never trained.*--kind adaptsegnet_single"):
+        import_weights(tmp_path / "single.pth", tmp_path / "o.safetensors", "crst")
     assert not (tmp_path / "o.safetensors").exists()
+
+
+CHECKPOINT = {"epoch": 1, "iteration": 2, "best_MIou": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("auxiliary", "wrap", "kinds"),
+    [
+        (False, single_level, ("crst", "adaptsegnet_single")),
+        (False, dict, ("advent", "adaptsegnet")),
+        (True, lambda state: {"state_dict": state, **CHECKPOINT}, ("advent", "maxsquare")),
+    ],
+    ids=["one head named layer5", "one head named layer6", "a checkpoint"],
+)
+def test_two_and_four_branches_label_differently_and_no_file_is_taken_for_either(tmp_path, auxiliary, wrap, kinds):
+    """The same weights: which branches are summed stands in the imported file, and everything downstream obeys."""
+    four, two = trained(auxiliary, 4), deeplabv2("streets", 19, 2, auxiliary).eval()
+    two.load_state_dict(four.state_dict())
+    source = tmp_path / "f.pth"
+    torch.save(wrap(four.state_dict()), source)
+    with pytest.raises(UserError, match=rf"2 or 4 are summed.*--kind {kinds[0]} \(4\).*--kind {kinds[1]}") as refused:
+        import_weights(source, tmp_path / "o.safetensors")
+    assert "\n" not in str(refused.value) and not (tmp_path / "o.safetensors").exists()
+    image, labels = torch.rand(1, 3, 65, 129) * 255 - 110, {}
+    for kind, branches, model in zip(kinds, (4, 2), (four, two), strict=True):
+        target = tmp_path / f"{kind}.safetensors"
+        import_weights(source, target, kind)
+        opened, metadata = open_model(target)
+        assert json.loads(metadata["architecture"])["aspp_branches"] == opened.architecture.aspp_branches == branches
+        labels[branches] = opened.eval()(image)[0].argmax(1)
+        assert torch.equal(labels[branches], model(image)[0].argmax(1))
+        config = {"model": {"backbone": "streets", "classes": "cityscapes19", "input": None, "bottleneck": None}}
+        config |= {"auxiliary": auxiliary, "aspp_branches": branches}
+        assert trained_network(target, config).architecture.aspp_branches == branches
+        with pytest.raises(UserError, match=f"made for aspp_branches {branches}, but params.yaml says"):
+            trained_network(target, config | {"aspp_branches": 6 - branches})
+    assert (labels[2] != labels[4]).float().mean() > 0.05
 
 
 def test_other_heads_and_inputs_are_named_by_the_user(tmp_path):

@@ -10,7 +10,7 @@ from test_evaluate_command import weights
 from segadapt.cli import main
 from segadapt.core.errors import UserError
 from segadapt.data.photographs import distinct_names, find_photographs, read_photograph
-from segadapt.labels import CITYSCAPES19
+from segadapt.labels import CITYSCAPES19, unnamed
 from segadapt.models import to_input
 
 
@@ -172,3 +172,32 @@ def test_finding_photographs(tmp_path):
     ):
         with pytest.raises(UserError, match=words):
             find_photographs(paths, out)
+
+
+@pytest.mark.parametrize("classes", [2, 7])
+def test_a_head_of_own_classes_draws_them_by_number(tmp_path, capsys, classes):
+    """As imported from a file of other people's classes: they have no names, but every one has its colour."""
+    model = weights(tmp_path / "own.safetensors", classes, None)
+    torch.save(model.state_dict(), tmp_path / "f.pth")
+    assert main(["import-weights", str(tmp_path / "f.pth"), str(tmp_path / "m.safetensors"), "--kind", "advent"]) == 0
+    assert f"{classes} classes (of no known set: --classes names them)" in capsys.readouterr().out
+    picture().save(tmp_path / "a.png")
+    command = ["predict", "--weights", str(tmp_path / "m.safetensors"), str(tmp_path / "a.png"), "-o"]
+    assert main([*command, str(tmp_path / "out")]) == 0
+    drawn = Image.open(tmp_path / "out" / "a_classes.png")
+    assert np.asarray(drawn).max() < classes and (tmp_path / "out" / "legend.png").is_file()
+    palette = np.asarray(drawn.getpalette()).reshape(-1, 3)[:classes]
+    assert len({tuple(colour) for colour in palette.tolist()}) == classes
+    assert unnamed(classes).classes == tuple(f"class{index}" for index in range(classes))
+    assert main([*command, str(tmp_path / "out"), "--classes", "camvid11"]) == 2
+    assert f"head of {classes} classes, and --classes names camvid11, which has 11" in capsys.readouterr().err
+
+
+def test_the_classes_of_an_unnamed_head_may_be_named(tmp_path):
+    for name, class_set in (("named", "camvid11"), ("unnamed", None)):
+        weights(tmp_path / f"{name}.safetensors", 11, class_set)
+        picture().save(tmp_path / "a.png")
+        command = ["predict", "--weights", str(tmp_path / f"{name}.safetensors"), str(tmp_path / "a.png")]
+        assert main([*command, "-o", str(tmp_path / name), "--classes", "camvid11"]) == 0
+    for file in ("legend.png", "a_classes.png", "a_overlay.jpg"):
+        assert (tmp_path / "named" / file).read_bytes() == (tmp_path / "unnamed" / file).read_bytes()

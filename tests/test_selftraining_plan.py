@@ -3,10 +3,10 @@
 import math
 
 import pytest
-from tiny import tiny_parameters
+from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core.errors import UserError
-from segadapt.core.parameters import SelfTrainingSettings, parameters_from
+from segadapt.core.parameters import SelfTrainingSettings, load_parameters, parameters_from
 from segadapt.plan import Plan, make_plan, phase_targets
 
 OWN_STAGES = ("prior", "pseudo_label", "self_train")
@@ -113,12 +113,15 @@ def test_a_number_remakes_the_rounds_that_depend_on_it():
     assert changed(prior_blur=0.5) == []  # without a prior
 
 
-def test_batch_norm_is_frozen_as_in_the_original():
-    from segadapt.models.batchnorm import CBST
+def test_batch_norm_is_frozen_as_in_the_originals():
+    """On DeepLab as CRST has it; on the wide network, whose affine part is trained, as CBST has it."""
+    from segadapt.models.batchnorm import CBST, CRST
 
+    shipped = load_parameters(REPOSITORY / "params.yaml")
     for method in ("cbst", "cbst_sp", "self_training"):
         model = plan_of(method).by_name[f"self_train/{method}-round1/seed1"].config["model"]
-        assert model["batch_norm"] == vars(CBST)
+        assert model["batch_norm"] == vars(CRST)
+        assert shipped.scenes["wide"].methods[method].batch_norm.model_dump() == vars(CBST)
         # Predicting knows no such switch.
         plain = plan_of(method).by_name[f"pseudo_label/{method}-round1/seed1"].config["model"]
         assert plain["batch_norm"] == plan_of(method).by_name["evaluate/source/seed1"].config["model"]["batch_norm"]

@@ -7,12 +7,21 @@ import torch
 import torch.nn.functional as F
 
 from segadapt.core.errors import UserError
-from segadapt.models import Architecture, build, initialise, load_model, open_model, save_model
+from segadapt.models import (
+    BATCHNORM_POLICIES,
+    Architecture,
+    apply_batchnorm_policy,
+    build,
+    initialise,
+    load_model,
+    open_model,
+    save_model,
+)
 from segadapt.models.backbones import BACKBONES, WideBackbone
 from segadapt.models.initial_weights import load_backbone
 from segadapt.models.networks import outline
 from segadapt.models.wide_resnet import WideResNet
-from segadapt.training.optimiser import parameter_groups, released_repeats
+from segadapt.training.optimiser import RepeatedSGD, parameter_groups, released_repeats
 
 # By level: units, channels of the convolutions, kernels, stride, dilation of the first convolution and of later ones.
 A1 = {
@@ -164,11 +173,60 @@ def test_the_middle_of_pixel_j_is_the_image_s_pixel_8j(monkeypatch):
 
 
 def test_heads_are_those_the_optimiser_and_the_files_know(tiny):
-    backbone, heads = parameter_groups(build(Architecture(tiny, 4)))
-    assert {name.split(".")[0] for name in heads.parameters} == {"layer5", "layer6"}
-    assert not {name for name in backbone.parameters if name.startswith("layer")}
-    repeats = {released_repeats(name) for group in (backbone, heads) for name in group.parameters}
+    groups = {each.name: each for each in parameter_groups(build(Architecture(tiny, 4)), head_lr_factor=3.0)}
+    for name, group in groups.items():
+        assert {each.startswith("layer") for each in group.parameters} == {name.startswith("heads")}
+        assert {each.endswith(".bias") for each in group.parameters} == {name.endswith("biases")}
+    repeats = {released_repeats(name) for group in groups.values() for name in group.parameters}
     assert repeats == {1}, "the released code has no such network, so it repeats nothing in it"
+    rates = {name: (group.lr_factor, group.decays) for name, group in groups.items()}
+    assert rates == {
+        "backbone": (1, True), "backbone biases": (2, False), "heads": (3, True), "heads biases": (6, False)
+    }  # fmt: skip
+
+
+def test_a_step_is_that_of_cbst(tiny):
+    """Twice the rate for biases, batch norm's too, and no decay: torch's own SGD on the same groups."""
+    ours, theirs = (build(Architecture(tiny, 4)).double() for _ in range(2))
+    optimiser = RepeatedSGD(parameter_groups(ours, 1.0), 0.9, 0.05, "torch10")
+    biases = [each for name, each in theirs.named_parameters() if name.endswith(".bias")]
+    weights = [each for name, each in theirs.named_parameters() if not name.endswith(".bias")]
+    groups = [{"params": weights}, {"params": biases, "lr": 0.02, "weight_decay": 0.0}]
+    sgd = torch.optim.SGD(groups, lr=0.01, momentum=0.9, weight_decay=0.05)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            one.grad = torch.randn(one.shape, generator=generator, dtype=torch.float64)
+            other.grad = one.grad.clone()
+        optimiser.step(0.01)
+        sgd.step()
+    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12, msg=name)
+
+
+def test_dropout_is_where_cbst_has_it():
+    """In the last two units, before the last convolution: no other place draws, and only in training."""
+    modules = {name: each.p for name, each in a1().named_modules() if isinstance(each, torch.nn.Dropout)}
+    assert modules == {"level6.0.dropout": 0.3, "level7.0.dropout": 0.5}
+
+
+@pytest.mark.parametrize("level", [6, 7])
+def test_what_is_dropped_is_what_the_last_convolution_sees(tiny, level):
+    model, seen = initialise(build(Architecture(tiny, 4)), 3, "kaiming"), {}
+    apply_batchnorm_policy(model, BATCHNORM_POLICIES["cbst"], training=True)
+    unit = dict(model.named_modules())[f"level{level}.0"]
+    unit.norms[-1].register_forward_hook(lambda module, given, result: seen.update(before=result.clamp(min=0)))
+    unit.convs[-1].register_forward_hook(lambda module, given, result: seen.update(after=given[0].clone()))
+    torch.manual_seed(0)
+    model(torch.randn(1, 3, 128, 128) + 1)
+    share, alive = {6: 0.3, 7: 0.5}[level], seen["before"] > 0
+    kept = seen["after"][alive] > 0
+    assert alive.sum() > 1000
+    torch.testing.assert_close(seen["after"][alive][kept], seen["before"][alive][kept] / (1 - share))
+    assert abs(kept.float().mean().item() - (1 - share)) < 5 * (share * (1 - share) / alive.sum().item()) ** 0.5
+    model.eval()
+    model(torch.randn(1, 3, 64, 64) + 1)
+    assert torch.equal(seen["after"], seen["before"])
 
 
 @pytest.mark.parametrize("scheme", ["released", "kaiming"])

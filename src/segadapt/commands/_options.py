@@ -4,6 +4,9 @@ import argparse
 import os
 import re
 
+from segadapt.core.errors import UserError
+from segadapt.labels import CLASS_SETS, ClassSet
+
 
 def size(text: str) -> tuple[int, int]:
     """``1024x512`` as (1024, 512)."""
@@ -23,6 +26,13 @@ def positive(text: str) -> int:
     if re.fullmatch(r"[1-9]\d{0,3}", text) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 9999")
     return int(text)
+
+
+def class_set(name: str | None) -> ClassSet | None:
+    """The set that ``--classes`` names; UserError if there is none of that name."""
+    if name is not None and name not in CLASS_SETS:
+        raise UserError(f"--classes {name} is unknown; use one of {', '.join(CLASS_SETS)}")
+    return None if name is None else CLASS_SETS[name]
 
 
 def cores() -> int:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from segadapt.commands._options import cores, positive, size
+from segadapt.commands._options import class_set, cores, positive, size
 
 HELP = "score weights on a labelled data set as its authors ship it"
 
@@ -17,22 +17,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     habit = parser.add_mutually_exclusive_group()
     habit.add_argument("--flip", action="store_true", help="average over every image and its mirror image")
     habit.add_argument("--protocols", action="store_true", help="also score with flip and with each head, in one pass")
-    parser.add_argument("--classes", help="average over this class set alone: synthia16, synthia13, nthu13, ...")
+    parser.add_argument(
+        "--classes",
+        help="average over this class set alone: synthia16, nthu13, ...; or what an unnamed head's classes are",
+    )  # fmt: skip
     parser.add_argument("--threads", type=positive, default=cores(), help="default: all cores")
     parser.add_argument("-o", "--output", type=Path, metavar="JSON", help="write the metrics here as well")
 
 
 def run(given: argparse.Namespace) -> None:
     from segadapt.core.artifacts import write_json
-    from segadapt.core.errors import UserError
     from segadapt.evaluation import metrics
     from segadapt.evaluation.direct import Request, score, views
-    from segadapt.evaluation.opened import open_weights
-    from segadapt.labels import CLASS_SETS
+    from segadapt.evaluation.opened import open_weights, require_names
 
-    if given.classes is not None and given.classes not in CLASS_SETS:
-        raise UserError(f"--classes {given.classes} is unknown; use one of {', '.join(CLASS_SETS)}")
-    weights = open_weights(given.weights)
+    weights = open_weights(given.weights, class_set(given.classes))
+    require_names(given.weights, weights)
     chosen = views(weights.class_set, given.classes)
     request = Request(given.dataset, given.root, given.split, given.size, given.flip, given.protocols, given.threads)
     evaluation, network_size = score(weights, request)

@@ -4,6 +4,8 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from segadapt.commands._options import class_set
+
 HELP = "convert released weights (.pth or .safetensors) safely into our format"
 
 
@@ -11,26 +13,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="IN", help="a .pth or .safetensors file as its authors ship it")
     parser.add_argument("target", type=Path, metavar="OUT", help="the .safetensors file to write")
     parser.add_argument("--kind", help="whose file it is, where its keys alone cannot tell (docs/weights.md)")
+    parser.add_argument("--part", help="which network, where a file holds several: ema, model, state_dict.teacher, ...")
     parser.add_argument("--input", help="input convention, if not the kind's own: caffe, caffe_vgg or imagenet")
     parser.add_argument("--classes", help="class set of the head, if its size leaves a choice: nthu13, say")
 
 
 def run(given: argparse.Namespace) -> None:
     from segadapt.core.errors import UserError
-    from segadapt.labels import CLASS_SETS
     from segadapt.models import INPUT_CONVENTIONS
     from segadapt.models.importing import KINDS, import_weights
 
     for option, value, known in (
         ("--kind", given.kind, KINDS),
         ("--input", given.input, INPUT_CONVENTIONS),
-        ("--classes", given.classes, CLASS_SETS),
     ):
         if value is not None and value not in known:
             raise UserError(f"{option} {value} is unknown; use one of {', '.join(known)}")
+    class_set(given.classes)
     if given.target.suffix != ".safetensors":
         raise UserError(f"{given.target} must end in .safetensors; choose another name")
-    done = import_weights(given.source, given.target, given.kind, given.input, given.classes)
+    done = import_weights(given.source, given.target, given.kind, given.input, given.classes, given.part)
     for name, value in _report(done):
         print(f"{name:18s} {value}")
     print(f"wrote {given.target}")
@@ -40,11 +42,14 @@ def _report(done) -> list[tuple[str, str]]:
     from segadapt.models.importing import KINDS
 
     network = done.architecture
-    head = "none (a backbone)" if network.num_classes is None else f"{network.num_classes} classes"
+    head = "none (a backbone)"
+    if network.num_classes is not None:
+        head = f"{network.num_classes} classes ({network.class_set or 'of no known set: --classes names them'})"
     rows = [
+        ("read from", _place(done.part)),
         ("kind", f"{done.kind}: {KINDS[done.kind].title}"),
         ("backbone", network.backbone),
-        ("head", head + (f" ({network.class_set})" if network.class_set else "")),
+        ("head", head),
         ("stride placement", network.stride_placement),
         ("input convention", network.input),
     ]
@@ -59,6 +64,14 @@ def _report(done) -> list[tuple[str, str]]:
         ("left out", str(len(done.left_out))),
     ]
     return rows + [("", f"{key}: {reason}") for key, reason in done.left_out]
+
+
+def _place(part) -> str:
+    """``state_dict, names without 'module.', beside epoch, optimizer``."""
+    place = part.place or "the file's own names"
+    prefix = f", names without '{part.prefix}'" if part.prefix else ""
+    beside = f"; passed over: {', '.join((*part.beside, *part.strangers)[:8])}" if part.beside or part.strangers else ""
+    return place + prefix + beside
 
 
 def _by_part(names: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from segadapt.commands._options import cores, positive, size_or_side
+from segadapt.commands._options import class_set, cores, positive, size_or_side
 
 HELP = "draw class maps and overlays of your own photographs"
 
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=size_or_side,
         help="longer side that the network is fed (aspect kept), or WIDTHxHEIGHT; default: as in training",
     )  # fmt: skip
+    parser.add_argument("--classes", help="what the classes of a head are whose file does not say: camvid11, ...")
     parser.add_argument("--threads", type=positive, default=cores(), help="default: all cores")
 
 
@@ -26,7 +27,7 @@ def run(given: argparse.Namespace) -> int:
     from segadapt.evaluation.opened import open_weights
     from segadapt.reporting.photographs import draw_photographs
 
-    weights = open_weights(given.weights)
+    weights = open_weights(given.weights, class_set(given.classes))
     photographs = find_photographs(given.images, leave_out=given.output)
     faults = draw_photographs(weights, photographs, given.output, given.size or weights.long_side, given.threads)
     for fault in faults:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.data.cache import PackedCache
-from segadapt.evaluation.ensembles import averaged_views, final_logits
+from segadapt.evaluation.ensembles import averaged_logits, averaged_views, final_logits
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
 from segadapt.evaluation.label_free import LabelFreeScore, label_free_score
@@ -35,7 +35,8 @@ def score_weights(
 
     Args:
         weights: One of our files, or those of an ensemble; UserError if ``config`` says otherwise than a file.
-        config: Of the evaluation's job; ``auxiliary_of_members`` says which members of an ensemble have a low head.
+        config: Of the evaluation's job; ``auxiliary_of_members`` says which members of an ensemble have a low head,
+            ``ensemble_average`` whether their logits or their probabilities are averaged.
         compute: Where and in which precision.
         caches: ``labelled``, and perhaps ``target``.
         habits: The arguments ``flip`` and ``heads`` of ``all_views``.
@@ -46,6 +47,8 @@ def score_weights(
     wanted = [config | {"auxiliary": each} for each in heads]
     networks = [trained_network(path, each) for path, each in zip(weights, wanted, strict=True)]
     members = [heads_predictor(network, compute) for network in networks]
+    if config.get("ensemble_average") == "logits":
+        members = [averaged_logits(members)]
     views = [all_views(member, **habits) for member in members]
     classes = len(CLASS_SETS[config["model"]["classes"]])
     predict = views[0] if len(views) == 1 else averaged_views(views)

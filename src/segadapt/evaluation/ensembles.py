@@ -1,7 +1,8 @@
-"""Several models that are scored as one: the mean of their class probabilities.
+"""Several models that are scored as one: the mean of their logits, or of their class probabilities.
 
-ADVENT's best row, AdvEnt+MinEnt, is such an ensemble: two models that were trained apart, and their softmax maps of
-each image averaged with equal weights when they are evaluated.
+ADVENT's best row, AdvEnt+MinEnt, is the former: two models that were trained apart; each one's logits are upsampled to
+the label's size, then they are averaged with equal weights, and the largest mean wins (valeoai/ADVENT
+``advent/domain_adaptation/eval_UDA.py:eval_single``). Upsampling is linear, so the mean may as well be taken before.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,10 +10,34 @@ from typing import Any
 
 import numpy
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from segadapt.evaluation.mirror import probabilities
 from segadapt.evaluation.views import HeadsPredictor, View
+
+
+def averaged_logits(members: Sequence[HeadsPredictor]) -> HeadsPredictor:
+    """The predictor whose logits are the mean of the members', head by head; a low head only if all have one.
+
+    Members whose logits have other resolutions meet at the image's size (bilinear, ``align_corners=True``). What is
+    then averaged over mirror images or heads are softmax maps of these means, as for a single model.
+    """
+
+    @torch.no_grad()
+    def predict(image_HWC: numpy.ndarray) -> tuple[Tensor, Tensor | None]:
+        final, low = zip(*(member(image_HWC) for member in members), strict=True)
+        size = image_HWC.shape[:2]
+        return _mean(final, size), None if any(each is None for each in low) else _mean(low, size)
+
+    return predict
+
+
+def _mean(logits: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    logits = [each.to(torch.promote_types(each.dtype, torch.float32)) for each in logits]
+    if len({each.shape for each in logits}) > 1:
+        logits = [F.interpolate(each, size=size, mode="bilinear", align_corners=True) for each in logits]
+    return sum(logits) / len(logits)
 
 
 def averaged_views(

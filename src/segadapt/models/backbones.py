@@ -32,17 +32,26 @@ class WideBackbone:
     """A "wider" pre-activation ResNet (Wu, Shen and van den Hengel 2016): see ``segadapt.models.wide_resnet``.
 
     ``units`` residual units in level2 to level7, on a stem of ``width`` channels; the heads' two 3x3 convolutions are
-    dilated by ``head_dilation``.
+    dilated by ``head_dilation``. How the network is trained belongs to it, as to CBST's (there in
+    ``util/symbol/symbol.py``, ``lr_type`` alex): in training ``dropout`` of the activations before the last convolution
+    of level6's and level7's units is zeroed, and biases, those of batch norm too, learn at ``bias_factor`` times the
+    rate of the weights beside them and do not decay.
     """
 
     units: tuple[int, int, int, int, int, int]
     width: int = 64
     head_dilation: int = 12
+    dropout: tuple[float, float] = (0.3, 0.5)
+    bias_factor: float = 2.0
 
     def channels(self, level: int) -> tuple[int, ...]:
         """Output channels of the convolutions in one unit of ``level`` (2 to 7); the last is what it hands on."""
         factors = {2: (2, 2), 3: (4, 4), 4: (8, 8), 5: (8, 16), 6: (8, 16, 32), 7: (16, 32, 64)}[level]
         return tuple(factor * self.width for factor in factors)
+
+    def dropout_in(self, level: int) -> float:
+        """The share that is zeroed before the last convolution of a unit of ``level`` (2 to 7)."""
+        return {6: self.dropout[0], 7: self.dropout[1]}.get(level, 0.0)
 
     @property
     def head_channels(self) -> int:

@@ -49,11 +49,14 @@ ADAPTSEGNET = BatchNormPolicy(train_affine=False)
 """AdaptSegNet and ADVENT: as released, with every affine part frozen. What their authors call "BN off" is the affine
 part; the running statistics do move (AdaptSegNet issues 25 and 35)."""
 
-CBST = BatchNormPolicy(batch_statistics=False, update_running=False, train_affine=False)
-"""CBST normalises by the running statistics in training and never moves them; that its affine part is frozen as well
-is our reading, as in CRST's evaluation-mode batch norm."""
+CBST = BatchNormPolicy(batch_statistics=False, update_running=False)
+"""CBST (``issegm/solve_ST.py``, ``bn_use_global_stats``) normalises by the running statistics in training and never
+moves them; every affine part is trained, and its wide network has no stem ``bn1``."""
 
-BATCHNORM_POLICIES = {"released": RELEASED, "adaptsegnet": ADAPTSEGNET, "cbst": CBST}
+CRST = BatchNormPolicy(batch_statistics=False, update_running=False, train_affine=False)
+"""CRST, on DeepLab, runs batch norm in evaluation mode with every affine part frozen."""
+
+BATCHNORM_POLICIES = {"released": RELEASED, "adaptsegnet": ADAPTSEGNET, "cbst": CBST, "crst": CRST}
 
 
 def _set_affine(module: _BatchNorm, trainable: bool) -> None:

@@ -19,6 +19,7 @@ from segadapt.core.artifacts import sha256_json, write_bytes
 from segadapt.core.errors import UserError
 from segadapt.models.architecture import METADATA_KEY as ARCHITECTURE_KEY
 from segadapt.models.architecture import Architecture
+from segadapt.models.claims import require_sane_safetensors, require_weights_file
 from segadapt.models.networks import Network, allocate, outline
 
 CONTENT_KEY = "sha256"
@@ -63,7 +64,9 @@ def save_tensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapp
 
 
 def _read_bytes(path: Path) -> bytes:
+    size = require_weights_file(path)
     try:
+        require_sane_safetensors(path, size)
         return path.read_bytes()
     except OSError as error:
         raise UserError(

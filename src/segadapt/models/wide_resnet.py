@@ -1,8 +1,9 @@
 """The "wider" ResNet-38, model A1, as CBST runs it: pre-activation units, output stride 8, heads of two convolutions.
 
-Facts: Wu, Shen and van den Hengel 2016, "Wider or Deeper"; itijyou/ademxapp ``util/symbol/resnet_v2.py``
-(``rna_feat_a1`` at inverse resolution 8, ``fcrna_model_a1``), which yzou2/CBST ``issegm/solve_ST.py`` calls. There is
-no auxiliary head there; ours stands on level5, whose channels and dilation are those of DeepLab's layer3.
+Facts: Wu, Shen and van den Hengel 2016, "Wider or Deeper"; yzou2/CBST ``util/symbol/resnet_v2.py`` (``rna_feat_a1`` at
+inverse resolution 8 with dropout, ``fcrna_model_a1``), after itijyou/ademxapp, which ``issegm/train_src.py`` and
+``issegm/solve_ST.py`` call. There is no auxiliary head there; ours stands on level5, whose channels and dilation are
+those of DeepLab's layer3.
 """
 
 from typing import NamedTuple
@@ -46,13 +47,14 @@ class Unit(nn.Module):
 
     def __init__(
         self, in_channels: int, channels: tuple[int, ...], kernels: tuple[int, ...], stride: int,
-        dilations: tuple[int, ...], project: bool,
+        dilations: tuple[int, ...], project: bool, dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         inputs, strides = (in_channels, *channels[:-1]), (stride, *[1] * (len(channels) - 1))
         self.norms = nn.ModuleList(nn.BatchNorm2d(each) for each in inputs)
         self.convs = nn.ModuleList(map(_convolution, inputs, channels, kernels, strides, dilations))
         self.relu = nn.ReLU(inplace=True)
+        self.dropout = nn.Dropout(dropout) if dropout else None
         self.stride = stride
         self.shortcut = _convolution(in_channels, channels[-1], 1) if project else None
 
@@ -64,7 +66,10 @@ class Unit(nn.Module):
         shortcut_BCHW = features_BCHW if self.shortcut is None else self.shortcut(seen_BCHW)
         residual_BCHW = self.convs[0](active_BCHW)
         for norm, conv in zip(self.norms[1:], self.convs[1:], strict=True):
-            residual_BCHW = conv(self.relu(norm(residual_BCHW)))
+            residual_BCHW = self.relu(norm(residual_BCHW))
+            if self.dropout is not None and conv is self.convs[-1]:
+                residual_BCHW = self.dropout(residual_BCHW)
+            residual_BCHW = conv(residual_BCHW)
         return shortcut_BCHW + residual_BCHW
 
 
@@ -88,10 +93,10 @@ class TwoConvolutions(nn.Module):
 def _level(backbone: WideBackbone, number: int) -> nn.Sequential:
     about, channels = LEVELS[number], backbone.channels(number)
     in_channels = backbone.width if number == 2 else backbone.channels(number - 1)[-1]
-    later = (about.rest,) * (len(channels) - 1)
-    first = Unit(in_channels, channels, about.kernels, about.stride, (about.first, *later), project=True)
+    later, dropout = (about.rest,) * (len(channels) - 1), backbone.dropout_in(number)
+    first = Unit(in_channels, channels, about.kernels, about.stride, (about.first, *later), True, dropout)
     others = (
-        Unit(channels[-1], channels, about.kernels, 1, (about.rest, *later), project=False)
+        Unit(channels[-1], channels, about.kernels, 1, (about.rest, *later), False, dropout)
         for _ in range(backbone.units[number - 2] - 1)
     )
     return nn.Sequential(first, *others)
@@ -100,7 +105,8 @@ def _level(backbone: WideBackbone, number: int) -> nn.Sequential:
 class WideResNet(nn.Module):
     """A stem, six levels and a last batch norm; ``layer6`` is the final head, ``layer5`` the auxiliary one or None.
 
-    The heads bear DeepLab's names, by which optimiser and weight files know heads; no level does.
+    The heads bear DeepLab's names, by which optimiser and weight files know heads; no level does. ``bias_factor`` is
+    the optimiser's to read.
     ``architecture`` is what :func:`segadapt.models.build` made the network from, None for one made by hand.
     """
 
@@ -109,6 +115,7 @@ class WideResNet(nn.Module):
     def __init__(self, backbone: WideBackbone, num_classes: int, auxiliary: bool) -> None:
         super().__init__()
         self.num_classes = num_classes
+        self.bias_factor = backbone.bias_factor
         self.stem = _convolution(3, backbone.width, 3)
         self.level2 = _level(backbone, 2)
         self.level3 = _level(backbone, 3)

@@ -11,6 +11,7 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
+from segadapt.core.files import require_regular
 from segadapt.core.job import Job, snapshot_paths
 from segadapt.core.parameters import width_height
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
@@ -146,12 +147,13 @@ def _stride_placement(job: Job, plan: Plan) -> str | None:
 def said_architecture(path: str) -> dict[str, Any]:
     """What the header of a file of weights says of its network, its tensors unread; {} for one that says nothing."""
     try:
+        require_regular(Path(path), "weights")
         with Path(path).open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             # Foreign files begin otherwise, and would be read as a whole.
             header: Any = json.loads(file.read(min(length, _LONGEST_HEADER)))
         said = json.loads(header["__metadata__"]["architecture"])
         return said if isinstance(said, dict) else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # a UserError is a ValueError
         # What is wrong with the file is for the job that trains on it to say.
         return {}

@@ -1,9 +1,11 @@
 """What only the user can bring, asked for before anything runs: data sets and initial weights."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from segadapt.core.errors import UserError
+from segadapt.core.files import require_regular
 from segadapt.data.datasets import dataset_module
 from segadapt.plan.passes import said_architecture
 from segadapt.plan.status import Status
@@ -18,6 +20,8 @@ def check_requirements(due: Iterable[Status]) -> None:
             raise UserError(f"folder {job.config['root']} is missing: {how_to_get}")
         weights, backbone = job.inputs.get("initial_weights"), job.config.get("model", {}).get("backbone")
         if weights is not None and not Path(weights).is_file():
+            if os.path.lexists(weights):
+                require_regular(Path(weights), "initial weights")
             raise UserError(
                 f"initial weights {weights} are missing: put the file there, or point "
                 f"presets.{job.preset}.model.initial_weights in params.yaml at yours"

@@ -18,7 +18,7 @@ def evaluate(planner: Planner, name: str, seed: int) -> Job:
     habits = {"flip": settings.flip, "heads": settings.heads and all(auxiliary)}
     config = planner.network(auxiliary[0]) | {"habits": habits}
     if len(auxiliary) > 1:
-        config["auxiliary_of_members"] = auxiliary
+        config |= {"auxiliary_of_members": auxiliary, "ensemble_average": planner.methods[name].ensemble_average}
     # The oracle is no candidate of a choice without labels: it was trained with them.
     if name != ORACLE:
         inputs["target"] = planner.cache(_target(planner, name))

@@ -10,8 +10,8 @@ from segadapt.plan.planner import Planner, require_method_file
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI, snapshot_files
 
 METHOD_ELSEWHERE = {
-    "title", "origin", "paper_row", "start", "ensemble", "auxiliary", "batch_norm", "aspp_branches", "training",
-    "self_training",
+    "title", "origin", "paper_row", "start", "ensemble", "ensemble_average", "auxiliary", "batch_norm", "aspp_branches",
+    "training", "self_training",
 }  # fmt: skip
 """Keys of a method's entry that its training does not read, or finds among its inputs and in its network."""
 PROTOCOL_SWITCHES = {"normalisation", "max_squares_half", "image_weight_half", "image_weight_index", "guidance_mask"}

@@ -20,6 +20,7 @@ from segadapt.labels import CLASS_SETS
 from segadapt.methods import AnyAdversary, Objective
 from segadapt.models import Architecture, BatchNormPolicy, Network, build, open_model, to_input
 from segadapt.training.compute import Compute
+from segadapt.training.dropout import has_dropout
 from segadapt.training.graphs import recorder_for
 from segadapt.training.optimiser import ParameterGroup, RepeatedSGD, parameter_groups
 from segadapt.training.snapshots import Snapshots
@@ -134,7 +135,7 @@ def make_trainer(
         store=StateStore(scratch),
         snapshots=Snapshots.of(job, scratch),
         adversary=adversary,
-        recorder=recorder_for(compute, adversary is not None),
+        recorder=recorder_for(compute, adversary is not None, has_dropout(model)),
     )
 
 

@@ -22,19 +22,33 @@ REPEATED_UPDATES = ("none", "modern", "torch10")
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters by name that share a learning rate of ``lr_factor`` times the scheduled one."""
+    """Parameters by name that share a learning rate of ``lr_factor`` times the scheduled one, and decay or do not."""
 
     name: str
     lr_factor: float
     parameters: dict[str, nn.Parameter]
+    decays: bool = True
 
 
-def parameter_groups(model: nn.Module, head_lr_factor: float = 10.0) -> tuple[ParameterGroup, ParameterGroup]:
-    """The backbone at the scheduled rate and both heads at ``head_lr_factor`` times it; every tensor exactly once."""
+def parameter_groups(model: nn.Module, head_lr_factor: float = 10.0) -> tuple[ParameterGroup, ...]:
+    """The backbone at the scheduled rate and both heads at ``head_lr_factor`` times it; every tensor exactly once.
+
+    Of a model with a ``bias_factor``, the biases of both are groups of their own: at that many times the rate of the
+    weights beside them, without decay.
+    """
     named = dict(model.named_parameters())
     heads = {name: parameter for name, parameter in named.items() if name.startswith(HEADS)}
     backbone = {name: parameter for name, parameter in named.items() if name not in heads}
-    return ParameterGroup("backbone", 1.0, backbone), ParameterGroup("heads", head_lr_factor, heads)
+    both = ParameterGroup("backbone", 1.0, backbone), ParameterGroup("heads", head_lr_factor, heads)
+    factor = getattr(model, "bias_factor", None)
+    return both if factor is None else tuple(part for group in both for part in _biases_apart(group, factor))
+
+
+def _biases_apart(group: ParameterGroup, factor: float) -> tuple[ParameterGroup, ParameterGroup]:
+    biases = {name: each for name, each in group.parameters.items() if name.endswith(".bias")}
+    weights = {name: each for name, each in group.parameters.items() if name not in biases}
+    theirs = ParameterGroup(f"{group.name} biases", factor * group.lr_factor, biases, decays=False)
+    return replace(group, parameters=weights), theirs
 
 
 def released_repeats(name: str) -> int:
@@ -93,7 +107,7 @@ class RepeatedSGD:
         """One step at the scheduled rate ``lr``: a plain number or, in a CUDA graph, a 0-dim tensor on the device."""
         update = update_in_turn if isinstance(lr, Tensor) else update_at_once
         for group in self.groups:
-            once = Update(lr * group.lr_factor, self.momentum, self.weight_decay)
+            once = Update(lr * group.lr_factor, self.momentum, self.weight_decay if group.decays else 0.0)
             for (repeats, starts), names in self._by_repeats(group).items():
                 parameters = [self._parameters[name].detach() for name in names]
                 gradients = [_laid_out_as(each, each.grad) for each in map(self._parameters.get, names)]

@@ -9,6 +9,7 @@ Classifiers are trained on joint batches: one pass over both domains' images, on
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -23,6 +24,7 @@ from segadapt.losses import cross_entropy
 from segadapt.methods import AnyAdversary, Objective, Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input
 from segadapt.training.compute import Compute
+from segadapt.training.dropout import drawing, has_dropout
 from segadapt.training.graphs import GraphedStep, Losses, Recorder
 from segadapt.training.history import History
 from segadapt.training.optimiser import RepeatedSGD
@@ -116,18 +118,19 @@ class Trainer:
         if self.recorder is None:
             return one_step
         assert self.adversary is None, "an adversary needs the number of the step, which a recording cannot follow"
+        assert not self._has_dropout, "so does dropout"
         graphed = GraphedStep(partial(one_step, 0), self.recorder)
         return lambda step, rate, source, target: graphed(rate, source, target)
 
     def _step(self, step: int, rate: float | Tensor, source: Batch, target: Batch | None) -> Losses:
-        prediction_source = self._forward(source.image_BHWC)
+        prediction_source = self._forward(source.image_BHWC, "source", step)
         loss_source = self._source_loss(prediction_source, source)
         loss_source.backward()
         losses = (loss_source, None)
         if target is not None:
             # If nothing learns from them, only the batch-norm statistics move: no graph, and the result is the same.
             with torch.set_grad_enabled(self.loop.lambda_target > 0 or self.adversary is not None):
-                prediction_target = self._forward(target.image_BHWC)
+                prediction_target = self._forward(target.image_BHWC, "target", step)
                 loss_target = self._target_loss(prediction_target, target)
             if loss_target.requires_grad:
                 loss_target.backward()
@@ -139,7 +142,7 @@ class Trainer:
         return losses
 
     def _joint_step(self, step: int, rate: float | Tensor, source: Batch, target: Batch) -> Losses:
-        both = self._forward(torch.cat([source.image_BHWC, target.image_BHWC]))
+        both = self._forward(torch.cat([source.image_BHWC, target.image_BHWC]), "joint", step)
         prediction_source, prediction_target = both.split(len(source.image_BHWC))
         losses = [self._source_loss(prediction_source, source)]
         losses.append(self._objective_loss(prediction_target, target) if self.objective else losses[0].new_zeros(()))
@@ -176,10 +179,16 @@ class Trainer:
         labels = [] if batch.label_BHW is None else [batch.label_BHW]
         return self.loop.lambda_target * self.objective(prediction, batch.size, *labels)
 
-    def _forward(self, image_BHWC: Tensor) -> Prediction:
+    def _forward(self, image_BHWC: Tensor, name: str, step: int) -> Prediction:
         image_BCHW = self.compute.layout(to_input(image_BHWC, self.input_convention, self.compute.device))
-        with self.compute.autocast():
+        key = (self.source.seed, name, step)
+        draws = drawing(self.compute.device, *key) if self._has_dropout else nullcontext()
+        with self.compute.autocast(), draws:
             return Prediction(*self._network(image_BCHW))
+
+    @cached_property
+    def _has_dropout(self) -> bool:
+        return has_dropout(self.model)
 
     @cached_property
     def _network(self) -> Callable[[Tensor], tuple[Tensor, ...]]:

@@ -11,7 +11,7 @@ SELF_TRAINING = "self_training"
 """The target loss that goes with a method's section of the same name."""
 ONLY_SOURCE = ("pretrain", "oracle")
 STAGES = ("pretrain", "adapt", "refine", "joint", "oracle")
-_OF_ENSEMBLES = {"title", "origin", "ensemble", "paper_row"}
+_OF_ENSEMBLES = {"title", "origin", "ensemble", "ensemble_average", "paper_row"}
 """The keys of a method's entry that mean something for an ensemble."""
 
 
@@ -26,6 +26,8 @@ def check_method(where: str, method: MethodEntry, methods: Mapping[str, MethodEn
     game = method.adversarial
     if game is not None and game.lambda_final == game.lambda_low == 0:
         raise ValueError(f"{where}.adversarial: has no effect, for both its lambdas are 0; raise one or drop it")
+    if method.ensemble_average != "logits" and not method.ensemble:
+        raise ValueError(f"{where}.ensemble_average: has no effect without ensemble; name its members or drop it")
     if method.ensemble:
         _check_ensemble(where, method, methods)
     elif method.target_loss is None:

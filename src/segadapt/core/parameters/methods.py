@@ -54,8 +54,9 @@ class MethodEntry(Section):
     model that it starts from; ``training`` holds keys that replace those of the stage's section. ``start`` is the model
     that training goes on from: the source model (stage ``adapt``), or the initial weights (stage ``joint``), as
     adversarial methods are run. ``ensemble`` names two or more other methods whose models are averaged when scored;
-    nothing is trained then. ``self_training`` goes with the target loss of that name, which learns from pseudo-labels
-    in rounds. ``options`` go to the method's file as they are.
+    nothing is trained then. ``ensemble_average`` says what is averaged: their ``logits``, as ADVENT does, or their
+    class ``probabilities``. ``self_training`` goes with the target loss of that name, which learns from pseudo-labels in
+    rounds. ``options`` go to the method's file as they are.
     """
 
     title: str
@@ -72,6 +73,7 @@ class MethodEntry(Section):
     self_training: SelfTrainingSettings | None = None
     start: Literal["source", "initial"] = "source"
     ensemble: tuple[Name, ...] = ()
+    ensemble_average: Literal["logits", "probabilities"] = "logits"
     paper_row: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 

@@ -14,7 +14,8 @@ from segadapt.core.errors import UserError
 from segadapt.labels import CLASS_SETS
 from segadapt.models.architecture import Architecture
 from segadapt.models.backbones import BACKBONES, Backbone
-from segadapt.models.importing.kinds import KINDS, Kind, recognise, strip_module, unused_branches
+from segadapt.models.importing.kinds import KINDS, Kind, recognise, unused_branches
+from segadapt.models.importing.parts import Part
 from segadapt.models.importing.reading import read_foreign
 from segadapt.models.networks import outline
 from segadapt.models.weights import save_tensors
@@ -23,13 +24,16 @@ COUNTER = "num_batches_tracked"
 """Batch norm's counter: files from before PyTorch 0.4.1 have none, and nothing reads it at our fixed momentum."""
 
 HEADS = ("layer5.", "layer6.")
+MAXSQUARE_KEYS = {"epoch", "iteration", "best_MIou"}
+"""What MaxSquareLoss, among other things, writes next to ``state_dict`` (``tools/train_source.py:save_checkpoint``)."""
 IMPORT_KEY = "import"
 
 
 @dataclass(frozen=True)
 class Import:
     """What became of a file: ``matched`` names of ours, ``left_out`` keys of the file with the reason, and the
-    ``filled`` counters that it lacks. ``fraction`` is matched over all keys of the file."""
+    ``filled`` counters that it lacks. ``fraction`` is matched over all keys of the network, whose place in the file
+    ``part`` says."""
 
     kind: str
     architecture: Architecture
@@ -37,6 +41,7 @@ class Import:
     matched: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
     filled: tuple[str, ...]
+    part: Part
 
     @property
     def fraction(self) -> float:
@@ -51,28 +56,30 @@ class Import:
             "left_out": [key for key, _ in self.left_out],
             "filled": len(self.filled),
             "matched_fraction": round(self.fraction, 6),
+            "part": self.part.name,
         }
         return {IMPORT_KEY: json.dumps(record, sort_keys=True)}
 
 
 def import_weights(
     source: Path, target: Path, kind: str | None = None, input_convention: str | None = None,
-    class_set: str | None = None,
+    class_set: str | None = None, part: str | None = None,
 ) -> Import:  # fmt: skip
     """Writes the weights of ``source`` as a safetensors file that says which network they belong to.
 
     ``kind`` is a key of ``KINDS``, or None to tell it from the keys. ``input_convention`` replaces the kind's, and
-    ``class_set`` names the classes (by default the known set with as many). UserError, with nothing written, for a
+    ``class_set`` names the classes (by default the known set with as many). ``part`` is the network to take from a file
+    that holds several (``parts``). UserError, with nothing written, for a
     key that no rule explains, a missing key, another shape, a value that is not finite, or what cannot be told.
     """
-    found, is_checkpoint = read_foreign(source)
-    found = strip_module(found)
-    kind = kind or recognise(source, found, is_checkpoint)
+    found, place = read_foreign(source, part)
+    kind = kind or recognise(source, found, set(place.beside) >= MAXSQUARE_KEYS)
     tensors, left_out = _renamed(source, found, KINDS[kind])
     if KINDS[kind].aspp_branches == 4 and unused_branches(tensors):
         raise UserError(
             f"{source}: the branches of dilation 18 and 24 were never trained, so summing all four would add noise; "
-            "use --kind maxsquare or --kind adaptsegnet, which sum two"
+            f"use {'--kind adaptsegnet_single' if KINDS[kind].renamed else '--kind maxsquare or --kind adaptsegnet'}, "
+            "where two are summed"
         )
     architecture = _architecture(source, tensors, KINDS[kind], input_convention, class_set)
     expected = outline(_with_heads(architecture)).state_dict()
@@ -82,7 +89,9 @@ def import_weights(
     matched = {name: _checked(source, name, tensor) for name, tensor in tensors.items()}
     filled = sorted(set(expected) - set(matched))
     counters = {name: torch.zeros((), dtype=torch.int64) for name in filled}
-    done = Import(kind, architecture, sha256_file(source), tuple(sorted(matched)), tuple(left_out), tuple(filled))
+    done = Import(
+        kind, architecture, sha256_file(source), tuple(sorted(matched)), tuple(left_out), tuple(filled), place
+    )
     save_tensors(target, {**matched, **counters}, {**architecture.as_metadata(), **done.as_metadata()})
     return done
 

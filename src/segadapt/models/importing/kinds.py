@@ -2,7 +2,8 @@
 
 Facts: ZJULearning/MaxSquareLoss ``tools/train_source.py`` (checkpoints; the init file's skipped ``Scale.layer5``),
 wasidennis/AdaptSegNet ``model/deeplab.py`` (single-level oracle) and ``model/deeplab_multi.py``, valeoai/ADVENT
-``advent/model/deeplabv2.py`` (all four branches), torchvision ``models/resnet.py`` (stride in the 3x3, RGB).
+``advent/model/deeplabv2.py`` (all four branches), yzou2/CRST ``deeplab/model.py`` (one head, all four branches) and
+``deeplab/datasets.py`` (RGB), torchvision ``models/resnet.py`` (stride in the 3x3, RGB).
 """
 
 from collections.abc import Mapping
@@ -41,6 +42,10 @@ KINDS = {
         "AdaptSegNet, one head on layer4 that is named layer5", "caffe", aspp_branches=2,
         renamed=(("layer5.", "layer6."),),
     ),
+    "crst": Kind(
+        "CRST, one head on layer4 that is named layer5 (sums all four branches)", "imagenet", aspp_branches=4,
+        renamed=(("layer5.", "layer6."),),
+    ),
     "advent": Kind("ADVENT (sums all four branches)", "caffe", aspp_branches=4),
     "deeplab_init": Kind(
         "initial DeepLab weights of AdaptSegNet and MaxSquareLoss", "caffe", prefix="Scale.",
@@ -50,30 +55,29 @@ KINDS = {
     "caffe": Kind("Caffe-style ResNet under torchvision's names, ImageNet", "caffe_vgg", skipped=_CLASSIFIER),
 }  # fmt: skip
 
-MODULE = "module."
-"""What ``torch.nn.DataParallel`` puts before every key."""
 
+def recognise(path: object, tensors: Mapping[str, Tensor], is_maxsquare: bool) -> str:
+    """The key in ``KINDS`` of a network's tensors; UserError where the file alone cannot tell.
 
-def strip_module(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without ``module.``, if every key has it."""
-    if not all(key.startswith(MODULE) for key in tensors):
-        return dict(tensors)
-    return {key.removeprefix(MODULE): tensor for key, tensor in tensors.items()}
-
-
-def recognise(path: object, tensors: Mapping[str, Tensor], is_checkpoint: bool) -> str:
-    """The key in ``KINDS`` of named tensors without ``module.``; UserError where the file alone cannot tell."""
+    ``is_maxsquare`` says that they lay in a checkpoint such as MaxSquareLoss writes.
+    """
     if any(key.startswith("Scale.") for key in tensors):
         return "deeplab_init"
     heads = {key.split(".")[0] for key in tensors} & {"layer5", "layer6"}
     if heads == {"layer5"} and _head_inputs(tensors, "layer5") == _channels(tensors, "layer4"):
-        return "adaptsegnet_single"
-    if is_checkpoint and heads:
-        return "maxsquare"
+        return (
+            "adaptsegnet_single" if unused_branches(tensors) else _branches_unknown(path, SINGLE, _input_hint(tensors))
+        )
     if "layer6" in heads:
-        return "adaptsegnet" if unused_branches(tensors) else _two_headed(path)
+        two = "maxsquare" if is_maxsquare else "adaptsegnet"
+        return two if unused_branches(tensors) else _branches_unknown(path, DOUBLE)
     if heads:
         raise UserError(f"{path}: its only head, layer5, does not fit layer4; say which file this is with --kind")
+    if not any(key.startswith("layer1.") for key in tensors):
+        raise UserError(
+            f"{path} is no network that segadapt knows: a ResNet has a layer1, and its first key is "
+            f"{min(tensors)}; use weights of a ResNet (docs/weights.md)"
+        )
     raise UserError(
         f"{path} is a ResNet without heads, and neither its stride placement nor its input can be read from it"
         f"{_input_hint(tensors)}; add --kind torchvision (stride in the 3x3, RGB mean/std) or --kind caffe "
@@ -81,10 +85,14 @@ def recognise(path: object, tensors: Mapping[str, Tensor], is_checkpoint: bool) 
     )
 
 
-def _two_headed(path: object) -> str:
+SINGLE = "--kind crst (4), or --kind adaptsegnet_single (2)"
+DOUBLE = "--kind advent (4), or --kind maxsquare or --kind adaptsegnet (2)"
+
+
+def _branches_unknown(path: object, kinds: str, hint: str = "") -> str:
     raise UserError(
-        f"{path} has two heads whose four branches all look trained, so the file cannot tell whether 2 or 4 are "
-        "summed; add --kind advent (4), or --kind maxsquare or --kind adaptsegnet (2)"
+        f"{path} has a head whose four branches all look trained, so the file cannot tell whether 2 or 4 are "
+        f"summed{hint}; add {kinds}"
     )
 
 

@@ -11,10 +11,8 @@ from safetensors.torch import load as parse_safetensors
 from torch import Tensor
 
 from segadapt.core.errors import UserError
-
-BESIDE_THE_WEIGHTS = {"epoch", "iteration", "optimizer", "best_MIou"}
-"""What MaxSquareLoss writes next to ``state_dict`` (``tools/train_source.py:Trainer.save_checkpoint``). The
-optimiser's state lists its parameters several times and is of no use to another one."""
+from segadapt.models.claims import require_sane_archive, require_sane_safetensors, require_weights_file
+from segadapt.models.importing.parts import Part, find_part
 
 
 class _PassedOver:
@@ -42,39 +40,41 @@ _HARMLESS = tuple(
 )
 
 
-def read_foreign(path: Path) -> tuple[dict[str, Tensor], bool]:
-    """The tensors (CPU) of a ``.safetensors`` file or of a ``.pth`` file in either of torch's formats.
+def read_foreign(path: Path, part: str | None = None) -> tuple[dict[str, Tensor], Part]:
+    """The tensors (CPU) of a network in a ``.safetensors`` file or a ``.pth`` file in either of torch's formats.
 
-    The second value is True for a checkpoint, where the tensors lay in a dictionary under ``state_dict``.
-    UserError, one sentence: unreadable, truncated, naming anything that could run code, not a dictionary of tensors.
+    The second value says where in the file they lay; ``part`` names the one to take where there are several.
+    UserError, one sentence: no regular file, unreadable, truncated, larger or claiming more than weights can be,
+    naming anything that could run code, not a dictionary of tensors, of several networks.
     """
+    size = require_weights_file(path)
     try:
         with open(path, "rb") as file:
             is_safetensors = file.read(9)[8:] == b"{"
     except OSError as error:
         raise UserError(f"cannot read weights {path}: {error.strerror}; check the path") from error
-    content = _read_safetensors(path) if is_safetensors else _read_torch(path)
+    content = _read_safetensors(path, size) if is_safetensors else _read_torch(path, size)
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__}, not named tensors; import a file of a state_dict")
-    if "state_dict" not in content:
-        return _tensors(path, content), False
-    strangers = sorted(str(key) for key in set(content) - BESIDE_THE_WEIGHTS - {"state_dict"})
-    if strangers or not isinstance(content["state_dict"], dict):
+    found = find_part(path, content, part)
+    if not isinstance(found.values, dict):
         raise UserError(
-            f"{path} is a checkpoint of an unknown kind: {', '.join(strangers[:3]) or 'its state_dict'} cannot be "
-            "explained; save its state_dict alone and import that"
+            f"{path} is a checkpoint of an unknown kind: its {found.name} is a {type(found.values).__name__}; "
+            "save its state_dict alone and import that"
         )
-    return _tensors(path, content["state_dict"]), True
+    return _tensors(path, found.values, size), found
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def _read_safetensors(path: Path, size: int) -> dict[str, Tensor]:
+    require_sane_safetensors(path, size)
     try:
         return parse_safetensors(path.read_bytes())
     except (SafetensorError, ValueError) as error:
         raise UserError(f"{path} is damaged or cut short ({error}); fetch this file again") from error
 
 
-def _read_torch(path: Path) -> Any:
+def _read_torch(path: Path, size: int) -> Any:
+    require_sane_archive(path, size)
     try:
         with torch.serialization.safe_globals(list(_HARMLESS)), warnings.catch_warnings():
             # A warning about a strange file is followed by its refusal, in one sentence.
@@ -98,8 +98,7 @@ def _first_sentence(error: BaseException) -> str:
     return " ".join(lines[0].split()).split(". ")[0].removesuffix(".")[:160]
 
 
-def _tensors(path: Path, content: dict[Any, Any]) -> dict[str, Tensor]:
-    size = path.stat().st_size
+def _tensors(path: Path, content: dict[Any, Any], size: int) -> dict[str, Tensor]:
     for key, value in content.items():
         if not str(key).isprintable():
             raise UserError(f"{path} is damaged: {str(key)[:60]!r} is no tensor's name; fetch this file again")

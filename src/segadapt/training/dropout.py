@@ -1,0 +1,25 @@
+"""Dropout whose draws are a function of what they are for, as all others here: seed, pass and step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from segadapt.core.seeding import torch_seed
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Whether something in the network draws in training."""
+    return any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules())
+
+
+@contextmanager
+def drawing(device: torch.device, *key: int | str) -> Iterator[None]:
+    """Within it torch draws from the start of the stream for ``key``; afterwards its generators are as they were.
+
+    So a run that was killed draws what it would have drawn.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(torch_seed(*key, "dropout"))
+        yield
