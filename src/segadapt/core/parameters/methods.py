@@ -55,8 +55,8 @@ class MethodEntry(Section):
     that training goes on from: the source model (stage ``adapt``), or the initial weights (stage ``joint``), as
     adversarial methods are run. ``ensemble`` names two or more other methods whose models are averaged when scored;
     nothing is trained then. ``ensemble_average`` says what is averaged: their ``logits``, as ADVENT does, or their
-    class ``probabilities``. ``self_training`` goes with the target loss of that name, which learns from pseudo-labels in
-    rounds. ``options`` go to the method's file as they are.
+    class ``probabilities``. ``self_training`` goes with the target loss of that name, which learns from pseudo-labels
+    in rounds. ``options`` go to the method's file as they are.
     """
 
     title: str
