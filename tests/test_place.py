@@ -88,3 +88,17 @@ def test_a_dry_run_beside_a_run_works_or_says_why_not(project, monkeypatch):
         status, told = snakemake(project, "results/table2.csv", "--config", "preset=streets", cwd=project)
         assert status == 1 and "is at work in this folder, and preset streets was not asked for before" in told
         assert "segadapt status --preset streets" in told and "Traceback" not in told
+
+
+def test_a_git_worktree_is_a_project_like_any_other(project, tmp_path):
+    main, tree = tmp_path / "main", tmp_path / "tree"
+    shutil.copytree(project, main, symlinks=True, ignore=shutil.ignore_patterns(".snakemake", "work"))
+    shutil.copytree(tiny.REPOSITORY / ".dvc", main / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
+    tiny.call(main, "git", "init", "--quiet")
+    tiny.call(main, "git", "add", "--all")
+    git = ("git", "-c", "user.name=tester", "-c", "user.email=tester@example.org")
+    tiny.call(main, *git, "commit", "--quiet", "--message", "a project")
+    tiny.call(main, "git", "worktree", "add", "--quiet", str(tree), "-b", "idea")
+    status, told = snakemake(tree, "results/table2.csv", cwd=tree)
+    assert status == 0, told
+    assert "data:" in tiny.call(tree, sys.executable, "-m", "dvc", "status").stdout
