@@ -56,7 +56,7 @@ def in_this_process(monkeypatch):
         def shutdown(self, **_):
             self.cancelled = True
 
-    monkeypatch.setattr(dataset, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(dataset, "worker_pool", Pool)
     return submitted
 
 
@@ -312,12 +312,11 @@ def test_missing_panda3d_names_the_remedy(monkeypatch):
 
 
 _PARENT = """
-import os, signal, sys, time
-from multiprocessing import get_context
-from segadapt.data.streets import dataset
+import os, signal
+from segadapt.data.parallel import worker_pool
 
 if __name__ == "__main__":
-    pool = dataset.ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=dataset._end_with_parent)
+    pool = worker_pool(1)
     print(pool.submit(os.getpid).result(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

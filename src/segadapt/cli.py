@@ -6,11 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-from segadapt.core.errors import UserError
+from segadapt.core.edge import guarded, require_utf8
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command's exit status, or 2 after one sentence for a mistake of the user's."""
+    """The command's exit status; 2 after one sentence for a mistake of the user's or a failure of the machine's."""
     if arguments is None:
         _go_over_to_this_folders_code()
     parser = argparse.ArgumentParser(prog="segadapt", description=__doc__.split("\n")[0])
@@ -21,11 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_arguments(own)
         own.set_defaults(run=command.run)
     given = parser.parse_args(arguments)
-    try:
-        return given.run(given) or 0
-    except UserError as error:
-        print(f"segadapt: {error}", file=sys.stderr)
-        return 2
+
+    def work() -> int | None:
+        require_utf8(sys.argv[1:] if arguments is None else arguments)
+        return given.run(given)
+
+    return guarded(work)
 
 
 def _go_over_to_this_folders_code() -> None:

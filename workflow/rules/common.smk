@@ -8,16 +8,20 @@ from pathlib import Path
 
 from snakemake.cli import get_argument_parser
 from snakemake.settings.enums import RerunTrigger
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import validate
 
 # The code that runs is this folder's, whichever checkout the environment was made in: here, and in every job.
 SOURCE = str(Path(workflow.basedir) / "src")
 sys.path.insert(0, SOURCE)
 
+from segadapt.core.edge import known_causes
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan, phase_targets, result_files, snapshot_files
+from segadapt.plan.interruption import pass_on_interrupts
 from segadapt.plan.partial import partial_cards
+from segadapt.plan.place import require_place, require_versionable
 from segadapt.plan.session import begin_session, has_gpu, lend_environment
 from segadapt.plan.shelf import shelve
 
@@ -25,10 +29,13 @@ from segadapt.plan.shelf import shelve
 def politely(function, *arguments):
     """Calls a function of the library; its sentences for users become Snakemake's."""
     try:
-        return function(*arguments)
+        with known_causes():
+            return function(*arguments)
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
+
+politely(require_place, Path(workflow.basedir))
 
 # What --config says is laid over the file.
 plan = politely(make_plan, politely(load_parameters, "params.yaml", config))
@@ -40,7 +47,9 @@ session = None
 if workflow.is_main_process:
     # The workflow learns its targets only after this file, so they are read from the command line.
     targets = get_argument_parser().parse_known_args()[0].targets or []
+    politely(require_versionable, plan.parameters.preset)
     session = politely(begin_session, plan, targets)
+    pass_on_interrupts()
 made_anew = session.made_anew if session else frozenset()
 
 # A limit on jobs a second makes Snakemake look at all waiting jobs once a second for every job that has ended so far:
@@ -55,6 +64,13 @@ if workflow.dag_settings is not None:
     workflow.dag_settings.max_checksum_file_size = 0
 
 lend_environment(SOURCE)
+
+# Of Ctrl-C jobs hear by pass_on_interrupts: the shell and tee must outlive a job that saves its state first.
+before_jobs = "trap '' INT; set -euo pipefail; "
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    # Snakemake takes PYTHONPATH away from jobs that have an environment of their own.
+    before_jobs += f"export PYTHONPATH={shlex.quote(SOURCE)}; "
+shell.prefix(before_jobs.replace("{", "{{").replace("}", "}}"))
 HAS_GPU = has_gpu()
 
 

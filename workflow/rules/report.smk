@@ -136,7 +136,7 @@ onerror:
     }
     logs = {str(path) for job in failed for path in job.log}
     for card in politely(partial_cards, plan, tables, logs):
-        shell(f"python -m segadapt.stages.table {shlex.quote(card)}")
+        shell("{sys.executable:q} -m segadapt.stages.table {card:q}")
 
 
 onsuccess:

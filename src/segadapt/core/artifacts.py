@@ -67,6 +67,22 @@ def atomic_path(path: Path, lasting: bool = True) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def move_into_place(finished: Path, path: Path) -> None:
+    """Moves a finished file, which the disk has got, to its final name: whole or not at all.
+
+    Across disks (folders of ``work`` may be links to others) it is copied first, beside its final name. UserError as of
+    ``atomic_path``; the finished file is still there then.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            os.replace(finished, temporary)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            shutil.copyfile(finished, temporary)
+    finished.unlink(missing_ok=True)
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

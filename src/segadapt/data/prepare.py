@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segadapt.core.artifacts import atomic_path, sha256_file, write_failure, write_json
+from segadapt.core.artifacts import move_into_place, sha256_file, write_failure, write_json
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress
 from segadapt.data.cache import MANIFEST, PACK, record_crc
@@ -105,8 +105,7 @@ def _publish(what: Preparation, records: list[dict], origin: dict, digest: str, 
         for train_id, count in record.pop("histogram").items():
             histogram[int(train_id)] += count
     classes = CLASS_SETS[what.classes]
-    with atomic_path(folder / PACK) as temporary:
-        os.replace(pack, temporary)
+    move_into_place(pack, folder / PACK)
     manifest = {
         "format": what.format,
         "split": what.split,

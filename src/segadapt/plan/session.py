@@ -14,6 +14,7 @@ from segadapt.plan.requirements import check_requirements
 from segadapt.plan.shelf import unshelve
 from segadapt.plan.status import Status, tell_engines
 from segadapt.plan.targets import jobs_behind
+from segadapt.plan.writable import require_writable
 
 OWNER = Path("work/.owner")
 SNAKEMAKE_MARKS = (Path(".snakemake/locks"), Path(".snakemake/incomplete"))
@@ -51,11 +52,14 @@ def begin_session(plan: Plan, targets: Iterable[str] = ()) -> Session | None:
 
     The lock is the kernel's, so it is gone when its holder dies, even by SIGKILL. Whoever gets it is alone
     here: Snakemake's own marks, if any lie about, are a dead process's and are removed. None means that
-    another run is at work; nothing is touched then, and Snakemake's own lock will say so. UserError if something
-    that only the user can bring is missing and the ``targets`` need it (all that there is, if none is named).
+    another run is at work; nothing is touched then, and Snakemake's own lock will say so. UserError if a folder
+    cannot be written, if something that only the user can bring is missing and the ``targets`` need it (all that there
+    is, if none is named), or if another run is at work and this preset was never asked for.
     """
+    require_writable(plan)
     owner = try_lock(OWNER)
     if owner is None:
+        _require_cards(plan)
         return None
     for stale in [path for folder in SNAKEMAKE_MARKS for path in folder.glob("*") if path.is_file()]:
         stale.unlink(missing_ok=True)
@@ -74,3 +78,13 @@ def _refuse_folders(due: Iterable[Status]) -> None:
     for path in (path for status in due for path in (*status.job.outputs.values(), status.job.provenance)):
         if Path(path).is_dir():
             raise UserError(f"{path} is a folder where a file belongs; remove it and run the same command again")
+
+
+def _require_cards(plan: Plan) -> None:
+    """UserError if cards are missing, which only the run that is alone here may write."""
+    if not all(Path(job.card).is_file() for job in plan.jobs):
+        holder = OWNER.read_text().strip() or "unknown"
+        raise UserError(
+            f"another run (process {holder}) is at work in this folder, and preset {plan.parameters.preset} was not "
+            f"asked for before; wait for its end, or ask 'segadapt status --preset {plan.parameters.preset}'"
+        )

@@ -1,7 +1,6 @@
 """What every stage script does around its own work: lock, check, time, record, refuse politely."""
 
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,36 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import sha256_file
+from segadapt.core.edge import guarded
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job, read_card
 from segadapt.core.locking import exclusive
 from segadapt.core.metering import Meter
 from segadapt.core.provenance import read_provenance, record_is_genuine, write_provenance
 from segadapt.core.seen import memo_path
+from segadapt.core.stopping import listening
 
 Stage = Callable[[Job, Path], dict[str, Any] | None]
 """Does the work of a job. The folder it is given keeps resumable state and is removed at the end.
 
 What it returns, if anything, is added to the job's provenance."""
 
-TERMINATED = 143
-
 
 def main(stage: Stage) -> None:
     """Runs ``stage`` on the card named on the command line, with as many processes as are named after it.
 
-    Exit status 0 when the outputs are in place, 2 with one sentence for a mistake of the user's,
-    143 after SIGTERM. The same command then goes on from the last saved state.
+    Exit status 0 when the outputs are in place, 2 with one sentence for a mistake of the user's or a failure of the
+    machine's, 143 after SIGTERM and 130 after SIGINT. The same command then goes on from the last saved state.
     """
-    signal.signal(signal.SIGTERM, _terminate)
     if len(sys.argv) not in (2, 3):
         sys.exit(f"usage: python -m {sys.modules['__main__'].__spec__.name} CARD [PROCESSES]")
     processes = int(sys.argv[2]) if len(sys.argv) == 3 else None
-    try:
-        run_card(stage, Path(sys.argv[1]), processes)
-    except UserError as error:
-        print(f"segadapt: {error}", file=sys.stderr)
-        sys.exit(2)
+    with listening():
+        status = guarded(lambda: run_card(stage, Path(sys.argv[1]), processes))
+    if status:
+        sys.exit(status)
 
 
 def run_card(stage: Stage, card: Path, processes: int | None = None) -> None:
@@ -107,7 +104,3 @@ def _remove_leftovers(job: Job) -> None:
     for path in map(Path, (*job.outputs.values(), job.provenance)):
         for leftover in path.parent.glob(f".{path.name}.*.tmp"):
             leftover.unlink()
-
-
-def _terminate(signal_number: int, frame: object) -> None:
-    sys.exit(TERMINATED)

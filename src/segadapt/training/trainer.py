@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
+from segadapt.core.stopping import at_saved_steps, stopped_after
 from segadapt.data.batch import Batch
 from segadapt.data.loader import BatchSource, batches
 from segadapt.losses import cross_entropy
@@ -77,14 +78,15 @@ class Trainer:
     def run(self, description: str) -> History:
         """Trains from the last saved state to the last step and returns the history.
 
-        UserError at a loss that is not finite; the last good state stays in the store.
+        UserError at a loss that is not finite; the last good state stays in the store. Stopped at the next step that
+        can be saved, which it then is, if the process is asked to stop.
         """
         history = History(() if self.adversary is None else self.adversary.columns)
         start = self.store.restore(self.model, self.optimiser, history, self.adversary)
         apply_batchnorm_policy(self.model, self.batch_norm, training=True)
         train, device = self._trained_step(), self.compute.device
         saved_step, saved_time = start, time.monotonic()
-        with progress_bar(description, self.loop.steps, start, "step") as bar:
+        with at_saved_steps() as asked_to_stop, progress_bar(description, self.loop.steps, start, "step") as bar:
             for step, source, target in self._batches(start):
                 rate = self._learning_rate(step, self.loop.learning_rate)
                 history.add(step, rate, *train(step, rate, source.on(device), target and target.on(device)))
@@ -96,9 +98,11 @@ class Trainer:
                     history.flush()
                     # Only here, just after the losses were found finite, and never between two logged rows.
                     late = time.monotonic() - saved_time >= self.loop.save_seconds
-                    if not last and (late or done - saved_step >= self.loop.save_steps):
+                    if not last and (asked_to_stop() or late or done - saved_step >= self.loop.save_steps):
                         self.store.save(done, self.model, self.optimiser, history, self.adversary)
                         saved_step, saved_time = done, time.monotonic()
+                        if asked_to_stop():
+                            raise stopped_after(f"step {done} of {self.loop.steps}")
         self._require_finite_weights()
         self.snapshots.publish()
         return history

@@ -17,6 +17,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.root import Parameters
 from segadapt.core.parameters.sentences import sentence
+from segadapt.core.parameters.text import unwritable
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -62,7 +63,7 @@ def read_mapping(path: Path | str) -> dict[str, Any]:
         content = _StrictLoader(Path(path).read_text(encoding="utf-8")).get_single_data()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; run from the folder that holds it") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: {_one_line(error)}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: must be a mapping of sections (preset, seeds, methods, ...), not {content!r}")
@@ -71,6 +72,12 @@ def read_mapping(path: Path | str) -> dict[str, Any]:
 
 def parameters_from(content: Mapping[str, Any], where: str) -> Parameters:
     """Validates a mapping; UserError lists every offending key with its path."""
+    try:
+        refused = [f"{where}: {told}" for told in unwritable(content)]
+    except RecursionError as error:
+        raise UserError(f"{where}: a section holds itself (an alias, *name); write it out") from error
+    if refused:
+        raise UserError("\n".join(refused))
     try:
         return Parameters.model_validate(content)
     except ValidationError as error:

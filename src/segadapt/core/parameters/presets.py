@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from segadapt.core.parameters.classification import Classification
-from segadapt.core.parameters.sizes import ClassSetName, Count, Name, Section, Size, Whole
+from segadapt.core.parameters.sizes import ClassSetName, Count, Name, PathText, Section, Seed, Size, Whole
+from segadapt.core.parameters.text import file_path
 from segadapt.core.parameters.training import ModelSettings, Precision, TrainingSettings
 
 
@@ -19,14 +20,14 @@ class Rendering(Section):
     domain: Literal["game", "camera", "town", "synthia", "rome", "rio", "tokyo", "taipei", "digits"]
     size: Size
     splits: Annotated[dict[Name, Count], Field(min_length=1)]
-    seed: Annotated[Whole, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 def _inside(path: str) -> str:
     plain = PurePosixPath(path)
     if not path or plain.is_absolute() or ".." in plain.parts or "\\" in path or str(plain) != path:
         raise ValueError(f"'{path}' must be a path below the data set's folder, with forward slashes: a/b.png")
-    return path
+    return file_path(path)
 
 
 def _each_once(paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -45,7 +46,7 @@ class DatasetEntry(Section):
     """
 
     format: Name
-    root: str | None = None
+    root: PathText | None = None
     render: Rendering | None = None
     accept: Annotated[tuple[Annotated[str, AfterValidator(_inside)], ...], AfterValidator(_each_once)] = ()
 

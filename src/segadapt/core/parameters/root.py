@@ -28,7 +28,7 @@ from segadapt.core.parameters.scenes import (
     training_of,
     with_sweeps,
 )
-from segadapt.core.parameters.sizes import Name, Section, Whole
+from segadapt.core.parameters.sizes import Name, Section, Seed
 from segadapt.labels import CLASS_SETS
 
 SOURCE_ONLY, ORACLE = "source_only", "oracle"
@@ -45,7 +45,7 @@ class Parameters(Section):
     """``params.yaml``, validated. ``methods`` and ``experiments`` are as the active preset wants them."""
 
     preset: Name
-    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     protocol: Name
     methods: dict[Name, MethodEntry]
     experiments: dict[Name, Experiment]

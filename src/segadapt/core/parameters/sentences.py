@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from segadapt.core.parameters.text import shortened
+
 
 def sentence(error: Mapping[str, Any]) -> str:
     """One entry of ``ValidationError.errors()`` for users; begins with the path of the key, if it has one."""
     path = ""
     for part in error["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        name = shortened(str(part))
+        path += f"[{part}]" if isinstance(part, int) else f".{name}" if path else name
     if error["type"] == "extra_forbidden":
         return f"{path}: unknown key; correct its spelling or remove it"
     if error["type"] == "missing":

@@ -2,17 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+
+from segadapt.core.parameters.text import LONGEST_NAME, file_path
 
 Size = Annotated[
     str,
-    StringConstraints(pattern=r"^[1-9][0-9]*x[1-9][0-9]*$"),
+    StringConstraints(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$"),
     Field(description="image size as WIDTHxHEIGHT in pixels, for example 1280x720"),
 ]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=LONGEST_NAME)]
+PathText = Annotated[str, AfterValidator(file_path)]
 RowKey = Annotated[
     str,
-    StringConstraints(pattern=r"^([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*$"),
+    StringConstraints(pattern=r"^([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*$", max_length=2 * LONGEST_NAME + 1),
     Field(description="a row of a table: a method, or setting/method"),
 ]
 KeyPath = Annotated[
@@ -24,6 +27,7 @@ ClassSetName = Literal["cityscapes19", "synthia16", "nthu13", "camvid11", "offic
 Whole = Annotated[int, Field(strict=True)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[Whole, Field(ge=1)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 
 
 class Section(BaseModel):

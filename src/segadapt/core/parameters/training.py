@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from segadapt.core.parameters.sizes import ClassSetName, Count, Fraction, Name, Section, Size, Whole
+from segadapt.core.parameters.sizes import ClassSetName, Count, Fraction, Name, PathText, Section, Size, Whole
 
 
 class BatchNormSettings(Section):
@@ -26,7 +26,7 @@ class ModelSettings(Section):
 
     backbone: str
     classes: ClassSetName
-    initial_weights: str | None = None
+    initial_weights: PathText | None = None
     initialisation: Literal["released", "kaiming"] = "released"
     input: Literal["caffe", "caffe_vgg", "imagenet"] | None = None
     bottleneck: Count | None = None

@@ -1,17 +1,15 @@
 """Renders a whole data set in worker processes; what is already there stays."""
 
 import json
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
+from segadapt.data.parallel import worker_pool
 from segadapt.data.rendered import DESCRIPTION_NAME
 from segadapt.data.streets.domains import domain_of
 from segadapt.data.streets.layouts import LAYOUTS, SPLIT_NUMBER
@@ -77,23 +75,10 @@ def _claim_root(root: Path, asked: dict[str, object], splits: dict[str, int], ex
     write_bytes(path, description)
 
 
-def _end_with_parent() -> None:
-    """Ends this worker when its parent dies: an orphan would wait for work for ever."""
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _results(places: list[Place], processes: int, arguments: tuple) -> Iterator[int]:
     """1 for each finished picture as they come; the first failure cancels the rest."""
     chunks = [places[start : start + _CHUNK] for start in range(0, len(places), _CHUNK)]
-    context = get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(chunks)), mp_context=context, initializer=_end_with_parent)
+    pool = worker_pool(min(processes, len(chunks)))
     try:
         futures = [pool.submit(_render_places, chunk, *arguments) for chunk in chunks]
         for future in as_completed(futures):
