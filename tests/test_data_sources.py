@@ -258,4 +258,4 @@ def test_any_edits_are_a_change_exactly_if_the_bytes_differ(sets, tmp_path_facto
 
 
 def test_the_memo_of_a_cache_lies_with_its_preset():
-    assert seen_path("tiny", "target_val") == Path("work/tiny/seen/sources/target_val.json")
+    assert seen_path("tiny", "target_val") == Path("work/tiny/seen/originals/target_val.json")

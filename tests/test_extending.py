@@ -4,6 +4,7 @@ import json
 import re
 import sys
 
+import numpy as np
 import tiny
 import yaml
 from PIL import Image
@@ -70,3 +71,44 @@ def test_a_new_data_set_is_one_file_and_an_entry(tmp_path):
     record = json.loads((project / manifest).read_text())
     assert record["count"] == 3 and record["label_histogram"]["road"] > 0
     assert [each["file"] for each in record["refused"]] == ["training/image_2"]
+
+
+def test_classes_of_ones_own_are_an_entry_from_the_data_to_the_table(tmp_path):
+    text = (tiny.REPOSITORY / "docs/extending.md").read_text().split("## Classes of your own")[1]
+    entry, code = re.search(r"```yaml\n(.*?)```.*?```python\n(.*?)```", text, re.S).groups()
+    file = re.search(r"`(src/segadapt/data/datasets/\w+\.py)`", text).group(1)
+    addition = yaml.safe_load(entry)
+    own = addition["presets"]["loveda"]
+    parameters = tiny.tiny_parameters(("source_only", "maxsquare"))
+    preset = parameters["presets"]["tiny"]
+    parameters["class_sets"] = addition["class_sets"]
+    preset["datasets"] = own["datasets"]
+    preset["caches"] = {name: each | {"size": "64x32"} for name, each in own["caches"].items()}
+    preset["model"] |= own["model"]
+    preset["oracle"], preset["experiments"] = None, own["experiments"]
+    project = tiny.make_project(tmp_path / "project", parameters)
+    (project / file).write_text(code)
+    ids = {tiny.ROAD: 3, tiny.BUILDING: 2, tiny.SKY: 0, tiny.CAR: 7}
+    for index, (domain, split) in enumerate((("Rural", "Train"), ("Urban", "Train"), ("Urban", "Val"))):
+        for number in range(3):
+            image, label_HW = tiny.toy_scene(10 * index + number, 96, 48)
+            label = Image.fromarray(np.vectorize(ids.get)(label_HW).astype(np.uint8))
+            for folder, picture in (("images_png", image), ("masks_png", label)):
+                (project / "datasets/LoveDA" / split / domain / folder).mkdir(parents=True, exist_ok=True)
+                picture.save(project / "datasets/LoveDA" / split / domain / folder / f"{number}.png")
+    checked = tiny.call(project, sys.executable, "-m", "segadapt.cli", "check", "loveda", "datasets/LoveDA")
+    assert "sound" in checked.stdout and "road" in checked.stdout and "agriculture" in checked.stdout
+    tiny.snakemake(project, "results/table2.csv")
+    header, *rows = (project / "results/table2.csv").read_text().splitlines()
+    assert all(f",{name}," in header for name in addition["class_sets"]["loveda7"]["classes"]) and len(rows) > 1
+    histogram = json.loads((project / "work/tiny/cache/source_train/manifest.json").read_text())["label_histogram"]
+    assert list(histogram) == list(addition["class_sets"]["loveda7"]["classes"])
+    assert histogram["road"] > histogram["agriculture"] > 0 == histogram["water"]
+    weights = "work/tiny/models/maxsquare/seed1/model.safetensors"
+    command = ("evaluate", "--weights", weights, "--dataset", "loveda", "--root", "datasets/LoveDA")
+    scored = tiny.call(project, sys.executable, "-m", "segadapt.cli", *command, "--split", "val_urban")
+    assert "agriculture" in scored.stdout and "mIoU loveda7" in scored.stdout
+    # An id that is edited remakes what reads it; a job reads nothing but its card.
+    parameters["class_sets"]["loveda7"]["classes"]["water"] = {"ids": [4, 8]}
+    tiny.write_parameters(project, parameters)
+    assert {"prepare/source_train", "pretrain/source/seed1"} <= set(tiny.jobs_to_run(project, "results/table2.csv"))

@@ -8,6 +8,7 @@ import tiny
 from PIL import Image
 
 from segadapt.cli import main
+from segadapt.core.seen import memo_path
 
 LABEL = "toy/cityscapes/gtFine/val/toytown/toytown_000001_000019_gtFine_labelIds.png"
 PACK = "work/tiny/cache/source_train/pack.bin"
@@ -56,7 +57,7 @@ def test_a_flipped_output_is_named_and_forgotten(here, capsys):
     content = bytearray((here / PACK).read_bytes())
     content[7] ^= 1
     (here / PACK).write_bytes(content)
-    memo = here / "work/tiny/seen/prepare/source_train.json"
+    memo = here / memo_path("tiny", "work/tiny/cache/source_train/provenance.json")
     memo.parent.mkdir(parents=True, exist_ok=True)
     memo.write_text("{}")
     status, lines = verified(capsys)

@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> int | None:
         require_utf8(sys.argv[1:] if arguments is None else arguments)
+        _know_own_classes(Path("params.yaml"))
         return given.run(given)
 
     return guarded(work)
@@ -36,6 +37,14 @@ def _go_over_to_this_folders_code() -> None:
         paths = [str(here.absolute().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
         os.execv(sys.executable, [sys.executable, "-m", "segadapt.cli", *sys.argv[1:]])
+
+
+def _know_own_classes(parameters: Path) -> None:
+    # Most files define none, and reading one takes a while.
+    if parameters.is_file() and b"class_sets" in parameters.read_bytes():
+        from segadapt.core.parameters.class_sets import register_own
+
+        register_own(parameters)
 
 
 if __name__ == "__main__":

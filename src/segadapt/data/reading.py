@@ -13,8 +13,10 @@ from PIL import Image
 
 from segadapt.data.datasets import FOREIGN, SampleFiles
 from segadapt.data.faults import Fault, Faulty, Kind
+from segadapt.data.hints import mend_of_ids
 from segadapt.data.image_files import read_image
 from segadapt.data.label_files import read_ids, unknown_ids
+from segadapt.data.pictures import AGAIN
 from segadapt.labels import IGNORE_INDEX
 
 
@@ -64,7 +66,7 @@ def read_pair(files: SampleFiles, table: np.ndarray, *, labels: bool) -> Pair:
             faults += error.faults
         else:
             train_ids_HW = table[np.asarray(ids)]
-            faults += _label_faults(files, image, np.asarray(ids), train_ids_HW)
+            faults += _label_faults(files, image, np.asarray(ids), train_ids_HW, table)
     if labels and files.class_id is not None:
         train_ids_HW = table[np.array([[files.class_id]])]
         assert train_ids_HW[0, 0] not in (FOREIGN, IGNORE_INDEX), files
@@ -96,7 +98,7 @@ def faults_of(files: SampleFiles, table: np.ndarray) -> tuple[Fault, ...]:
 
 
 def _label_faults(
-    files: SampleFiles, image: Image.Image | None, ids_HW: np.ndarray, train_ids_HW: np.ndarray
+    files: SampleFiles, image: Image.Image | None, ids_HW: np.ndarray, train_ids_HW: np.ndarray, table: np.ndarray
 ) -> list[Fault]:
     faults, (height, width) = [], ids_HW.shape
     if image is not None and image.size != (width, height):
@@ -104,7 +106,9 @@ def _label_faults(
         faults.append(Fault(files.label, Kind.SIZES_DIFFER, what, "restore the pair from the data set"))
     foreign_HW = train_ids_HW == FOREIGN
     if foreign_HW.any():
-        faults.append(unknown_ids(files.label, sorted(set(ids_HW[foreign_HW].tolist()))))
+        found = [each for each, number in enumerate(Image.fromarray(ids_HW).histogram()) if number]
+        mend = mend_of_ids(table, found, AGAIN)
+        faults.append(unknown_ids(files.label, [each for each in found if table[each] == FOREIGN], mend))
     elif (train_ids_HW == IGNORE_INDEX).all():
         what = "is of no use: no pixel belongs to any class"
         faults.append(Fault(files.label, Kind.ALL_IGNORED, what, "take its sample out of the split"))

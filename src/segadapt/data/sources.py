@@ -28,7 +28,7 @@ _OTHER = "has other content"
 
 def seen_path(preset: str, cache: str) -> Path:
     """The memo of a preset's cache."""
-    return Path(f"work/{preset}/seen/sources/{cache}.json")
+    return Path(f"work/{preset}/seen/originals/{cache}.json")
 
 
 def look_at(path: Path | str) -> Look | None:

@@ -109,7 +109,7 @@ def advice(count: int, root: Path, split: str) -> str:
     """What can be done about faults but mending them."""
     return (
         f"{count} fault{'s'[: count != 1]} in split '{split}' of {root}; mend them, or name the files, relative to "
-        "this folder, under accept of the data set in params.yaml to do without"
+        "this folder, under accept of the data set in params.yaml to do without; segadapt check with -o FILE lists all"
     )
 
 

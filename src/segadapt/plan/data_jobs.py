@@ -1,7 +1,10 @@
 """Jobs that make data: rendering and packing."""
 
+import os
+import re
 from collections.abc import Iterable
 
+from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.data.splits import official_counts
 from segadapt.plan.planner import Planner, require_module
@@ -34,7 +37,7 @@ def prepare(planner: Planner, cache: str) -> Job:
     rendered = f"{planner.work}/data/{entry.dataset}"
     config = entry.model_dump(exclude={"dataset", "classes"}) | {
         "format": dataset.format,
-        "root": dataset.root or rendered,
+        "root": rendered if dataset.root is None else expanded(dataset.root, where.replace(".format", ".root")),
         "classes": entry.classes or planner.preset.model.classes,
         "count": (dataset.render.splits if dataset.render else official_counts(dataset.format)).get(entry.split),
         "accept": list(dataset.accept),
@@ -44,3 +47,11 @@ def prepare(planner: Planner, cache: str) -> Job:
         "prepare", f"prepare/{cache}", f"{planner.work}/cache/{cache}",
         {"pack": "pack.bin", "manifest": "manifest.json"}, inputs=inputs, config=config, modules=[module],
     )  # fmt: skip
+
+
+def expanded(path: str, where: str) -> str:
+    """The path with ``~`` and ``$NAME`` replaced, as a shell does it; UserError for a name that is not set."""
+    found = os.path.expandvars(os.path.expanduser(path))
+    if found.startswith("~") or re.search(r"\$(\w+|\{\w+\})", found):
+        raise UserError(f"params.yaml: {where}: '{path}' names a home or a variable that is not set here; write it out")
+    return found

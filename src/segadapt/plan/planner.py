@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, Protocol, Scene, TrainingSettings, training_of
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
+from segadapt.labels import CLASS_SETS
 from segadapt.plan.code import ROOT, code_hash
 from segadapt.plan.networks import has_branches
 from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, round_name, round_training
@@ -56,10 +57,17 @@ class Planner:
         outputs = {role: f"{folder}/{file}" for role, file in files.items()}
         provenance = rest.pop("provenance", f"{folder}/provenance.json")
         modules = [f"segadapt.stages.{stage}", *rest.pop("modules", ())]
+        rest["config"] = rest["config"] | self.definitions(_named_classes(rest["config"]))
         return Job(
             stage, name, self.parameters.preset, outputs=outputs, provenance=provenance, code=code_hash(modules),
             run=self.run, **rest,
         )  # fmt: skip
+
+    def definitions(self, names: Iterable[str]) -> dict[str, Any]:
+        """The part of a configuration that defines those of the class sets that are the user's own; a job reads no
+        ``params.yaml``."""
+        own = {name: CLASS_SETS[name].definition() for name in names if name in self.parameters.class_sets}
+        return {"class_sets": own} if own else {}
 
     def cache(self, name: str) -> str:
         """The manifest of a packed cache; caches are the preset's, not the setting's."""
@@ -126,6 +134,16 @@ class Planner:
             else:
                 prefixes[name] = "" if alike[0] is None else f"{alike[0]}/"
         return prefixes
+
+
+def _named_classes(config: Any) -> list[str]:
+    """What stands under ``classes``, wherever, in a configuration; sorted."""
+    if isinstance(config, Mapping):
+        own = [config["classes"]] if isinstance(config.get("classes"), str) else []
+        return sorted({*own, *(name for each in config.values() for name in _named_classes(each))})
+    if isinstance(config, list | tuple):
+        return sorted({name for each in config for name in _named_classes(each)})
+    return []
 
 
 def _source_identity(scene: Scene, protocol: Protocol, name: str) -> list[Any]:

@@ -28,7 +28,7 @@ def _prior(planner: Planner, name: str, settings: SelfTrainingSettings) -> Job:
     return planner.job(
         "prior", f"prior/{planner.prefix}{name}", _prior_folder(planner, name), {"prior": "prior.safetensors"},
         inputs={"source": planner.cache(planner.training(planner.methods[name]).source)},
-        config={"blur": settings.prior_blur},
+        config={"blur": settings.prior_blur} | planner.definitions([planner.preset.model.classes]),
     )  # fmt: skip
 
 

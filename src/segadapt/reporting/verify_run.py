@@ -8,6 +8,7 @@ from segadapt.core.artifacts import sha256_file
 from segadapt.core.job import Job
 from segadapt.core.progress import progress_bar
 from segadapt.core.provenance import read_provenance, record_is_genuine
+from segadapt.core.seen import memo_path
 from segadapt.data.cache import MANIFEST
 from segadapt.data.sources import count_sources, is_here, seen_path, verify_sources
 
@@ -69,7 +70,7 @@ def _is_there(path: str) -> bool:
 
 
 def _forget(job: Job) -> None:
-    Path(f"work/{job.preset}/seen/{job.name}.json").unlink(missing_ok=True)
+    memo_path(job.preset, job.provenance).unlink(missing_ok=True)
 
 
 def _verify_outputs(job: Job, outputs: Iterable[dict], found: Findings) -> None:

@@ -12,6 +12,7 @@ from segadapt.stages.runner import main
 def pack(job: Job, scratch: Path) -> None:
     """The card's configuration is the preparation, but for the spelling of sizes and lists."""
     config = dict(job.config)
+    config.pop("class_sets", None)
     root, size, accept = Path(config.pop("root")), width_height(config.pop("size")), tuple(config.pop("accept"))
     what = Preparation(root=root, size=size, accept=accept, **config)
     folder = Path(job.outputs["manifest"]).parent

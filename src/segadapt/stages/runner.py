@@ -16,6 +16,7 @@ from segadapt.core.metering import Meter
 from segadapt.core.provenance import read_provenance, record_is_genuine, write_provenance
 from segadapt.core.seen import memo_path
 from segadapt.core.stopping import listening
+from segadapt.labels import register
 
 Stage = Callable[[Job, Path], dict[str, Any] | None]
 """Does the work of a job. The folder it is given keeps resumable state and is removed at the end.
@@ -45,6 +46,7 @@ def run_card(stage: Stage, card: Path, processes: int | None = None) -> None:
     failure the plan reads the inputs' bytes anew, so that a damaged one is made again by the same command.
     """
     job = read_card(card)
+    register(job.config.get("class_sets", {}).values())
     if processes is not None:
         job = replace(job, run=job.run | {"prepare_processes": processes})
     try:

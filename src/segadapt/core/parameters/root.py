@@ -1,5 +1,6 @@
 """The whole file, and what must hold between its parts."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from segadapt.core.parameters.checks import (
     known,
     segmentation_is_missing,
 )
+from segadapt.core.parameters.class_sets import ClassSets, check_known
 from segadapt.core.parameters.classification_checks import check_classification, check_classifier_method
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
 from segadapt.core.parameters.overlay import overlaid
@@ -29,7 +31,7 @@ from segadapt.core.parameters.scenes import (
     with_sweeps,
 )
 from segadapt.core.parameters.sizes import Name, Section, Seed
-from segadapt.labels import CLASS_SETS
+from segadapt.labels import CITYSCAPES19, CLASS_SETS, register
 
 SOURCE_ONLY, ORACLE = "source_only", "oracle"
 SOURCE_ROWS = (SOURCE_ONLY, ORACLE)
@@ -47,6 +49,7 @@ class Parameters(Section):
     preset: Name
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     protocol: Name
+    class_sets: ClassSets = Field(default_factory=dict)
     methods: dict[Name, MethodEntry]
     experiments: dict[Name, Experiment]
     protocols: dict[Name, Protocol]
@@ -121,6 +124,9 @@ class Parameters(Section):
 
     @model_validator(mode="after")
     def _combinations(self) -> "Parameters":
+        own = [entry.as_class_set(name) for name, entry in self.class_sets.items()]
+        register(each.definition() for each in own)
+        check_known(self._class_set_names())
         known(self.preset, self.presets, "preset")
         known(self.protocol, self.protocols, "protocol")
         if len(set(self.seeds)) != len(self.seeds):
@@ -140,6 +146,20 @@ class Parameters(Section):
         for name, experiment in self.classification_tables.items():
             self._check_classification_table(f"experiments.{name}", name, experiment)
         return self
+
+    def _class_set_names(self) -> Iterator[tuple[str, str | None]]:
+        """Every class set that is named anywhere, with its key's path."""
+        for name, experiment in self.experiments.items():
+            yield f"experiments.{name}.classes", experiment.classes
+        for name, preset in self.presets.items():
+            where = f"presets.{name}"
+            for key, cache in preset.caches.items():
+                yield f"{where}.caches.{key}.classes", cache.classes
+            yield f"{where}.model.classes", preset.model and preset.model.classes
+            if preset.classification is not None:
+                yield f"{where}.classification.model.classes", preset.classification.model.classes
+            for key, setting in preset.settings.items():
+                yield f"{where}.settings.{key}.model.classes", setting.model.get("classes")
 
     def _check_preset(self, where: str, preset: Preset) -> None:
         check_preset(where, preset)
@@ -229,6 +249,11 @@ class Parameters(Section):
         missing = [name for name in wanted.classes if name not in CLASS_SETS[model].classes]
         if missing:
             raise ValueError(f"{where}.classes: {model} has no {', '.join(missing)}; choose a part of its classes")
+        if experiment.published is not None and not set(wanted.classes) <= set(CITYSCAPES19.classes):
+            at = f"presets.{self.preset}.experiments.{where.removeprefix('experiments.')}"
+            raise ValueError(
+                f"{where}.published: the paper has no numbers of {wanted.name}; set {at}.published to null"
+            )
 
     def _check_row(self, where: str, row: str) -> None:
         setting, method = split_row(row)

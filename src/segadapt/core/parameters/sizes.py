@@ -1,10 +1,11 @@
 """Image sizes as the field writes them, ``WIDTHxHEIGHT``, and strict base for all sections."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from segadapt.core.parameters.text import LONGEST_NAME, file_path
+from segadapt.labels import BUILT_IN
 
 Size = Annotated[
     str,
@@ -23,7 +24,7 @@ KeyPath = Annotated[
     StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"),
     Field(description="a key within a section, with dots: image_weight.alpha"),
 ]
-ClassSetName = Literal["cityscapes19", "synthia16", "nthu13", "camvid11", "office31", "digits10"]
+ClassSetName = Annotated[Name, Field(description=f"a class set: {', '.join(sorted(BUILT_IN))}, or a key of class_sets")]
 Whole = Annotated[int, Field(strict=True)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[Whole, Field(ge=1)]

@@ -19,6 +19,7 @@ lie in a folder of several, ``split_names(root)``, the splits where they are not
 """
 
 import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,7 @@ from types import ModuleType
 import numpy as np
 
 from segadapt.core.errors import UserError
-from segadapt.labels import CITYSCAPES19, IGNORE_INDEX, ClassSet, from_cityscapes
+from segadapt.labels import BUILT_IN, CITYSCAPES19, IGNORE_INDEX, ClassSet, from_cityscapes
 
 FOREIGN = 254
 """Table entry of an on-disk id that the data set does not define."""
@@ -83,19 +84,39 @@ def lookup_table(train_ids: dict[int, int]) -> np.ndarray:
     return table
 
 
-def named_id_table(label_ids: dict[str, int], ignored_ids: tuple[int, ...], class_set: ClassSet) -> np.ndarray:
-    """The table for files whose ids are those of Cityscapes' classes by name; what ``class_set`` lacks is ignored.
+def named_id_table(
+    label_ids: Mapping[str, int | Sequence[int]], ignored_ids: Sequence[int], class_set: ClassSet
+) -> np.ndarray:
+    """The table for files whose ids, one or several a class, are those of classes by name.
 
-    UserError for a class set of whole images.
+    A name is Cityscapes' or the class set's own; what ``class_set`` lacks is ignored. UserError for a class set of
+    whole images, and for one that has none of the classes.
     """
     if class_set.task != "segmentation":
         raise UserError(
             f"street scenes have no labels of {class_set.name}; choose classes of scenes: cityscapes19, ..."
         )
+    views = dict(zip(CITYSCAPES19.classes, from_cityscapes(class_set), strict=True))
+    views |= {name: train_id for train_id, name in enumerate(class_set.classes) if class_set.name != "camvid11"}
     train_ids = dict.fromkeys(ignored_ids, IGNORE_INDEX)
-    views = from_cityscapes(class_set)
-    train_ids |= {label_id: views[CITYSCAPES19.classes.index(name)] for name, label_id in label_ids.items()}
+    for name, ids in label_ids.items():
+        train_ids |= dict.fromkeys([ids] if isinstance(ids, int) else ids, views.get(name, IGNORE_INDEX))
+    if set(train_ids.values()) == {IGNORE_INDEX}:
+        raise UserError(f"none of {', '.join(label_ids)} is a class of {class_set.name}; choose other classes")
     return lookup_table(train_ids)
+
+
+def own_id_table(class_set: ClassSet) -> np.ndarray:
+    """The table for files that hold the ids of the class set itself, as ``class_sets`` in params.yaml gives them.
+
+    UserError for a built-in set, whose ids are those of its own data sets.
+    """
+    if class_set.name in BUILT_IN:
+        raise UserError(
+            f"label files of this data set hold ids of its own, not those of {class_set.name}; define its classes "
+            "under class_sets in params.yaml and name that set as classes"
+        )
+    return lookup_table(class_set.train_ids())
 
 
 def cityscapes_id_table(class_set: ClassSet) -> np.ndarray:
