@@ -2,6 +2,7 @@
 
 import json
 
+import jsonschema
 import numpy as np
 import pytest
 import tiny
@@ -12,6 +13,7 @@ from segadapt import labels
 from segadapt.cli import main
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
+from segadapt.core.parameters.schema import json_schema
 from segadapt.data.datasets import FOREIGN, cityscapes_id_table, named_id_table, own_id_table
 from segadapt.data.listing import folder_pairs
 from segadapt.labels import BUILT_IN, CITYSCAPES19, CLASS_SETS, class_set, register
@@ -156,3 +158,12 @@ def test_folders_are_classes_of_ones_own(tmp_path, monkeypatch, capsys):
             Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(tmp_path / domain / "images" / name / "1.png")
     assert main(["check", "office31", "."]) == 0
     assert "cat 1, dog 1" in capsys.readouterr().out
+
+
+def test_the_schema_knows_the_short_forms():
+    validator = jsonschema.Draft202012Validator(json_schema())
+    short = {"x": {"classes": {"a": 1, "b": [2, 3], "c": {"ids": 4}}}}
+    content = parameters_from(with_sets(short), "p").model_dump(mode="json")
+    validator.validate(content)
+    validator.validate(content | {"class_sets": short})
+    assert list(validator.iter_errors(put(content, "class_sets.x.classes.a", "one")))

@@ -16,6 +16,8 @@ from segadapt.core.parameters import parameters_from
 from segadapt.data.datasets import cityscapes_id_table, dataset_module
 from segadapt.data.faults import Fault, Faulty, Kind, capped
 from segadapt.data.hints import are_train_ids, mend_of_ids
+from segadapt.data.rendered import DESCRIPTION_NAME
+from segadapt.data.splits import advice
 from segadapt.labels import CITYSCAPES19, CLASS_SETS
 from segadapt.plan import make_plan
 
@@ -179,3 +181,10 @@ def test_of_many_faults_of_a_kind_the_first_are_shown_and_a_file_has_all(game, t
 
 def test_cityscapes_ids_by_name_are_what_the_hints_think_they_are():
     assert dict(zip(CITYSCAPES19.classes, CITYSCAPES19.label_ids, strict=True))["sky"] == tiny.SKY
+
+
+def test_what_segadapt_draws_is_drawn_anew_and_neither_fetched_nor_accepted(tmp_path):
+    (tmp_path / "game").mkdir()
+    assert "accept" in advice(1, tmp_path / "game", "train")
+    (tmp_path / "game" / DESCRIPTION_NAME).write_text("{}")
+    assert "delete this folder and run the same command again" in advice(1, tmp_path / "game", "train")

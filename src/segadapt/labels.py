@@ -36,7 +36,7 @@ class ClassSet:
     label_ids: tuple[int, ...]
     ignored_ids: tuple[int, ...]
     task: Literal["segmentation", "classification"] = "segmentation"
-    further_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    further_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         assert len(self.classes) == len(self.palette) == len(self.label_ids)

@@ -26,9 +26,18 @@ class ClassEntry(Section):
 
     ids: Annotated[
         Annotated[tuple[LabelId, ...], Field(min_length=1)],
-        BeforeValidator(lambda value: value if isinstance(value, list | tuple) else [value]),
+        BeforeValidator(
+            lambda value: value if isinstance(value, list | tuple) else [value],
+            json_schema_input_type=LabelId | tuple[LabelId, ...],
+        ),
     ]
     colour: tuple[Channel, Channel, Channel] | None = None
+
+
+_Entry = Annotated[
+    ClassEntry,
+    BeforeValidator(_as_entry, json_schema_input_type=ClassEntry | LabelId | tuple[LabelId, ...]),
+]
 
 
 class ClassSetEntry(Section):
@@ -38,7 +47,7 @@ class ClassSetEntry(Section):
     that is in neither list is a fault of the file.
     """
 
-    classes: Annotated[dict[Name, Annotated[ClassEntry, BeforeValidator(_as_entry)]], Field(min_length=2)]
+    classes: Annotated[dict[Name, _Entry], Field(min_length=2)]
     ignored_ids: tuple[LabelId, ...] = ()
     task: Literal["segmentation", "classification"] = "segmentation"
 
