@@ -71,10 +71,21 @@ def test_every_switch_that_is_not_the_bundles_is_named(parameters, switch):
     if switch == "max_squares_half":
         other = not here
     edit = lambda content: content["protocols"]["released"].update({switch: other})  # noqa: E731
-    lines = differences(explanation("maxsquare_iw_multi", edit), parameters)
+    # Of the discriminators' optimiser only a method that has them knows.
+    method = "adaptsegnet" if switch == "adam_epsilon" else "maxsquare_iw_multi"
+    lines = differences(explanation(method, edit), parameters)
     assert [line for line in lines if line.startswith("protocol.")] == [
         f"protocol.{switch}: {other}, not {here} (protocols.released)"
     ]
+
+
+def test_branches_and_keys_of_a_methods_own_are_named(parameters):
+    def edit(content):
+        content["presets"]["streets"]["methods"]["maxsquare"] = {"aspp_branches": 4, "training": {"blur": 0.25}}
+
+    lines = differences(explanation("maxsquare", edit), parameters)
+    assert "protocol.aspp_branches: 4, not 2 (protocols.released)" in lines
+    assert "training.blur: 0.25, not 0.5 (default)" in lines
 
 
 @pytest.mark.parametrize("key", ["maxsquare_iw", "rome/maxsquare_iw", "maxsquare_iw-lambda_target-0.5"])
