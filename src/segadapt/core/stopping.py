@@ -8,9 +8,8 @@ signals are one request.
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from segadapt.core.errors import Stopped
 
@@ -59,9 +58,8 @@ def _hear(number: int, frame: object) -> None:
         raise Stopped(f"stopped; what is saved is kept and {GOES_ON}", _status(number))
     if len(_heard) == 1:
         # Not print: the signal may have come in the middle of one.
-        os.write(
-            sys.__stderr__.fileno(), b"segadapt: stopping at the next step that is saved; a second time stops now\n"
-        )
+        with suppress(OSError):
+            os.write(2, b"segadapt: stopping at the next step that is saved; once more stops now\n")
 
 
 def _status(number: int) -> int:

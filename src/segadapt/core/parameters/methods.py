@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.sizes import ClassSetName, Count, KeyPath, Name, RowKey, Section
-from segadapt.core.parameters.training import BatchNormSettings
+from segadapt.core.parameters.training import BatchNormSettings, TrainingSettings
 
 
 class ImageWeightSettings(Section):
@@ -76,6 +76,14 @@ class MethodEntry(Section):
     ensemble_average: Literal["logits", "probabilities"] = "logits"
     paper_row: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("training")
+    @classmethod
+    def _keys_of_a_stage(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for key in value:
+            if key not in TrainingSettings.model_fields:
+                raise ValueError(f"{key}: unknown key; a stage's section has {', '.join(TrainingSettings.model_fields)}")
+        return value
 
     @property
     def needs_auxiliary_head(self) -> bool:
