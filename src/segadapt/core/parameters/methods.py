@@ -80,9 +80,10 @@ class MethodEntry(Section):
     @field_validator("training")
     @classmethod
     def _keys_of_a_stage(cls, value: dict[str, Any]) -> dict[str, Any]:
+        known = TrainingSettings.model_fields
         for key in value:
-            if key not in TrainingSettings.model_fields:
-                raise ValueError(f"{key}: unknown key; a stage's section has {', '.join(TrainingSettings.model_fields)}")
+            if key not in known:
+                raise ValueError(f"{key}: unknown key; a stage's section has {', '.join(known)}")
         return value
 
     @property
