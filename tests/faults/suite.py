@@ -1,0 +1,148 @@
+"""Runs cases: two at a time, each in a process that is forked from this one and in a copy of a world of its own."""
+
+import contextlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from . import corruption, engine, kills
+from .case import STUCK, Case, Family, Verdict
+from .damage import make_removable, obey_permissions
+from .moments import Disturbance
+from .world import Reference, free_memory_folder, lay, targets
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("kills", kills.kill_cases, kills.run_kill),
+        Family("lying-disk", kills.lie_cases, kills.run_lie),
+        Family("at-rest", corruption.rest_cases, corruption.run_at_rest),
+        Family("in-use", corruption.use_cases, corruption.run_in_use),
+    )
+}
+CASE_SECONDS = 240.0
+"""More than any case takes; then it counts as stuck."""
+
+
+def all_cases(families: Iterable[str] = FAMILIES) -> list[Case]:
+    """Every case of these families; no two have the same name."""
+    cases = [case for name in families for case in FAMILIES[name].cases()]
+    assert len({case.name for case in cases}) == len(cases)
+    return cases
+
+
+def drawn_cases(count: int, seed: int) -> list[Case]:
+    """A part of every family, in proportion."""
+    cases = all_cases()
+    return random.Random(seed).sample(cases, min(count, len(cases)))
+
+
+class Suite:
+    """A context: builds the worlds that cases ask for, once, in a folder that is removed at the end."""
+
+    def __init__(self, keep: bool = False) -> None:
+        self._keep = keep
+        self._references: dict[str, Reference] = {}
+
+    def __enter__(self) -> "Suite":
+        tqdm.monitor_interval = 0  # a thread of its own, beside which no process should be forked
+        engine.warm_up()
+        self.root = Path(tempfile.mkdtemp(prefix="faults-", dir=free_memory_folder()))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not self._keep:
+            make_removable(self.root)
+
+    def reference(self, world: str) -> Reference:
+        """The world's undisturbed run."""
+        if world not in self._references:
+            self._references[world] = build(world, self.root / world)
+        return self._references[world]
+
+    def run(self, cases: Sequence[Case], processes: int = 2) -> Iterator[Verdict]:
+        """Verdicts as they come."""
+        for case in cases:
+            if case.world is not None:
+                self.reference(case.world)
+        waiting, running = list(reversed(cases)), {}
+        while waiting or running:
+            while waiting and len(running) < processes:
+                case = waiting.pop()
+                pid, verdict = self._start(case)
+                running[pid] = (case, verdict, time.monotonic())
+            pid = self._ended(running)
+            if pid is None:
+                time.sleep(0.005)
+                continue
+            case, verdict, began = running.pop(pid)
+            try:
+                yield Verdict(**json.loads(verdict.read_text()))
+            except (OSError, ValueError):
+                yield Verdict(case.name, STUCK, "the case's own process died or ran out of time", time.monotonic() - began)
+            if not self._keep:
+                make_removable(verdict.parent)
+
+    def _ended(self, running: dict) -> int | None:
+        for pid, (_, _, began) in running.items():
+            if time.monotonic() - began > CASE_SECONDS:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                return pid
+        return None
+
+    def _start(self, case: Case) -> tuple[int, Path]:
+        place = Path(tempfile.mkdtemp(prefix="case-", dir=self.root))
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                os.setsid()
+                engine.adopt_orphans()
+                began = time.monotonic()
+                outcome, detail = self._run(case, place)
+                verdict = Verdict(case.name, outcome, detail, time.monotonic() - began)
+                (place / "verdict").write_text(json.dumps(verdict.as_record()))
+                engine.wait_for_orphans(0)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        return pid, place / "verdict"
+
+    def _run(self, case: Case, place: Path) -> tuple[str, str]:
+        folder, family = place / "project", FAMILIES[case.family]
+        if case.world is None:
+            folder.mkdir()
+            return family.run(case, folder)
+        reference = self._references[case.world]
+        reference.copy("fresh" if case.family in ("kills", "lying-disk") else "done", folder)
+        obey_permissions()
+        return family.run(case, folder, reference)
+
+
+def build(world: str, folder: Path) -> Reference:
+    """Lays a world and runs it undisturbed, in a process of its own; AssertionError if that fails."""
+    reference = Reference(world, folder)
+    lay(world, reference.fresh)
+    shutil.copytree(reference.fresh, reference.done, symlinks=True)
+    everywhere = Disturbance(engine.EVERYWHERE, None, "KILL")
+    report = engine.command(reference.done, targets(world), everywhere)
+    assert report.code == 0 and not report.has_traceback, report.text
+    names = [name for name in report.codes]
+    cards = {name: json.loads((reference.done / f"work/tiny/cards/{name}.json").read_text()) for name in names}
+    (folder / "jobs.json").write_text(json.dumps(cards))
+    (folder / "events.json").write_text(json.dumps(report.events))
+    return reference
