@@ -16,8 +16,10 @@ STUCK = "stuck"
 """The same command does not get there: it refuses again and again, does work again and again, or hangs."""
 TRACEBACK = "traceback"
 """Somebody was shown a traceback, whatever came of it."""
+SKIPPED = "skipped"
+"""This machine cannot make the fault (no right to mount, say): not tried."""
 GOOD = (HEALED, REFUSED)
-OUTCOMES = (HEALED, REFUSED, WRONG, SILENT, STUCK, TRACEBACK)
+OUTCOMES = (HEALED, REFUSED, WRONG, SILENT, STUCK, TRACEBACK, SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        return self.outcome in GOOD
+        return self.outcome in (*GOOD, SKIPPED)
 
     def as_record(self) -> dict[str, Any]:
         return asdict(self) | {"seconds": round(self.seconds, 2)}

@@ -93,27 +93,38 @@ def start_command(
 
 def command(folder: Path, targets: list[str], disturbance: Disturbance | None = None, **how) -> Report:
     """The command, run to its end or, after a while, to ours."""
-    note = _new_note(folder)
+    note = new_note(folder)
     return finish(start_command(folder, targets, note, disturbance, **how), note)
+
+
+def start(folder: Path, work: Callable[[], int], note: Path) -> int:
+    """Starts a function in a process of its own, with ``folder`` as its working folder; returns its process id."""
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        os.chdir(folder)
+        _child(work, note)
+    return pid
+
+
+def call(folder: Path, work: Callable[[], int], timeout: float = TIMEOUT_SECONDS) -> Report:
+    """A function as a command: it returns an exit status and writes to stdout and stderr."""
+    note = new_note(folder)
+    return finish(start(folder, work, note), note, timeout)
 
 
 def stage(folder: Path, name: str, before: Callable[[], None] | None = None) -> Report:
     """One job's stage, run by hand on its card as it lies there."""
-    note = _new_note(folder)
-    pid = os.fork()
-    if pid == 0:
-        os.setpgid(0, 0)
+    return call(folder, lambda: by_hand(name, before))
 
-        def work() -> int:
-            os.chdir(folder)
-            card = json.loads(Path(f"work/tiny/cards/{name}.json").read_text())
-            if before is not None:
-                before()
-            _run_stage(card["stage"], f"work/tiny/cards/{name}.json")
-            return 0
 
-        _child(work, note)
-    return finish(pid, note)
+def by_hand(name: str, before: Callable[[], None] | None = None) -> int:
+    """What ``stage`` starts."""
+    card = json.loads(Path(f"work/tiny/cards/{name}.json").read_text())
+    if before is not None:
+        before()
+    _run_stage(card["stage"], f"work/tiny/cards/{name}.json")
+    return 0
 
 
 def finish(pid: int, note: Path, timeout: float = TIMEOUT_SECONDS) -> Report:
@@ -176,7 +187,8 @@ def _add(report: Report, note: dict) -> None:
         report.codes[note["job"]] = note["code"]
 
 
-def _new_note(folder: Path) -> Path:
+def new_note(folder: Path) -> Path:
+    """A file beside the case's folder for what one more process says."""
     number = len(list(folder.parent.glob("note-*")))
     path = folder.parent / f"note-{number}"
     path.touch()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from . import corruption, engine, kills
+from . import corruption, engine, hostile_files, hostile_parameters, hostile_pictures, kills, resources
 from .case import STUCK, Case, Family, Verdict
 from .damage import make_removable, obey_permissions
 from .moments import Disturbance
@@ -28,6 +28,13 @@ FAMILIES = {
         Family("lying-disk", kills.lie_cases, kills.run_lie),
         Family("at-rest", corruption.rest_cases, corruption.run_at_rest),
         Family("in-use", corruption.use_cases, corruption.run_in_use),
+        Family("full-disk", resources.disk_cases, resources.run_disk),
+        Family("scarce", resources.scarcity_cases, resources.run_scarcity),
+        Family("clocks", resources.clock_cases, resources.run_clock),
+        Family("two-at-once", resources.company_cases, resources.run_company),
+        Family("hostile-pictures", hostile_pictures.cases, hostile_pictures.run),
+        Family("hostile-files", hostile_files.cases, hostile_files.run),
+        Family("hostile-parameters", hostile_parameters.cases, hostile_parameters.run),
     )
 }
 CASE_SECONDS = 240.0
@@ -126,11 +133,16 @@ class Suite:
         folder, family = place / "project", FAMILIES[case.family]
         if case.world is None:
             folder.mkdir()
+            obey_permissions()
             return family.run(case, folder)
         reference = self._references[case.world]
-        reference.copy("fresh" if case.family in ("kills", "lying-disk") else "done", folder)
+        reference.copy("fresh" if _starts_fresh(case) else "done", folder)
         obey_permissions()
         return family.run(case, folder, reference)
+
+
+def _starts_fresh(case: Case) -> bool:
+    return case.family in ("kills", "lying-disk") or case.target == "run" or case.kind == "read-only-fresh"
 
 
 def build(world: str, folder: Path) -> Reference:
