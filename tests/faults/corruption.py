@@ -1,12 +1,14 @@
 """Finished files damaged, at rest before the same command, and in use between a run's start and the job that reads."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from . import engine
-from .case import HEALED, SILENT, STUCK, TRACEBACK, Case
+from .case import HEALED, REFUSED, SILENT, STUCK, TRACEBACK, Case
 from .damage import DAMAGES
+from .engine import Report
 from .judging import Judgement, heal, is_one_sentence
 from .world import WIDE, Reference, targets
 
@@ -46,7 +48,7 @@ SHOWN = {
 KEPT = {
     "card": "work/tiny/cards/adapt/maxsquare/seed1.json",
     "table-card": "work/tiny/cards/table/table2.json",
-    "memo": "work/tiny/seen/adapt/maxsquare/seed1.json",
+    "memo": "work/tiny/seen/models/maxsquare/seed1/provenance.json",
     "owner": "work/.owner",
 }
 AT_REST = MADE | RECORDS | SHOWN | KEPT
@@ -96,7 +98,7 @@ def run_at_rest(case: Case, folder: Path, reference: Reference) -> Judgement:
     if not path.is_file():
         return HEALED, "this version keeps no such file"
     DAMAGES[case.kind](path, random.Random(case.name))
-    return heal(folder, reference)
+    return _heal(case, folder, reference, path, [])
 
 
 def run_in_use(case: Case, folder: Path, reference: Reference) -> Judgement:
@@ -124,4 +126,18 @@ def run_in_use(case: Case, folder: Path, reference: Reference) -> Judgement:
             return SILENT, f"{reader} took it and made {', '.join(sorted(wrong))}: {read.last_words()}"
     elif not is_one_sentence(read):
         return TRACEBACK, f"{reader}: exit {read.code}, not one sentence: {read.last_words()}"
-    return heal(folder, reference, [read], tries=2)
+    return _heal(case, folder, reference, folder / AT_REST[case.target], [read], tries=2)
+
+
+def _heal(
+    case: Case, folder: Path, reference: Reference, path: Path, before: list[Report], tries: int = 1
+) -> Judgement:  # fmt: skip
+    """A folder where a file belongs may hold anything: a sentence asks to remove it, and then all goes on."""
+    if case.kind in ("folder", "full_folder") and path.is_dir():
+        report = engine.command(folder, targets(reference.world))
+        if report.code == 2 and path.is_dir() and any(str(path.relative_to(folder)) in line for line in report.said):
+            shutil.rmtree(path)
+            outcome, why = heal(folder, reference, [*before, report], tries)
+            return (REFUSED if outcome == HEALED else outcome), why
+        return heal(folder, reference, [*before, report], tries)
+    return heal(folder, reference, before, tries)

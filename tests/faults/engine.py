@@ -29,6 +29,8 @@ from segadapt.plan.targets import jobs_behind
 from .moments import Disturbance, Watch
 
 TIMEOUT_SECONDS = 60.0
+LONGEST = 1_000_000
+"""Letters that are kept of what a command says."""
 TRACEBACK_TEXT = "Traceback (most recent call last)"
 BUSY, FAILED = 3, 1
 SESSION, EVERYWHERE = "session", "everywhere"
@@ -140,7 +142,9 @@ def finish(pid: int, note: Path, timeout: float = TIMEOUT_SECONDS) -> Report:
             deadline = float("inf")
         time.sleep(0.002)
     report.code = _ended.pop(pid)
-    for line in note.read_text(errors="replace").splitlines(keepends=True):
+    with open(note, errors="replace") as file:
+        words = file.read(LONGEST)
+    for line in words.splitlines(keepends=True):
         if line.startswith('{"note"'):
             with contextlib.suppress(ValueError):
                 _add(report, json.loads(line))

@@ -84,12 +84,25 @@ def run_lie(case: Case, folder: Path, reference: Reference) -> Judgement:
             DAMAGES[case.kind](target, draw)
             os.write(2, f"the disk lied: {case.kind} {target.relative_to(folder)}\n".encode())
 
+    forget_from(folder, reference, case.target)
     disturbance = Disturbance(case.target, moment_of(case, reference), *KINDS[kind], lie=lie)
     report = engine.command(folder, targets(reference.world), disturbance)
     engine.wait_for_orphans()
     outcome, why = heal(folder, reference, [report])
     lied = " ".join(line for line in report.text.splitlines() if line.startswith("the disk lied"))
     return outcome, why and f"{lied}: {why}"
+
+
+def forget_from(folder: Path, reference: Reference, name: str) -> None:
+    """Leaves of a finished project what is upstream of a job and beside it: the run goes on from there."""
+    gone = {name}
+    for each, card in reference.jobs.items():
+        made = {path for other in gone - {engine.SESSION} for path in reference.jobs[other]["outputs"].values()}
+        if each in gone or made & set(card["inputs"].values()):
+            gone.add(each)
+            for path in (*card["outputs"].values(), card["provenance"]):
+                for place in (folder / path, folder / "work/tiny" / path):
+                    place.unlink(missing_ok=True)
 
 
 def moment_of(case: Case, reference: Reference) -> int:

@@ -142,7 +142,7 @@ class Suite:
 
 
 def _starts_fresh(case: Case) -> bool:
-    return case.family in ("kills", "lying-disk") or case.target == "run" or case.kind == "read-only-fresh"
+    return case.family == "kills" or case.target in ("run", engine.SESSION) or case.kind == "read-only-fresh"
 
 
 def build(world: str, folder: Path) -> Reference:
