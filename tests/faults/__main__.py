@@ -1,49 +1,62 @@
-"""``python -m tests.faults``: the whole suite, with its figures; or parts of it by name."""
+"""``python -m tests.faults``: the whole suite, with its figures in results/faults; or parts of it by name."""
 
 import argparse
-import json
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from .case import GOOD
+from .broken import BREAKS
+from .case import OUTCOMES, Case, Verdict
+from .record import Journal, write_figures
 from .suite import FAMILIES, Suite, all_cases, drawn_cases
 
 
 def main() -> int:
-    """Exit status 1 if a case did not end as it should."""
+    """Exit status 1 if a case did not end as it should. What was interrupted goes on where it stopped."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--case", action="append", help="run this case alone; again for more of them")
+    parser.add_argument("--case", action="append", metavar="NAME", help="run this case, or those that begin so")
     parser.add_argument("--family", action="append", choices=sorted(FAMILIES), help="run these families alone")
-    parser.add_argument("--match", help="run the cases whose names hold this text")
-    parser.add_argument("--drawn", type=int, help="run so many cases, drawn from all")
-    parser.add_argument("--seed", type=int, default=0, help="for --drawn")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--drawn", type=int, metavar="N", help="run so many cases, drawn from all families")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--break", dest="broken", choices=sorted(BREAKS), help="take a check away first")
+    parser.add_argument("--processes", type=int, default=2, help="cases at a time")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     parser.add_argument("--keep", action="store_true", help="leave the cases' folders where they are")
-    arguments = parser.parse_args()
-    cases = all_cases(arguments.family or FAMILIES)
-    if arguments.drawn:
-        cases = drawn_cases(arguments.drawn, arguments.seed)
-    if arguments.case:
-        cases = [case for case in cases if case.name in arguments.case]
-    if arguments.match:
-        cases = [case for case in cases if arguments.match in case.name]
-    if arguments.list:
+    given = parser.parse_args()
+    cases = drawn_cases(given.drawn, given.seed) if given.drawn else all_cases(given.family or FAMILIES)
+    if given.case:
+        cases = [case for case in cases if any(case.name.startswith(name) for name in given.case)]
+    if given.list:
         print(*(case.name for case in cases), sep="\n")
         return 0
+    is_whole = not (given.drawn or given.family or given.case or given.broken)
+    journal = Journal() if is_whole else None
+    known = journal.found if journal else {}
+    verdicts = [*known.values()]
+    with Suite(given.keep, BREAKS.get(given.broken)) as suite:
+        for verdict in _shown(suite, [case for case in cases if case.name not in known], given.processes):
+            verdicts.append(verdict)
+            if journal is not None:
+                journal.add(verdict)
+    if is_whole:
+        write_figures(sorted(verdicts, key=lambda each: [*FAMILIES].index(each.name.split(":")[0])))
+    counts = {outcome: sum(verdict.outcome == outcome for verdict in verdicts) for outcome in OUTCOMES}
+    print(f"tried {len(verdicts)}: " + ", ".join(f"{outcome} {count}" for outcome, count in counts.items()))
+    return int(not all(verdict.is_good for verdict in verdicts))
+
+
+def _shown(suite: Suite, cases: Sequence[Case], processes: int):
     bad = 0
-    with Suite(arguments.keep) as suite, open("/tmp/fz/out.jsonl", "a") as out:
-        with tqdm(total=len(cases), unit="case") as bar:
-            for verdict in suite.run(cases, arguments.processes):
-                bar.update()
-                print(json.dumps(verdict.as_record()), file=out, flush=True)
-                if verdict.outcome not in GOOD:
-                    bad += 1
-                    tqdm.write(f"{verdict.outcome}: {verdict.name}: {verdict.detail}")
-    print(bad, "of", len(cases), "are not as they should be")
-    return int(bad > 0)
+    with tqdm(total=len(cases), unit="case") as bar:
+        verdict: Verdict
+        for verdict in suite.run(cases, processes):
+            bar.update()
+            if not verdict.is_good:
+                bad += 1
+                tqdm.write(f"{verdict.outcome}: {verdict.name}: {verdict.detail}")
+                bar.set_postfix_str(f"{bad} not as they should be")
+            yield verdict
 
 
 if __name__ == "__main__":

@@ -85,7 +85,6 @@ def run(case: Case, folder: Path) -> Judgement:
     """The plan is made, and the state of all its jobs looked at, as every command begins."""
     draw, path = random.Random(case.name), folder / "params.yaml"
     content = parameters(SEGMENTATION)
-    content["presets"] = {"tiny": content["presets"]["tiny"]}
     place: tuple = ()
     if case.target == "file":
         path.write_bytes(FILES[case.kind]) if case.kind in FILES else hostile.strange_file(path, case.kind)

@@ -13,7 +13,7 @@ from pathlib import Path
 import tiny
 import toy_digits
 
-SEGMENTATION, WIDE = "segmentation", "wide"
+SEGMENTATION, WIDE, ENGINE = "segmentation", "wide", "engine"
 NEVER_EQUAL = ("costs",)
 """Stages whose outputs are seconds and bytes of memory."""
 TABLES = ("table2.csv", "table2_protocols.csv", "table2_statistics.csv", "table2_measures.csv", "table2_costs.csv")
@@ -22,10 +22,14 @@ CLASSIFICATION = ("table1.csv", "figures/qualitative.png", "figures/curves.png")
 
 def parameters(world: str) -> dict:
     """Few images of 64x32, four to six steps, one seed: source models with one head and two, an adaptation, a
-    refinement, an adversary and two rounds of self-training with a prior; ``WIDE`` has classifiers as well."""
+    refinement, an adversary and two rounds of self-training with a prior; ``WIDE`` has classifiers as well, ``ENGINE``
+    no more than a source model and an adaptation."""
     rows = ("source_only", "maxsquare", "maxsquare_iw_multi", "cbst_sp", "adaptsegnet")
-    found = tiny.tiny_parameters(rows)
+    found = tiny.tiny_parameters(rows[:2] if world == ENGINE else rows)
     preset = found["presets"]["tiny"]
+    found["presets"] = {"tiny": preset}
+    if world == ENGINE:
+        return found
     preset["joint"] |= {"steps": 6, "horizon": 8, "batch_size": 1, "snapshots": 1}
     preset["methods"]["cbst_sp"] = {"self_training": {"rounds": 2}}
     if world == WIDE:
@@ -48,6 +52,8 @@ def parameters(world: str) -> dict:
 
 def targets(world: str) -> list[str]:
     """What the command of a world asks for."""
+    if world == ENGINE:
+        return ["results/table2.csv"]
     return [f"results/{name}" for name in (*TABLES, *(CLASSIFICATION if world == WIDE else ()))]
 
 

@@ -54,7 +54,10 @@ class PackedCache:
         path = self.folder / PACK
         if not path.is_file() or path.stat().st_size != length:
             raise self._damaged("is missing or has not the size its manifest says")
-        self._bytes = np.memmap(path, np.uint8, "r")
+        try:
+            self._bytes = np.memmap(path, np.uint8, "r")
+        except OSError as error:
+            raise self._damaged(f"cannot be read ({error.strerror})") from error
 
     def __len__(self) -> int:
         return len(self.records)

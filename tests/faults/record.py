@@ -1,0 +1,103 @@
+"""What a run of the suite leaves: verdicts as they come, and figures at the end."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import tiny
+
+from segadapt.core.artifacts import write_bytes, write_json
+from segadapt.core.provenance import commit, machine, packages
+
+from .case import OUTCOMES, SKIPPED, Verdict
+
+RESULTS = tiny.REPOSITORY / "results/faults"
+VERDICTS = tiny.REPOSITORY / "work/faults/verdicts.jsonl"
+PRESET = "tiny (tests/faults/world.py): 64x32 pixels, 4 to 6 steps, one seed"
+
+
+def code_hash() -> str:
+    """Of all that a verdict depends on: an interrupted run is gone on with only by the same code."""
+    digest = hashlib.sha256()
+    for top in ("src", "workflow", "tests/faults", "tests/tiny.py", "Snakefile", "params.yaml"):
+        place = tiny.REPOSITORY / top
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.is_file() and path.suffix in (".py", ".smk", ".yaml", "") and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(tiny.REPOSITORY)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+class Journal:
+    """The verdicts of a run, one a line, flushed one by one; an interrupted run finds its own again."""
+
+    def __init__(self, path: Path = VERDICTS) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.found: dict[str, Verdict] = {}
+        own = json.dumps({"code": code_hash()})
+        lines = path.read_text().splitlines() if path.is_file() else []
+        if lines[:1] == [own]:
+            for line in lines[1:]:
+                try:
+                    verdict = Verdict(**json.loads(line))
+                except (ValueError, TypeError):  # the line that an interruption cut short
+                    continue
+                if verdict.is_good:
+                    self.found[verdict.name] = verdict
+        kept = [json.dumps(verdict.as_record()) for verdict in self.found.values()]
+        path.write_text("\n".join([own, *kept]) + "\n")
+
+    def add(self, verdict: Verdict) -> None:
+        """Appends one."""
+        with open(self._path, "a") as file:
+            file.write(json.dumps(verdict.as_record()) + "\n")
+
+
+def write_figures(verdicts: Sequence[Verdict], folder: Path = RESULTS) -> None:
+    """``faults.json`` and ``README.md``: counts by family, and every case that did not end as it should."""
+    families: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        families.setdefault(verdict.name.split(":")[0], []).append(verdict)
+    counts = {
+        name: {"tried": sum(each.outcome != SKIPPED for each in found)}
+        | {outcome: sum(each.outcome == outcome for each in found) for outcome in OUTCOMES}
+        | {"seconds": round(sum(each.seconds for each in found), 1)}
+        for name, found in families.items()
+    }
+    total = {key: round(sum(each[key] for each in counts.values()), 1) for key in next(iter(counts.values()))}
+    bad = [verdict for verdict in verdicts if not verdict.is_good]
+    about = {"preset": PRESET, "machine": machine(), "commit": commit(), "packages": packages()}
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    content = about | {"date": date, "families": counts, "all": total, "not as it should be": [each.as_record() for each in bad]}
+    write_json(folder / "faults.json", content)
+    write_bytes(folder / "README.md", _markdown(about | {"date": date}, counts, total, bad).encode())
+
+
+def _markdown(about: dict, counts: dict[str, dict], total: dict, bad: Sequence[Verdict]) -> str:
+    columns = ("tried", *OUTCOMES[:-1])
+    head = [f"| family | {' | '.join(columns)} | seconds |", f"| --- |{' ---: |' * (len(columns) + 1)}"]
+    rows = [
+        f"| {name} | {' | '.join(str(found[column]) for column in columns)} | {found['seconds']:.0f} |"
+        for name, found in [*counts.items(), ("**all**", total)]
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    lines = [
+        "# Faults on purpose",
+        "",
+        "What `make faults` did and how the project took it. *Healed*: the same command ended with the bytes of an",
+        "undisturbed run. *Refused*: one sentence, and nothing was overwritten. *Wrong* and *silent*: other bytes, with a",
+        "sentence on the way or without one. *Stuck*: the same command does not get there, or hangs. One case again:",
+        "`python -m tests.faults --case NAME`; all names: `--list`.",
+        "",
+        *head,
+        *rows,
+        "",
+        f"Preset {about['preset']}. {about['machine']}; commit {about['commit']}; {about['date']}; {versions}. Seconds are",
+        "of two cases at a time.",
+        "",
+    ]
+    if bad:
+        lines += ["Not as it should be:", "", *(f"- {each.outcome}: `{each.name}`: {each.detail[:200]}" for each in bad), ""]
+    return "\n".join(lines)
