@@ -267,7 +267,10 @@ def _with_member(name: str, content: Callable[[random.Random], bytes]) -> Callab
 
     def make(draw: random.Random) -> bytes:
         file = io.BytesIO()
-        with zipfile.ZipFile(io.BytesIO(_npz()(draw))) as whole, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        with (
+            zipfile.ZipFile(io.BytesIO(_npz()(draw))) as whole,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new,
+        ):
             for each in whole.namelist():
                 new.writestr(each, content(draw) if each == name else whole.read(each))
         return file.getvalue()
@@ -373,7 +376,9 @@ def _state() -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in trained().state_dict().items()}
 
 
-def _torch(change: Callable[[dict], object] = lambda state: state, new: bool = True) -> Callable[[random.Random], bytes]:
+def _torch(
+    change: Callable[[dict], object] = lambda state: state, new: bool = True
+) -> Callable[[random.Random], bytes]:
     def make(draw: random.Random) -> bytes:
         file = io.BytesIO()
         torch.save(change(_state()), file, _use_new_zipfile_serialization=new)
@@ -506,5 +511,3 @@ def _weights(case: Case, folder: Path) -> Judgement:
     if report.code and target.read_bytes() != b"an earlier result":
         return "silent", "refused, and the earlier result is gone"
     return outcome
-
-

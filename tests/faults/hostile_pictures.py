@@ -102,7 +102,9 @@ def _compare(folder: Path, target: str, written: Written | None, pixels: np.ndar
             return ""
         if written.pixels is None:
             return "it holds no picture"
-        return hostile.unlike(found["image"], written.pixels, written.tolerance) or hostile.unlike(found["label"], want_HW)
+        return hostile.unlike(found["image"], written.pixels, written.tolerance) or hostile.unlike(
+            found["label"], want_HW
+        )
 
 
 def _photograph(case: Case, folder: Path, draw: random.Random, pixels: np.ndarray) -> Judgement:

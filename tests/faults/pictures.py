@@ -191,7 +191,9 @@ def _named_png(kind: str, **options) -> Writer:
 
 
 def _postscript(draw: random.Random, pixels: np.ndarray) -> Written:
-    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 24\n%%EndComments\n(it ran) (w) file closefile\nshowpage\n"
+    program = (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 24\n%%EndComments\n(it ran) (w) file closefile\nshowpage\n"
+    )
     return Written(program, ".png", None)
 
 

@@ -70,7 +70,12 @@ def write_figures(verdicts: Sequence[Verdict], folder: Path = RESULTS) -> None:
     bad = [verdict for verdict in verdicts if not verdict.is_good]
     about = {"preset": PRESET, "machine": machine(), "commit": commit(), "packages": packages()}
     date = time.strftime("%Y-%m-%d", time.gmtime())
-    content = about | {"date": date, "families": counts, "all": total, "not as it should be": [each.as_record() for each in bad]}
+    content = about | {
+        "date": date,
+        "families": counts,
+        "all": total,
+        "not as it should be": [each.as_record() for each in bad],
+    }
     write_json(folder / "faults.json", content)
     write_bytes(folder / "README.md", _markdown(about | {"date": date}, counts, total, bad).encode())
 
@@ -99,5 +104,10 @@ def _markdown(about: dict, counts: dict[str, dict], total: dict, bad: Sequence[V
         "",
     ]
     if bad:
-        lines += ["Not as it should be:", "", *(f"- {each.outcome}: `{each.name}`: {each.detail[:200]}" for each in bad), ""]
+        lines += [
+            "Not as it should be:",
+            "",
+            *(f"- {each.outcome}: `{each.name}`: {each.detail[:200]}" for each in bad),
+            "",
+        ]
     return "\n".join(lines)

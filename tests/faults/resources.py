@@ -20,7 +20,6 @@ STAGES = (
     "pretrain/source_multi/seed1",
     "adapt/maxsquare/seed1",
     "refine/maxsquare_iw_multi/seed1",
-    "refine/adaptsegnet/seed1",
     "prior/cbst_sp",
     "pseudo_label/cbst_sp-round1/seed1",
     "self_train/cbst_sp-round1/seed1",
@@ -63,7 +62,9 @@ def disk_cases() -> Iterator[Case]:
     draw = random.Random(28)
     for stage in STAGES:
         yield from (Case("full-disk", "file-size", stage, draw.randrange(1000), world=WIDE) for _ in range(3))
-    yield from (Case("full-disk", "file-size-of-all", "run", draw.randrange(1000), world=SEGMENTATION) for _ in range(8))
+    yield from (
+        Case("full-disk", "file-size-of-all", "run", draw.randrange(1000), world=SEGMENTATION) for _ in range(8)
+    )
     yield from (Case("full-disk", "small-disk", "run", draw.randrange(1000), world=SEGMENTATION) for _ in range(14))
 
 
@@ -110,7 +111,9 @@ def run_scarcity(case: Case, folder: Path, reference: Reference) -> Judgement:
     if case.kind == "open-files":
         return _by_hand(case, folder, reference, lambda: limited(resource.RLIMIT_NOFILE, case.moment))
     if case.kind == "memory":
-        return _by_hand(case, folder, reference, lambda: limited(resource.RLIMIT_AS, _memory() + case.moment * MEBIBYTE))
+        return _by_hand(
+            case, folder, reference, lambda: limited(resource.RLIMIT_AS, _memory() + case.moment * MEBIBYTE)
+        )
     place = folder / case.target
     _forget(folder, reference, "adapt/maxsquare/seed1")
     place.mkdir(parents=True, exist_ok=True)
@@ -145,7 +148,10 @@ def run_company(case: Case, folder: Path, reference: Reference) -> Judgement:
             time.sleep(case.moment / 1000)
         reports = [engine.finish(pid, note, 120) for pid, note in zip(pids, notes, strict=True)]
         if sorted(report.code for report in reports) not in ([0, 0], [0, engine.BUSY]):
-            return STUCK, f"exit {[report.code for report in reports]}: {reports[0].last_words()} {reports[1].last_words()}"
+            return (
+                STUCK,
+                f"exit {[report.code for report in reports]}: {reports[0].last_words()} {reports[1].last_words()}",
+            )
         return heal(folder, reference, reports)
     _forget(folder, reference, case.target)
     engine.command(folder, targets(reference.world), only_session=True)

@@ -111,7 +111,9 @@ class Suite:
             try:
                 yield Verdict(**json.loads(verdict.read_text()))
             except (OSError, ValueError):
-                yield Verdict(case.name, STUCK, "the case's own process died or ran out of time", time.monotonic() - began)
+                yield Verdict(
+                    case.name, STUCK, "the case's own process died or ran out of time", time.monotonic() - began
+                )
             if not self._keep:
                 make_removable(verdict.parent)
 

@@ -22,10 +22,10 @@ CLASSIFICATION = ("table1.csv", "figures/qualitative.png", "figures/curves.png")
 
 def parameters(world: str) -> dict:
     """Few images of 64x32, four to six steps, one seed: source models with one head and two, an adaptation, a
-    refinement, an adversary and two rounds of self-training with a prior; ``WIDE`` has classifiers as well, ``ENGINE``
-    no more than a source model and an adaptation."""
+    refinement, two rounds of self-training with a prior, and an adversary; ``WIDE`` has classifiers instead of that,
+    ``ENGINE`` no more than a source model and an adaptation."""
     rows = ("source_only", "maxsquare", "maxsquare_iw_multi", "cbst_sp", "adaptsegnet")
-    found = tiny.tiny_parameters(rows[:2] if world == ENGINE else rows)
+    found = tiny.tiny_parameters(rows[: {ENGINE: 2, WIDE: 4, SEGMENTATION: 5}[world]])
     preset = found["presets"]["tiny"]
     found["presets"] = {"tiny": preset}
     if world == ENGINE:
