@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from .broken import BREAKS
-from .case import OUTCOMES, Case, Verdict
+from .broken import CONTROLS
+from .case import GOOD, OUTCOMES, Case, Verdict
 from .record import Journal, write_figures
 from .suite import FAMILIES, Suite, all_cases, drawn_cases
 
@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--family", action="append", choices=sorted(FAMILIES), help="run these families alone")
     parser.add_argument("--drawn", type=int, metavar="N", help="run so many cases, drawn from all families")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
-    parser.add_argument("--break", dest="broken", choices=sorted(BREAKS), help="take a check away first")
+    parser.add_argument("--controls", action="store_true", help="take checks away: each must be missed by a case")
     parser.add_argument("--processes", type=int, default=2, help="cases at a time")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     parser.add_argument("--keep", action="store_true", help="leave the cases' folders where they are")
@@ -30,20 +30,34 @@ def main() -> int:
     if given.list:
         print(*(case.name for case in cases), sep="\n")
         return 0
-    is_whole = not (given.drawn or given.family or given.case or given.broken)
+    if given.controls:
+        with Suite(given.keep) as suite:
+            found = _controls(suite)
+        print(found)
+        return int(any(outcome in GOOD for outcome in found.values()))
+    is_whole = not (given.drawn or given.family or given.case)
     journal = Journal() if is_whole else None
     known = journal.found if journal else {}
     verdicts = [*known.values()]
-    with Suite(given.keep, BREAKS.get(given.broken)) as suite:
+    with Suite(given.keep) as suite:
         for verdict in _shown(suite, [case for case in cases if case.name not in known], given.processes):
             verdicts.append(verdict)
             if journal is not None:
                 journal.add(verdict)
+        controls = _controls(suite) if is_whole else {}
     if is_whole:
-        write_figures(sorted(verdicts, key=lambda each: [*FAMILIES].index(each.name.split(":")[0])))
+        write_figures(sorted(verdicts, key=lambda each: [*FAMILIES].index(each.name.split(":")[0])), controls)
     counts = {outcome: sum(verdict.outcome == outcome for verdict in verdicts) for outcome in OUTCOMES}
     print(f"tried {len(verdicts)}: " + ", ".join(f"{outcome} {count}" for outcome, count in counts.items()))
-    return int(not all(verdict.is_good for verdict in verdicts))
+    missed = [name for name, outcome in controls.items() if outcome in GOOD]
+    return int(bool(missed) or not all(verdict.is_good for verdict in verdicts))
+
+
+def _controls(suite: Suite) -> dict[str, str]:
+    """The outcome of a case by the check that was taken away for it."""
+    return {
+        name: verdict.outcome for name, (spoil, case) in CONTROLS.items() for verdict in suite.run([case], 1, spoil)
+    }
 
 
 def _shown(suite: Suite, cases: Sequence[Case], processes: int):

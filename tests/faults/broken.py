@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+from .case import Case
+from .world import SEGMENTATION, WIDE
+
 
 def _inputs() -> None:
     """Jobs believe their inputs."""
@@ -46,16 +49,10 @@ def _pictures() -> None:
     reading.read_ids = lambda path, how: read(path, how).point([(value + 1) % 11 for value in range(256)])
 
 
-BREAKS: dict[str, Callable[[], None]] = {
-    "inputs": _inputs,
-    "outputs": _outputs,
-    "state": _state,
-    "pictures": _pictures,
+CONTROLS: dict[str, tuple[Callable[[], None], Case]] = {
+    "inputs": (_inputs, Case("in-use", "flip", "pack", world=WIDE)),
+    "outputs": (_outputs, Case("at-rest", "flip", "metrics", world=WIDE)),
+    "state": (_state, Case("kills", "job-KILL", "adapt/maxsquare/seed1", 800, world=SEGMENTATION)),
+    "pictures": (_pictures, Case("hostile-pictures", "label-L", "label")),
 }
-CAUGHT_BY = {
-    "inputs": "in-use:flip:pack:0:0",
-    "outputs": "at-rest:flip:metrics:0:0",
-    "state": "kills:job-KILL:adapt/maxsquare/seed1",
-    "pictures": "hostile-pictures:label-L:label:0:0",
-}
-"""A case, or how some cases' names begin, that must then not end well."""
+"""What is taken away, and a case that must then not end well."""

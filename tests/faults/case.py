@@ -61,7 +61,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Family:
-    """Cases of one idea. ``run`` gets a case and its copy of the world (or an empty folder) and returns (outcome, why)."""
+    """Cases of one idea. ``run`` gets a case, an empty folder or a copy of the world, and returns (outcome, why)."""
 
     name: str
     cases: Callable[[], Iterable[Case]]

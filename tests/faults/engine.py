@@ -64,7 +64,7 @@ class Report:
 
 
 def warm_up() -> None:
-    """Imports what children need, so that none of them has to; torch is left with one thread, else it could not fork."""
+    """Imports what children need, so that none of them has to; torch keeps to one thread, else it could not fork."""
     import torch
 
     torch.set_num_threads(1)

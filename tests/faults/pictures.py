@@ -252,6 +252,8 @@ def _bytes(make: Callable[[random.Random], bytes]) -> Writer:
     return lambda draw, pixels: Written(make(draw), ".png", None)
 
 
+_FOREIGN = ("GIF", "PPM", "PCX", "TGA", "SGI", "ICO", "XBM", "SPIDER")
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".png", "BMP": ".png", "WEBP": ".webp"}
 WRITERS: dict[str, Writer] = {
     "png-L": _pillow("PNG", ".png", "L"),
     "png-LA": _pillow("PNG", ".png", "LA"),
@@ -284,9 +286,9 @@ WRITERS: dict[str, Writer] = {
     "webp-as-png": _pillow("WEBP", ".png", None, lossless=True),
     "bmp-as-png": _pillow("BMP", ".png", None),
     "bmp-P-as-png": _pillow("BMP", ".png", "P"),
-    **{f"{kind.lower()}-as-png": _named_png(kind) for kind in ("GIF", "PPM", "PCX", "TGA", "SGI", "ICO", "XBM", "SPIDER")},
-    **{f"cut-{kind.lower()}": _cut(kind, suffix) for kind, suffix in (("PNG", ".png"), ("JPEG", ".jpg"), ("TIFF", ".png"), ("BMP", ".png"))},
-    **{f"flip-{kind.lower()}": _flipped(kind, suffix) for kind, suffix in (("PNG", ".png"), ("JPEG", ".jpg"), ("TIFF", ".png"), ("BMP", ".png"), ("WEBP", ".webp"))},
+    **{f"{kind.lower()}-as-png": _named_png(kind) for kind in _FOREIGN},
+    **{f"cut-{kind.lower()}": _cut(kind, suffix) for kind, suffix in _SUFFIXES.items() if kind != "WEBP"},
+    **{f"flip-{kind.lower()}": _flipped(kind, suffix) for kind, suffix in _SUFFIXES.items()},
     "postscript": _postscript,
     "huge-png": _huge_png,
     "text-bomb": _text_bomb,
@@ -302,4 +304,5 @@ WRITERS: dict[str, Writer] = {
     "only-header": _bytes(lambda draw: b"\x89PNG\r\n\x1a\n" + b"IHDR"[: draw.randrange(5)]),
 }  # fmt: skip
 OFTEN = {"cut-png": 4, "cut-jpeg": 3, "flip-png": 6, "flip-jpeg": 3, "flip-tiff": 3, "tiff-offsets": 4, "huge-png": 4,
-         "jpeg-oriented": 3, "png-strange-chunks": 3, "claimed-chunk": 2, "text-bomb": 2, "bmp-size": 2, "random": 2}  # fmt: skip
+         "jpeg-oriented": 3, "png-strange-chunks": 3, "claimed-chunk": 2, "text-bomb": 2, "bmp-size": 2,
+         "random": 2}  # fmt: skip

@@ -55,8 +55,11 @@ class Journal:
             file.write(json.dumps(verdict.as_record()) + "\n")
 
 
-def write_figures(verdicts: Sequence[Verdict], folder: Path = RESULTS) -> None:
-    """``faults.json`` and ``README.md``: counts by family, and every case that did not end as it should."""
+def write_figures(verdicts: Sequence[Verdict], controls: dict[str, str], folder: Path = RESULTS) -> None:
+    """``faults.json`` and ``README.md``: counts by family, and every case that did not end as it should.
+
+    ``controls`` is the outcome of a case by the check that was taken away for it.
+    """
     families: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         families.setdefault(verdict.name.split(":")[0], []).append(verdict)
@@ -77,7 +80,9 @@ def write_figures(verdicts: Sequence[Verdict], folder: Path = RESULTS) -> None:
         "not as it should be": [each.as_record() for each in bad],
     }
     write_json(folder / "faults.json", content)
-    write_bytes(folder / "README.md", _markdown(about | {"date": date}, counts, total, bad).encode())
+    write_bytes(
+        folder / "README.md", _markdown(about | {"date": date, "controls": controls}, counts, total, bad).encode()
+    )
 
 
 def _markdown(about: dict, counts: dict[str, dict], total: dict, bad: Sequence[Verdict]) -> str:
@@ -92,17 +97,19 @@ def _markdown(about: dict, counts: dict[str, dict], total: dict, bad: Sequence[V
         "# Faults on purpose",
         "",
         "What `make faults` did and how the project took it. *Healed*: the same command ended with the bytes of an",
-        "undisturbed run. *Refused*: one sentence, and nothing was overwritten. *Wrong* and *silent*: other bytes, with a",
+        "undisturbed run. *Refused*: one sentence, and nothing was overwritten. *Wrong*, *silent*: other bytes, with a",
         "sentence on the way or without one. *Stuck*: the same command does not get there, or hangs. One case again:",
         "`python -m tests.faults --case NAME`; all names: `--list`.",
         "",
         *head,
         *rows,
         "",
-        f"Preset {about['preset']}. {about['machine']}; commit {about['commit']}; {about['date']}; {versions}. Seconds are",
-        "of two cases at a time.",
+        f"Preset {about['preset']}. {about['machine']}; commit {about['commit']}; {about['date']}; {versions}.",
+        "Seconds are of two cases at a time.",
         "",
     ]
+    found = ", ".join(f"{name}: {outcome}" for name, outcome in about["controls"].items())
+    lines += [f"Negative controls (a check is taken away, `--controls`), which must not end well: {found}.", ""]
     if bad:
         lines += [
             "Not as it should be:",

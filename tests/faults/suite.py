@@ -63,13 +63,10 @@ def drawn_cases(count: int, seed: int) -> list[Case]:
 
 
 class Suite:
-    """A context: builds the worlds that cases ask for, once, in a folder that is removed at the end.
+    """A context: builds the worlds that cases ask for, once, in a folder that is removed at the end."""
 
-    ``spoil`` is called when the worlds stand and before the first case.
-    """
-
-    def __init__(self, keep: bool = False, spoil: Callable[[], None] | None = None) -> None:
-        self._keep, self._spoil = keep, spoil
+    def __init__(self, keep: bool = False) -> None:
+        self._keep = keep
         self._references: dict[str, Reference] = {}
 
     def __enter__(self) -> "Suite":
@@ -90,18 +87,18 @@ class Suite:
             make_plan(load_parameters(self._references[world].done / "params.yaml"))
         return self._references[world]
 
-    def run(self, cases: Sequence[Case], processes: int = 2) -> Iterator[Verdict]:
-        """Verdicts as they come."""
+    def run(
+        self, cases: Sequence[Case], processes: int = 2, spoil: Callable[[], None] | None = None
+    ) -> Iterator[Verdict]:
+        """Verdicts as they come. ``spoil`` is called in each case's process before the case."""
         for case in cases:
             if case.world is not None:
                 self.reference(case.world)
-        if self._spoil is not None:
-            self._spoil()
         waiting, running = list(reversed(cases)), {}
         while waiting or running:
             while waiting and len(running) < processes:
                 case = waiting.pop()
-                pid, verdict = self._start(case)
+                pid, verdict = self._start(case, spoil)
                 running[pid] = (case, verdict, time.monotonic())
             pid = self._ended(running)
             if pid is None:
@@ -126,7 +123,7 @@ class Suite:
                 return pid
         return None
 
-    def _start(self, case: Case) -> tuple[int, Path]:
+    def _start(self, case: Case, spoil: Callable[[], None] | None) -> tuple[int, Path]:
         place = Path(tempfile.mkdtemp(prefix="case-", dir=self.root))
         pid = os.fork()
         if pid == 0:
@@ -134,6 +131,8 @@ class Suite:
             try:
                 os.setsid()
                 engine.adopt_orphans()
+                if spoil is not None:
+                    spoil()
                 began = time.monotonic()
                 outcome, detail = self._run(case, place)
                 verdict = Verdict(case.name, outcome, detail, time.monotonic() - began)
