@@ -83,8 +83,10 @@ def scratch_of(sets, tmp_path_factory):
 
 
 @settings(max_examples=25)
-@given(st.floats(0, 1), st.floats(0, 1), st.booleans())
-def test_a_preparation_cut_anywhere_goes_on_to_the_same_bytes(sets, scratch_of, tmp_path_factory, pack, journal, flip):
+@given(st.floats(0, 1), st.floats(0, 1), st.booleans(), st.none() | st.floats(0, 0.999))
+def test_a_preparation_cut_anywhere_goes_on_to_the_same_bytes(
+    sets, scratch_of, tmp_path_factory, pack, journal, flip, other
+):
     folder = tmp_path_factory.mktemp("again")
     scratch = Path(shutil.copytree(scratch_of / "scratch", folder / "scratch"))
     for name, share in (("pack.bin", pack), ("journal.jsonl", journal)):
@@ -93,6 +95,10 @@ def test_a_preparation_cut_anywhere_goes_on_to_the_same_bytes(sets, scratch_of, 
     if flip and content:  # what a power cut may leave of blocks that were never written
         content[len(content) // 2] ^= 0x55
         (scratch / "pack.bin").write_bytes(content)
+    lines = bytearray((scratch / "journal.jsonl").read_bytes())
+    if other is not None and lines:  # another digit or letter, in a line that may well be JSON all the same
+        lines[int(other * len(lines))] ^= 1
+        (scratch / "journal.jsonl").write_bytes(lines)
     packed(preparation(sets / "gta5"), folder)
     assert cache_bytes(folder) == cache_bytes(scratch_of / "whole")
     assert not (folder / "scratch" / "pack.bin").exists()

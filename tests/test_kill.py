@@ -107,6 +107,34 @@ def test_a_damaged_state_is_passed_over(project):
     assert forget_nothing(project, content) == expected
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda path: os.truncate(path, 1000), Path.unlink, lambda path: path.write_bytes(b"")]
+)
+def test_a_damaged_model_kept_on_the_way_is_made_again(project, damage):
+    """A state after it is whole, but going on from there would leave it as it is."""
+    command, _, content = stage_command(project, "adapt")
+    expected = forget(project, content)
+    assert any("snapshot" in path for path in expected)
+    assert run_until(project, command, f"*/state-{STEPS - SAVE_STEPS:09d}.safetensors") == -signal.SIGKILL
+    (kept,) = project.glob("work/tiny/run/*/snapshot-*.safetensors")
+    damage(kept)
+    assert "passing over a saved state" in tiny.call(project, *command).stdout
+    assert forget_nothing(project, content) == expected
+
+
+def test_the_state_of_another_run_is_passed_over(project):
+    """It fits this network as well, and is whole."""
+    command, _, content = stage_command(project, "adapt")
+    expected = forget(project, content)
+    assert run_until(project, command, f"*/state-{STEPS - SAVE_STEPS:09d}.safetensors") == -signal.SIGKILL
+    for state in project.glob("work/tiny/run/*/state-*.safetensors"):
+        tensors, metadata = load_tensors(state)
+        del metadata["sha256"]
+        save_tensors(state, {name: each * 2 for name, each in tensors.items()}, metadata | {"run": "another"})
+    tiny.call(project, *command)
+    assert forget_nothing(project, content) == expected
+
+
 def test_a_job_that_another_process_finished_is_not_done_again(project):
     command, model, _ = stage_command(project, "pretrain")
     before = os.stat(model).st_mtime_ns

@@ -158,6 +158,10 @@ def test_rendering_again_does_nothing_and_repairs_what_is_missing(game, tmp_path
     (tmp_path / "labels" / "00003.png").unlink()
     (tmp_path / "list" / "train.txt").unlink()
     assert render(tmp_path) == 2
+    os.truncate(tmp_path / "images" / "00001.png", 300)
+    (tmp_path / "labels" / "00002.png").write_bytes(b"")
+    (tmp_path / "images" / "00003.png").write_bytes(bytes(2000))
+    assert render(tmp_path) == 3
     assert tree(tmp_path) == whole
 
 

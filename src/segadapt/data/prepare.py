@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from segadapt.core.artifacts import move_into_place, sha256_file, write_failure, write_json
+from segadapt.core.artifacts import move_into_place, sha256_file, sha256_json, write_failure, write_json
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress
 from segadapt.data.cache import MANIFEST, PACK, record_crc
@@ -60,12 +60,12 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int, memo
     opened = open_split(what.format, what.root, what.split, table, what.accept, what.count)
     samples = opened.samples
     pack, journal = scratch / PACK, scratch / "journal.jsonl"
-    records, digest = _resume(pack, journal, samples, what)
-    _require_space(folder, what, table, samples, len(records))
-    scratch.mkdir(parents=True, exist_ok=True)
-    rest = samples[len(records) :]
     work = partial(_pack_one, what=what, table=table)
     try:
+        records, digest = _resume(pack, journal, samples, what)
+        _require_space(folder, what, table, samples, len(records))
+        scratch.mkdir(parents=True, exist_ok=True)
+        rest = samples[len(records) :]
         with open(pack, "r+b" if records else "wb") as data, open(journal, "a" if records else "w") as log:
             data.seek(0, os.SEEK_END)
             faults: list[Fault] = []
@@ -80,7 +80,7 @@ def prepare(what: Preparation, folder: Path, scratch: Path, processes: int, memo
                     data.write(part)
                     digest.update(part)
                 data.flush()
-                print(json.dumps(record), file=log, flush=True)
+                print(_journalled(record), file=log, flush=True)
                 records.append(record)
             # Here and not after the rename, which a kill must not come between for long.
             os.fsync(data.fileno())
@@ -184,12 +184,11 @@ def _resume(pack: Path, journal: Path, samples: list[SampleFiles], what: Prepara
     if not (pack.is_file() and journal.is_file()):
         return records, digest
     with open(pack, "rb") as data:
-        lines = journal.read_text().splitlines()
+        lines = journal.read_bytes().splitlines()
         pairs = zip(lines, samples, strict=False)
         for line, files in progress(pairs, f"check what {pack.parent.name} has", len(lines), "image"):
-            try:
-                record = json.loads(line)
-            except ValueError:  # the line that the kill cut short
+            record = _from_journal(line)
+            if record is None:
                 break
             if record["name"] != files.name or record.get("looks") != _looks(files, what):
                 break
@@ -200,8 +199,22 @@ def _resume(pack: Path, journal: Path, samples: list[SampleFiles], what: Prepara
             digest.update(content)
             records.append(record)
     os.truncate(pack, sum(record["bytes"] for record in records))
-    journal.write_text("".join(json.dumps(record) + "\n" for record in records))
+    journal.write_text("".join(_journalled(record) + "\n" for record in records))
     return records, digest
+
+
+def _journalled(record: dict) -> str:
+    return json.dumps(record | {"checksum": sha256_json(record)})
+
+
+def _from_journal(line: bytes) -> dict | None:
+    """The record of a line; None if a kill cut the line short, or the disk did not keep what was written."""
+    try:
+        record = json.loads(line)
+        checksum = record.pop("checksum")
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None
+    return record if checksum == sha256_json(record) else None
 
 
 def _require_space(folder: Path, what: Preparation, table: np.ndarray, samples: list[SampleFiles], done: int) -> None:

@@ -1,6 +1,7 @@
 """Resumable state: the newest whole one of the last two that were saved."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ KEPT = 2
 class StateStore:
     """Saves and restores (model, momentum, adversary if there is one, step, history) in a folder of its own.
 
-    Nothing else is needed: samples, augmentation and the learning rate are functions of the step.
+    Nothing else is needed: samples, augmentation and the learning rate are functions of the step. The folder's name is
+    the run's fingerprint, and is written into every state: one that strayed here from another run is no state of this.
     """
 
     folder: Path
@@ -37,19 +39,31 @@ class StateStore:
         tensors |= {f"momentum.{name}": tensor for name, tensor in optimiser.momentum_tensors().items()}
         if adversary is not None:
             tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.tensors().items()}
-        save_tensors(self._path(step), tensors, {"step": str(step), "history": json.dumps(history.rows)})
+        about = {"step": str(step), "history": json.dumps(history.rows), "run": self.folder.name}
+        save_tensors(self._path(step), tensors, about)
         for old in self._saved()[:-KEPT]:
             old.unlink()
 
     def restore(
-        self, model: nn.Module, optimiser: RepeatedSGD, history: History, adversary: AnyAdversary | None = None
+        self,
+        model: nn.Module,
+        optimiser: RepeatedSGD,
+        history: History,
+        adversary: AnyAdversary | None = None,
+        goes_on_from: Callable[[int], bool] = lambda step: True,
     ) -> int:
-        """Loads the newest whole state and returns its step; 0, with nothing touched, if there is none."""
+        """Loads the newest whole state and returns its step; 0, with nothing touched, if there is none.
+
+        ``goes_on_from`` tells of a step whether all else that a run leaves on the way is still there.
+        """
         for path in reversed(self._saved()):
             try:
                 tensors, metadata = load_tensors(path)
             except UserError as error:
                 print(f"passing over a saved state: {error}")
+                continue
+            if metadata.get("run") != self.folder.name or not goes_on_from(int(metadata["step"])):
+                print(f"passing over a saved state: {path} is another run's, or a model kept before it is not whole")
                 continue
             model.load_state_dict(_part(tensors, "model."), strict=True)
             optimiser.load_momentum(_part(tensors, "momentum."))

@@ -82,7 +82,7 @@ class Trainer:
         can be saved, which it then is, if the process is asked to stop.
         """
         history = History(() if self.adversary is None else self.adversary.columns)
-        start = self.store.restore(self.model, self.optimiser, history, self.adversary)
+        start = self.store.restore(self.model, self.optimiser, history, self.adversary, self.snapshots.are_whole)
         apply_batchnorm_policy(self.model, self.batch_norm, training=True)
         train, device = self._trained_step(), self.compute.device
         saved_step, saved_time = start, time.monotonic()

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from segadapt.core.artifacts import write_bytes, write_failure
+from segadapt.data.faults import Faulty
+from segadapt.data.pictures import open_picture
 from segadapt.data.streets.layouts import LAYOUTS, SCENES_PER_SPLIT, SPLIT_NUMBER, encode_image
 
 
@@ -23,8 +25,16 @@ class Place:
         return [path for path in (self.label, self.image) if path is not None]
 
     def is_finished(self) -> bool:
-        """True if every file stands under its final name."""
-        return all(path.is_file() for path in self.files)
+        """True if every file stands under its final name, and is whole: a disk may not have kept what was written."""
+        return all(path.is_file() and _is_whole(path) for path in self.files)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        open_picture(path)
+    except Faulty:
+        return False
+    return True
 
 
 def place_of(root: Path, layout: str, split: str, position: int) -> Place:
