@@ -107,17 +107,15 @@ def test_a_damaged_state_is_passed_over(project):
     assert forget_nothing(project, content) == expected
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda path: os.truncate(path, 1000), Path.unlink, lambda path: path.write_bytes(b"")]
-)
-def test_a_damaged_model_kept_on_the_way_is_made_again(project, damage):
+@pytest.mark.parametrize("length", [None, 0, 1000])
+def test_a_damaged_model_kept_on_the_way_is_made_again(project, length):
     """A state after it is whole, but going on from there would leave it as it is."""
     command, _, content = stage_command(project, "adapt")
     expected = forget(project, content)
     assert any("snapshot" in path for path in expected)
     assert run_until(project, command, f"*/state-{STEPS - SAVE_STEPS:09d}.safetensors") == -signal.SIGKILL
     (kept,) = project.glob("work/tiny/run/*/snapshot-*.safetensors")
-    damage(kept)
+    kept.unlink() if length is None else os.truncate(kept, length)
     assert "passing over a saved state" in tiny.call(project, *command).stdout
     assert forget_nothing(project, content) == expected
 
