@@ -18,7 +18,9 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from segadapt.core.edge import known_causes
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan, statuses
@@ -240,8 +242,8 @@ def _command(
         before()
     engine = os.getpid()
     watch = _arm(disturbance, SESSION, engine)
-    plan, owner, due = _due(targets)
-    if owner is None:
+    plan, session, due = _politely(lambda: _due(targets))
+    if session is None:
         return BUSY
     if watch is not None:
         _say(note="events", job=SESSION, count=watch.count)
@@ -255,26 +257,32 @@ def _command(
             failed.add(job.name)
             continue
         _remove(job)
-        code = _job(job, note, owner, engine, disturbance)
+        code = _job(job, note, session, engine, disturbance)
         _say(note="job", job=job.name, code=code)
         if code:
             failed.add(job.name)
             _remove(job)
     if not failed:
-        shelve(plan)
+        _politely(lambda: shelve(plan))
     return FAILED if failed else 0
 
 
-def _due(targets: list[str]):
+def _politely(function: Callable[[], Any]) -> Any:
+    """As the workflow does it: sentences for users, and of what is known of the machine's failures."""
     try:
-        plan = make_plan(load_parameters("params.yaml"))
-        owner = begin_session(plan, targets)
-        needed = jobs_behind(plan, targets)
-        found = statuses(plan) if owner is not None else []
+        with known_causes():
+            return function()
     except UserError as error:
         print(f"segadapt: {error}", file=sys.stderr)
         sys.exit(2)
-    return plan, owner, [status.job for status in found if not status.is_ok and status.job.name in needed]
+
+
+def _due(targets: list[str]):
+    plan = make_plan(load_parameters("params.yaml"))
+    session = begin_session(plan, targets)
+    needed = jobs_behind(plan, targets)
+    found = statuses(plan) if session is not None else []
+    return plan, session, [status.job for status in found if not status.is_ok and status.job.name in needed]
 
 
 def _say(**note) -> None:
@@ -285,10 +293,10 @@ def _arm(disturbance: Disturbance | None, where: str, engine: int) -> Watch | No
     return disturbance.arm(engine) if disturbance is not None and disturbance.where in (where, EVERYWHERE) else None
 
 
-def _job(job, note: Path, owner, engine: int, disturbance: Disturbance | None) -> int:
+def _job(job, note: Path, session, engine: int, disturbance: Disturbance | None) -> int:
     pid = os.fork()
     if pid == 0:
-        owner.close()  # a program that is started anew would not have it either
+        session.lock.close()  # a program that is started anew would not have it either
 
         def work() -> int:
             watch = _arm(disturbance, job.name, engine)
