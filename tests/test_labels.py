@@ -95,7 +95,8 @@ def test_camvid_serves_its_own_classes_alone():
 
 def test_counts_are_the_authors():
     counts = {name: dataset_module(name).COUNTS for name in known_formats()}
-    assert counts["gta5"] == {"train": 12_403, "val": 6_382, "test": 6_181} and sum(counts["gta5"].values()) == 24_966
+    assert counts["gta5"] == {"train": 12_403, "val": 6_382, "test": 6_181, "all": 24_966}
+    assert counts["gta5"]["all"] == sum(counts["gta5"][split] for split in ("train", "val", "test"))
     assert sum(counts["synthia"].values()) == 9_400 and counts["nthu"] == {"train": 3_200, "test": 100}
     assert counts["cityscapes"] == counts["cityscapes_train_ids"] == {"train": 2_975, "val": 500, "test": 1_525}
     assert counts["camvid"] == {"train": 367, "val": 101, "test": 233}
