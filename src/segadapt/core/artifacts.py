@@ -6,18 +6,32 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from segadapt.core.errors import UserError
+from segadapt.core.progress import progress_bar
+
+LARGE_BYTES, PIECE_BYTES = 2**31, 2**24
 
 
 def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes; UserError if it cannot be read."""
+    """Hex SHA-256 of a file's bytes, with a bar if the file is large; UserError if it is no file or unreadable."""
     try:
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise UserError(f"cannot read {path}: it is no regular file; remove it and run the command again")
         with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            if found.st_size < LARGE_BYTES:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.sha256()
+            with progress_bar(f"read {path}", found.st_size >> 20, unit="MiB") as bar:
+                while piece := file.read(PIECE_BYTES):
+                    digest.update(piece)
+                    bar.update(len(piece) >> 20)
+            return digest.hexdigest()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; run the command again to make it") from error
 
