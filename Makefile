@@ -7,7 +7,7 @@ IMPORTED := matplotlib.backends.backend_agg, matplotlib.backends.backend_svg, pa
 	scipy.stats, snakemake.cli, torch, dvc.repo, dvc.cli.parser
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 
-.PHONY: table1 table2 tables test bench setup lint clean-results
+.PHONY: table1 table2 tables test bench faults setup lint clean-results
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/table2_protocols.csv \
@@ -30,6 +30,9 @@ test: .venv/.ready-dev ## all tests
 
 bench: setup ## every benchmark that needs no GPU, one after the other; figures in results/bench
 	@for name in losses evaluation data step startup sgd plan summary; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+faults: .venv/.ready-dev ## kills, lying disks, damage, scarcity and hostile input; figures in results/faults
+	$(BIN)/python -m tests.faults
 
 lint: .venv/.ready-dev ## style of Python and of the workflow
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

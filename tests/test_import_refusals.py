@@ -146,3 +146,20 @@ def test_a_file_that_is_not_there_and_one_of_text(tmp_path):
     (tmp_path / "page.pth").write_text("<html>Google Drive: quota exceeded</html>")
     message = refused(tmp_path / "page.pth", "damaged|not a plain file")
     assert "fetch" in message or "authors" in message
+
+
+def test_a_flipped_bit_of_a_tensor_is_seen_where_there_is_a_checksum(tmp_path):
+    """In torch's newer format; torch itself does not look at its archive's checksums."""
+    path, state = tmp_path / "f.pth", trained().state_dict()
+    torch.save(as_checkpoint(state), path)
+    whole, inside = path.read_bytes(), next(iter(state.values())).numpy().tobytes()
+    flipped = bytearray(whole)
+    flipped[whole.index(inside) + len(inside) // 2] ^= 1
+    path.write_bytes(flipped)
+    refused(path, "does not fit its checksum")
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(as_checkpoint(state), path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert import_weights(path, tmp_path / "o.safetensors").fraction == 1.0

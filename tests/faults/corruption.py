@@ -1,5 +1,6 @@
 """Finished files damaged, at rest before the same command, and in use between a run's start and the job that reads."""
 
+import contextlib
 import random
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from .case import HEALED, REFUSED, SILENT, STUCK, TRACEBACK, Case
 from .damage import DAMAGES
 from .engine import Report
 from .judging import Judgement, heal, is_one_sentence
-from .world import WIDE, Reference, targets
+from .world import ENGINE, WIDE, Reference, targets
 
 # Files by the kind of thing they are; each is an output of a job of the wide world, or what a run keeps beside them.
 MADE = {
@@ -29,6 +30,8 @@ MADE = {
     "classifier": "work/tiny/classifiers/clean/source_only/seed1/model.safetensors",
     "answers": "work/tiny/answers/clean_to_camera/maxsquare_classifier/seed1/answers.safetensors",
 }
+DRAWN_PICTURE = "rendered"
+"""A picture of the built-in digits: no job's declared output, yet read by one."""
 RECORDS = {
     "cache-record": "work/tiny/cache/source_train/provenance.json",
     "model-record": "work/tiny/models/maxsquare/seed1/provenance.json",
@@ -51,9 +54,18 @@ KEPT = {
     "memo": "work/tiny/seen/models/maxsquare/seed1/provenance.json",
     "owner": "work/.owner",
 }
-AT_REST = MADE | RECORDS | SHOWN | KEPT
+AT_REST = MADE | {DRAWN_PICTURE: "work/tiny/data/digits/clean/images/*/*.png"} | RECORDS | SHOWN | KEPT
+SOURCES = {
+    "image": "toy/gta5/images/00002.png",
+    "label": "toy/gta5/labels/00003.png",
+    "list": "toy/gta5/list/train.txt",
+    "target-image": "toy/cityscapes/leftImg8bit/train/toytown/toytown_000001_000019_leftImg8bit.png",
+    "target-label": "toy/cityscapes/gtFine/val/toytown/toytown_000002_000019_gtFine_labelIds.png",
+}
+"""Files of a user's data sets, which no command can make again."""
+CACHES = ("source_train", "target_train", "target_val")
 SAME_SIZE = ("flip", "low_bit", "zero", "zero_end", "noise", "swap")
-ODD = {("owner", "swap"), ("memo", "swap")}
+ODD = {("owner", "swap"), ("memo", "swap"), ("list", "swap")}
 """Nothing is like them."""
 DRAWN, READ = 7, 12
 """Damages drawn for a file that is not among the made ones, and for one in use."""
@@ -82,7 +94,7 @@ def rest_cases() -> Iterator[Case]:
     """Every kind of damage to what is made, and some kinds to what else there is."""
     draw = random.Random(3)
     for file in AT_REST:
-        damages = [*DAMAGES] if file in MADE else sorted(draw.sample([*DAMAGES], DRAWN))
+        damages = [*DAMAGES] if file in (*MADE, DRAWN_PICTURE) else sorted(draw.sample([*DAMAGES], DRAWN))
         yield from (Case("at-rest", damage, file, world=WIDE) for damage in damages if (file, damage) not in ODD)
 
 
@@ -97,7 +109,7 @@ def use_cases() -> Iterator[Case]:
 
 def run_at_rest(case: Case, folder: Path, reference: Reference) -> Judgement:
     """One command must mend it."""
-    path = folder / AT_REST[case.target]
+    path = min(folder.glob(AT_REST[case.target]), default=folder / "nothing")
     if not path.is_file():
         return HEALED, "this version keeps no such file"
     DAMAGES[case.kind](path, random.Random(case.name))
@@ -132,15 +144,56 @@ def run_in_use(case: Case, folder: Path, reference: Reference) -> Judgement:
     return _heal(case, folder, reference, folder / AT_REST[case.target], [read], tries=2)
 
 
+def source_cases() -> Iterator[Case]:
+    """Every kind of a user's file and every kind of damage."""
+    for file in SOURCES:
+        yield from (Case("sources", damage, file, world=ENGINE) for damage in DAMAGES if (file, damage) not in ODD)
+
+
+def run_source(case: Case, folder: Path, reference: Reference) -> Judgement:
+    """Refused by name, or everything is made anew from what is there now; with the file as it was, all is as before."""
+    shutil.copytree(folder / "toy", folder / "toy as it was", symlinks=True)
+    DAMAGES[case.kind](folder / SOURCES[case.target], random.Random(case.name))
+    damaged = engine.command(folder, targets(reference.world))
+    if damaged.code == 0:
+        manifests = {f"work/tiny/cache/{name}/manifest.json" for name in CACHES}
+        if not manifests & set(reference.differences(folder)) and not _same_lines(folder, case.target):
+            return SILENT, "nothing was made anew"
+    elif not damaged.said:
+        return TRACEBACK, f"exit {damaged.code} without a sentence: {damaged.last_words()}"
+    (folder / "toy").rename(folder / "toy damaged")
+    (folder / "toy as it was").rename(folder / "toy")
+    return heal(folder, reference, [damaged])
+
+
+def _same_lines(folder: Path, target: str) -> bool:
+    """Whether a list lacks no more than the end of its last line."""
+    if target != "list" or not (folder / SOURCES[target]).is_file():
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        before = (folder / "toy as it was" / Path(SOURCES[target]).relative_to("toy")).read_text()
+        return (folder / SOURCES[target]).read_text().split() == before.split()
+    return False
+
+
 def _heal(
     case: Case, folder: Path, reference: Reference, path: Path, before: list[Report], tries: int = 1
 ) -> Judgement:  # fmt: skip
-    """A folder where a file belongs may hold anything: a sentence asks to remove it, and then all goes on."""
-    if case.kind in ("folder", "full_folder") and path.is_dir():
-        report = engine.command(folder, targets(reference.world))
-        if report.code == 2 and path.is_dir() and any(str(path.relative_to(folder)) in line for line in report.said):
-            shutil.rmtree(path)
-            outcome, why = heal(folder, reference, [*before, report], tries)
-            return (REFUSED if outcome == HEALED else outcome), why
+    """A folder where a file belongs, and what may not be read, can be the user's own: then a sentence says which it is,
+    and when it is taken away all goes on."""
+    if case.kind not in ("folder", "full_folder", "unreadable"):
+        return heal(folder, reference, before, tries)
+    # A result has two names: its own, and that of the link that shows it.
+    kept = path.resolve().relative_to(folder.resolve())
+    names = {str(path.relative_to(folder)), str(kept), str(kept).removeprefix("work/tiny/")}
+    report = engine.command(folder, targets(reference.world))
+    named = any(name in line for name in names for line in report.said)
+    if report.code == 0 or not named:
         return heal(folder, reference, [*before, report], tries)
-    return heal(folder, reference, before, tries)
+    for each in (folder / kept, path):
+        if each.is_dir():
+            shutil.rmtree(folder / kept)
+        elif each.exists():
+            each.chmod(0o644)
+    outcome, why = heal(folder, reference, [*before, report])
+    return (REFUSED if outcome == HEALED else outcome), why

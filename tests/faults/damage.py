@@ -82,8 +82,9 @@ def fifo(path: Path, draw: random.Random) -> None:
 
 def swap(path: Path, draw: random.Random) -> None:
     """With another whole file of the same name elsewhere in the project; without one, with its neighbour's content."""
-    top = next(parent for parent in path.parents if parent.name in ("work", "results"))
-    others = sorted(each for each in top.rglob(f"*{path.suffix}") if each.is_file() and each != path)
+    top = next(parent for parent in path.parents if parent.name in ("work", "results", "toy"))
+    content = path.read_bytes()
+    others = [each for each in sorted(top.rglob(f"*{path.suffix}")) if each.is_file() and each.read_bytes() != content]
     alike = [each for each in others if each.name == path.name] or others
     other = draw.choice(alike)
     between = path.with_name("between")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segadapt.core.errors import UserError
+from segadapt.core.edge import guarded
 
 from . import engine
 from .case import HEALED, REFUSED, SILENT, STUCK, TRACEBACK
@@ -23,19 +23,15 @@ TRAP = "a-foreign-program-ran"
 
 
 def read(folder: Path, work: Callable[[], int | None]) -> Report:
-    """``work`` in a process with little time and memory, in ``folder``; a UserError becomes its sentence, exit 2."""
+    """``work`` in a process with little time and memory, in ``folder``; what is known becomes its sentence, exit 2."""
 
-    def guarded() -> int:
+    def limited() -> int:
         have = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (have + MEMORY, resource.RLIM_INFINITY))
         _lay_trap(folder)
-        try:
-            return work() or 0
-        except UserError as error:
-            print(f"segadapt: {error}")
-            return 2
+        return guarded(work)
 
-    report = engine.call(folder, guarded, SECONDS)
+    report = engine.call(folder, limited, SECONDS)
     if (folder / TRAP).exists():
         report.text += f"\n{TRAP}"
     return report

@@ -230,7 +230,7 @@ def _matrix(case: Case, folder: Path) -> Judgement:
         if case.kind in ("flip", "cut"):
             # Nothing in the format tells of a flipped bit; what is read must be what the file now says.
             try:
-                said = scipy.io.loadmat(root / "split.mat")["trainIds"].ravel()
+                said = scipy.io.loadmat(root / "split.mat", variable_names=["trainIds"])["trainIds"].ravel()
             except Exception as error:
                 return f"packed {names}, and SciPy reads {error}"
             return "" if sorted(said.tolist()) == names else f"packed {names}, the file says {said}"

@@ -76,9 +76,10 @@ def run_lie(case: Case, folder: Path, reference: Reference) -> Judgement:
     """At the kill one of the newest files is not what was written."""
     draw = random.Random(case.seed)
     rank, kind = draw.randrange(DEPTH), draw.choice(LYING)
+    tops = draw.choice([("work/tiny/run",), ("work", "results")])
 
     def lie() -> None:
-        newest = newest_files(folder)
+        newest = newest_files(folder, tops)
         if newest:
             target = newest[min(rank, len(newest) - 1)]
             DAMAGES[case.kind](target, draw)

@@ -29,6 +29,7 @@ FAMILIES = {
         Family("kills", kills.kill_cases, kills.run_kill),
         Family("lying-disk", kills.lie_cases, kills.run_lie),
         Family("at-rest", corruption.rest_cases, corruption.run_at_rest),
+        Family("sources", corruption.source_cases, corruption.run_source),
         Family("in-use", corruption.use_cases, corruption.run_in_use),
         Family("full-disk", resources.disk_cases, resources.run_disk),
         Family("scarce", resources.scarcity_cases, resources.run_scarcity),

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 import tiny
-import toy_digits
 
 SEGMENTATION, WIDE, ENGINE = "segmentation", "wide", "engine"
 NEVER_EQUAL = ("costs",)
@@ -40,7 +39,10 @@ def parameters(world: str) -> dict:
         classification["training"] |= schedule
         classification["easy_and_hard"] = None
         preset["classification"] = classification
-        preset["datasets"]["digits"] = {"format": "office31", "root": "toy/digits"}
+        preset["datasets"]["digits"] = {
+            "format": "office31",
+            "render": {"domain": "digits", "size": "32x32", "splits": {"clean": 20, "camera": 20}},
+        }
         preset["caches"] |= {
             name: {"dataset": "digits", "split": name, "size": "32x32", "classes": "digits10"}
             for name in ("clean", "camera")
@@ -66,8 +68,6 @@ def lay(world: str, folder: Path) -> None:
     tiny.write_parameters(folder, parameters(world))
     tiny.write_gta5(folder / "toy/gta5", width=64, height=36)
     tiny.write_cityscapes(folder / "toy/cityscapes", width=64, height=32)
-    if world == WIDE:
-        toy_digits.write_digits(folder / "toy/digits")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json, sha256_file, write_json
 from segadapt.core.errors import UserError
-from segadapt.data.faults import Faulty, MissingSplit
 from segadapt.data.splits import list_split, touched
 
 Look = list[int]
@@ -202,7 +201,7 @@ def _listing(manifest: dict[str, Any], root: Path, files: Iterable[str], known: 
     found: dict[str, Any] = {"asked": asked, "watched": watched, "fault": None, "names": []}
     try:
         listing, faults = list_split(manifest["format"], root, manifest["split"])
-    except (MissingSplit, Faulty) as error:
+    except UserError as error:
         return found | {"fault": str(error)}
     left_out = {each.name for each in touched(listing, root, accept)}
     kept = [each for each in listing if each.name not in left_out]

@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from segadapt.core.errors import UserError
+from segadapt.core.files import require_regular
 from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.root import Parameters
 from segadapt.core.parameters.sentences import sentence
@@ -59,6 +60,8 @@ def load_parameters(path: Path | str = "params.yaml", overrides: Mapping[str, An
 
 def read_mapping(path: Path | str) -> dict[str, Any]:
     """What stands in a file, not validated; UserError if it is missing, bad YAML or no mapping."""
+    if Path(path).exists():
+        require_regular(Path(path), "the parameters")
     try:
         content = _StrictLoader(Path(path).read_text(encoding="utf-8")).get_single_data()
     except OSError as error:

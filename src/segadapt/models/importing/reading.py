@@ -11,7 +11,12 @@ from safetensors.torch import load as parse_safetensors
 from torch import Tensor
 
 from segadapt.core.errors import UserError
-from segadapt.models.claims import require_sane_archive, require_sane_safetensors, require_weights_file
+from segadapt.models.claims import (
+    require_intact_archive,
+    require_sane_archive,
+    require_sane_safetensors,
+    require_weights_file,
+)
 from segadapt.models.importing.parts import Part, find_part
 
 
@@ -75,6 +80,7 @@ def _read_safetensors(path: Path, size: int) -> dict[str, Tensor]:
 
 def _read_torch(path: Path, size: int) -> Any:
     require_sane_archive(path, size)
+    require_intact_archive(path)
     try:
         with torch.serialization.safe_globals(list(_HARMLESS)), warnings.catch_warnings():
             # A warning about a strange file is followed by its refusal, in one sentence.
