@@ -53,7 +53,16 @@ class Disagreement(AssertionError):
     """Two judges of the same project, or its tables and a fresh clone's, part."""
 
 
-def make_toy(folder: Path) -> None:
+CARELESS = """
+
+def _state(path):
+    found = os.stat(path)
+    return [found.st_size, found.st_mtime_ns]
+"""
+"""A judge that takes a file of the same size and time for the same."""
+
+
+def make_toy(folder: Path, careless: bool) -> None:
     """A project whose stages but ``prepare`` compute nothing, though the code they depend on is the real one's."""
     rows = ("source_only", "target_forwarded", "minent", "maxsquare")
     parameters = tiny.tiny_parameters(rows)
@@ -61,6 +70,9 @@ def make_toy(folder: Path) -> None:
     tiny.make_project(folder, parameters)
     shutil.copytree(tiny.REPOSITORY / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
     tiny.call(folder, "git", "init", "--quiet")
+    if careless:
+        seen = folder / "src/segadapt/core/seen.py"
+        seen.write_text(seen.read_text() + CARELESS)
     for stage in (folder / "src/segadapt/stages").glob("*.py"):
         if stage.stem not in ("__init__", "runner", "prepare"):
             never_called = f"def original():\n{textwrap.indent(stage.read_text(), '    ')}\n"
@@ -428,10 +440,10 @@ def tiny_digest(path: Path) -> str:
     return f"{path} {sha256_file(path)}"
 
 
-def walk(folder: Path, edits: int, seed: int) -> Counter:
+def walk(folder: Path, edits: int, seed: int, careless: bool = False) -> Counter:
     """Makes a toy project in ``folder`` and walks until so many edits are made; how often each edit was."""
     project = folder / "project"
-    make_toy(project)
+    make_toy(project, careless)
     os.chdir(project)
     # Children find the toy's code. No edit touches what is imported in this process.
     sys.path.insert(0, str(project / "src"))
@@ -460,9 +472,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a new folder to work in")
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--careless", action="store_true", help="a control: with a judge that misses something")
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
-    done = walk(given.folder.absolute(), given.edits, given.seed)
+    done = walk(given.folder.absolute(), given.edits, given.seed, given.careless)
     print(
         f"{done.total()} edits, no disagreement: {', '.join(f'{name} {count}' for name, count in sorted(done.items()))}"
     )
