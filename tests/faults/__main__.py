@@ -1,6 +1,7 @@
 """``python -m tests.faults``: the whole suite, with its figures in results/faults; or parts of it by name."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,7 @@ def main() -> int:
     if given.list:
         print(*(case.name for case in cases), sep="\n")
         return 0
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     if given.controls:
         with Suite(given.keep) as suite:
             found = _controls(suite)

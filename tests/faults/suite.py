@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import psutil
 from tqdm import tqdm
 
 from segadapt.core.parameters import load_parameters
@@ -95,7 +96,17 @@ class Suite:
         for case in cases:
             if case.world is not None:
                 self.reference(case.world)
-        waiting, running = list(reversed(cases)), {}
+        running: dict[int, tuple[Case, Path, float]] = {}
+        try:
+            yield from self._each(list(reversed(cases)), running, processes, spoil)
+        finally:
+            for pid in running:
+                _end(pid)
+
+    def _each(
+        self, waiting: list[Case], running: dict[int, tuple[Case, Path, float]], processes: int,
+        spoil: Callable[[], None] | None,
+    ) -> Iterator[Verdict]:  # fmt: skip
         while waiting or running:
             while waiting and len(running) < processes:
                 case = waiting.pop()
@@ -118,8 +129,7 @@ class Suite:
     def _ended(self, running: dict) -> int | None:
         for pid, (_, _, began) in running.items():
             if time.monotonic() - began > CASE_SECONDS:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                _end(pid)
             if os.waitpid(pid, os.WNOHANG)[0]:
                 return pid
         return None
@@ -131,6 +141,7 @@ class Suite:
             code = 1
             try:
                 os.setsid()
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 engine.adopt_orphans()
                 if spoil is not None:
                     spoil()
@@ -162,6 +173,15 @@ def _starts_fresh(case: Case) -> bool:
     if case.family == "snakemake":
         return False
     return case.family == "kills" or case.target in ("run", engine.SESSION) or case.kind == "read-only-fresh"
+
+
+def _end(pid: int) -> None:
+    """Ends a case's process, and what it has started."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for each in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
 
 
 def build(world: str, folder: Path) -> Reference:
