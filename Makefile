@@ -13,7 +13,7 @@ table2: setup ## Table 2 on the data of the active preset (built-in by default)
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/table2_protocols.csv \
 		results/figures/qualitative.png
 	@$(BIN)/segadapt show results/table2.csv
-	@echo 'Pictures: results/figures/qualitative.png; what evaluation habits are worth: results/table2_protocols.md'
+	@echo 'Pictures: results/figures/qualitative.png; other scoring modes: results/table2_protocols.md'
 
 table1: setup ## Table 1 and Figure 5, image classification, on the data of the active preset
 	$(BIN)/snakemake --cores $(CORES) results/table1.csv results/table1_protocols.csv \

@@ -431,7 +431,7 @@ EDITS = {
 }
 """How often each is drawn, relative to the others."""
 DVC_SEES = set(EDITS) - {"mend_a_label", "flip_a_bit", "touch_data"}
-"""DVC does not know of the data sets, and takes a file of the same size and time for the same (docs/data.md)."""
+"""DVC does not know of the data sets, and believes a file of the same size and time (docs/freshness.md)."""
 
 
 def tiny_digest(path: Path) -> str:

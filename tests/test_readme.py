@@ -1,19 +1,87 @@
-"""The README shows what the committed run measured, and names files that are there."""
+"""What README and docs show is there and works: the committed table, links, commands, targets."""
 
+import argparse
+import importlib
 import re
+import shlex
+from pathlib import Path
 
+import pytest
 import tiny
+import yaml
 
+from segadapt.core.parameters import load_parameters
+from segadapt.plan import make_plan
 from segadapt.reporting.readme import readme_table
 
 README = (tiny.REPOSITORY / "README.md").read_text()
+PAGES = [tiny.REPOSITORY / "README.md", tiny.REPOSITORY / "CHANGELOG.md", *sorted(tiny.REPOSITORY.glob("docs/*.md"))]
+PAGES += sorted(tiny.REPOSITORY.glob("results/*/README.md"))
+COMMANDS = [
+    pytest.param(page, command, id=f"{page.name}: {command}")
+    for page in PAGES
+    for block in re.findall(r"^```\n(.*?)^```", page.read_text(), re.S | re.M)
+    for line in block.replace("\\\n", " ").splitlines()
+    for command in [line.partition("#")[0].strip()]
+    if command.split(" ")[0] in ("segadapt", "snakemake")
+]
 
 
-def test_the_table_is_that_of_the_committed_run():
-    assert readme_table(tiny.REPOSITORY / "results/streets/table2.csv") in README
-    assert readme_table(tiny.REPOSITORY / "results/streets/oracle.csv").splitlines()[-1] in README
+def table_rows(text: str) -> list[str]:
+    """The lines of the first Markdown table in a page."""
+    return re.search(r"(?:^\|.*\n)+", text, re.M).group().splitlines()
 
 
-def test_every_linked_file_is_there():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (tiny.REPOSITORY / target).exists(), target
+def test_the_first_table_is_that_of_the_committed_run_row_by_row():
+    assert table_rows(README) == readme_table(tiny.REPOSITORY / "results/streets/table2.csv").splitlines()
+
+
+def test_the_oracle_beside_it_is_the_committed_one():
+    *_, oracle = readme_table(tiny.REPOSITORY / "results/streets/oracle.csv").splitlines()
+    assert oracle.split(" | ")[2] in re.search(r"An oracle[^.]*\.\d[^.]*\.\d", README).group()
+
+
+def test_the_first_table_has_the_rows_that_make_table2_makes(monkeypatch):
+    monkeypatch.chdir(tiny.REPOSITORY)
+    makefile = Path("Makefile").read_text()
+    assert re.search(r"^table2:.*\n.*snakemake.* results/table2\.csv ", makefile, re.M)
+    parameters = load_parameters("params.yaml")
+    assert parameters.preset == "streets" and "3" in table_rows(README)[2] and len(parameters.seeds) == 3
+    titles = ["Source only"] + [parameters.methods[row].title for row in parameters.experiments["table2"].rows[1:]]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in table_rows(README)[2:]] == titles
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(tiny.REPOSITORY)))
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", page.read_text(), flags=re.S)):
+        if target.startswith(("http://", "https://")):
+            continue
+        file, _, section = target.partition("#")
+        linked = page.parent / file if file else page
+        assert linked.exists(), target
+        titles = re.findall(r"^#+ (.*)", linked.read_text(), re.M) if section else []
+        slugs = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+        assert not section or section in slugs, target
+
+
+def test_every_target_of_make_is_one():
+    targets = re.findall(r"^([\w-]+):", (tiny.REPOSITORY / "Makefile").read_text(), re.M)
+    named = {name for page in PAGES for name in re.findall(r"(?:`|^    )make ([a-z]\w*)", page.read_text(), re.M)}
+    assert {"table2", "test"} <= named <= set(targets)
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_every_command_is_one(page, command, monkeypatch):
+    monkeypatch.chdir(tiny.REPOSITORY)
+    program, *words = shlex.split(command)
+    if program == "segadapt":
+        module = importlib.import_module(f"segadapt.commands.{words[0].replace('-', '_')}")
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        module.add_arguments(parser)
+        parser.parse_args(words[1:])
+    else:
+        before, _, config = command.partition("--config ")
+        given = {key: yaml.safe_load(value) for key, _, value in (each.partition("=") for each in shlex.split(config))}
+        made = make_plan(load_parameters("params.yaml", given)).by_output
+        asked = [word for word in shlex.split(before) if word.startswith("results/")]
+        assert [path for path in asked if path not in made] == []

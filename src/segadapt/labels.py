@@ -215,6 +215,6 @@ def register(definitions: Iterable[Mapping[str, Any]]) -> None:
 
 
 def unnamed(count: int) -> ClassSet:
-    """Class set of a segmentation head of which nobody knows what its classes are: class0, class1 and so on."""
+    """Class set of a segmentation head whose classes are unknown: class0, class1 and so on."""
     names = tuple(f"class{index}" for index in range(count))
     return replace(_of_objects(f"unnamed{count}", names), task="segmentation")

@@ -54,7 +54,9 @@ def run(given: argparse.Namespace) -> None:
     print(*device_text(device, formats(every), elsewhere), sep="\n")
     unknown = sorted(set().union(*(unknown_caches(job, plan) for job in every)))
     if unknown:
-        print(f"Nor is scoring on the caches of {', '.join(unknown)}: nobody knows yet how many images they hold.")
+        print(
+            f"Nor is scoring on the caches of {', '.join(unknown)}: how many images they hold is known after prepare."
+        )
     measured = so_far(estimator, jobs, device)
     nothing = [f"So far no job of it has run with these parameters (work/{parameters.preset})."]
     print("", *(nothing if measured is None else so_far_text(measured)), sep="\n")

@@ -32,7 +32,7 @@ _MENDS = {
     errno.ENOTDIR: "a file stands where a folder should be; move it away",
     errno.EISDIR: "a folder stands where a file should be; move it away",
     errno.EEXIST: "move it away",
-    errno.ELOOP: "its links lead round in a circle; mend them",
+    errno.ELOOP: "its links lead round in a circle; correct them",
     errno.ENOENT: "check the path",
     errno.EIO: "the disk or the network failed; run the same command again",
     errno.ESTALE: "the disk or the network failed; run the same command again",

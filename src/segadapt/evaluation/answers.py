@@ -20,7 +20,7 @@ _NAMES = "segadapt.classification"
 
 @dataclass(frozen=True)
 class Answers:
-    """Of N images: class (int64) and probability (float32) of the surest class by step, and the scores without labels.
+    """Of N images: class (int64) and probability (float32) of the likeliest class by step, and scores without labels.
 
     Steps are texts, ``LAST`` for the model of the last one. ``label_free`` has by step what asks for no label:
     ``mutual_information`` (nats; H of the mean prediction minus the mean H), ``mean_entropy`` (nats) and

@@ -1,4 +1,4 @@
-"""Averaging over an image and its mirror image, a habit that the released evaluation has as an option."""
+"""Averaging over an image and its mirror image, which the released evaluation has as an option."""
 
 from collections.abc import Callable
 

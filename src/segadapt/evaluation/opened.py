@@ -50,7 +50,7 @@ def open_weights(path: Path, classes: ClassSet | None = None) -> OpenedWeights:
 
 
 def require_names(path: Path, weights: OpenedWeights) -> None:
-    """UserError for a head whose classes nobody knows: labels cannot be held against its predictions."""
+    """UserError for a head whose classes are unknown: labels cannot be held against its predictions."""
     count = len(weights.class_set)
     if not weights.is_named:
         raise UserError(

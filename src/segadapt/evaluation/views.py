@@ -1,4 +1,4 @@
-"""All views of an image that evaluation habits differ in, from one pass straight and one mirrored."""
+"""An image in every scoring mode, from one pass straight and one mirrored."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The objectives of a game between a segmentation network and a discriminator of domains."""
+"""The objectives of adversarial training: a segmentation network and a discriminator of domains."""
 
 import math
 
@@ -10,7 +10,7 @@ from segadapt.core.errors import UserError
 from segadapt.losses.upsample import upsample
 
 SOURCE, TARGET = 0.0, 1.0
-"""What a discriminator should answer. The network that plays against it wants SOURCE on target images."""
+"""What a discriminator should answer. The network trained against it wants SOURCE on target images."""
 OBJECTIVES = ("vanilla", "least_squares")
 
 

@@ -1,6 +1,6 @@
-"""The game that AdaptSegNet and AdvEnt share: one discriminator for each head that takes part.
+"""The adversarial training that AdaptSegNet and AdvEnt share: one discriminator for each head that takes part.
 
-A game's own file says what the discriminators see: ``output_map(logits_BCHW, size) -> map_BCHW`` with as many
+A method's own file says what the discriminators see: ``output_map(logits_BCHW, size) -> map_BCHW`` with as many
 channels as classes.
 """
 
@@ -29,7 +29,7 @@ class Game:
 
     @classmethod
     def of(cls, settings: dict, output_map: Callable, num_classes: int, seed: int) -> "Game":
-        """The game of an entry's ``adversarial`` section; the discriminators' weights depend on the seed alone."""
+        """As an entry's ``adversarial`` section says; the discriminators' weights depend on the seed alone."""
         lambdas = {head: settings[f"lambda_{head}"] for head in ("final", "low") if settings[f"lambda_{head}"] > 0}
         with torch.random.fork_rng(devices=[]):  # PyTorch's own draws, which are written over, move no one's state.
             networks = nn.ModuleDict({head: Discriminator(num_classes, settings["width"]) for head in lambdas})

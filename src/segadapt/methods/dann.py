@@ -39,7 +39,7 @@ class FeatureGame:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], num_features: int, seed: int) -> "FeatureGame":
-        """The game of an entry's ``adversarial`` section; the discriminator's weights depend on the seed alone."""
+        """As an entry's ``adversarial`` section says; the discriminator's weights depend on the seed alone."""
         with torch.random.fork_rng(devices=[]):  # PyTorch's own draws, which are written over, move no one's state.
             network = discriminator(num_features, settings["width"])
         return cls(initialise(network, seed, "torch"), settings["lambda_final"], settings["ramp"])

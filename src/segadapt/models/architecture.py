@@ -21,7 +21,7 @@ class Architecture:
     """A segmentation network, an image classifier, or with ``num_classes`` None a backbone without heads.
 
     ``backbone`` is a key of ``BACKBONES``, ``input`` one of ``INPUT_CONVENTIONS``, ``class_set`` one of
-    ``CLASS_SETS`` or None if nobody knows what the classes are. ``aspp_branches`` and ``auxiliary`` as in
+    ``CLASS_SETS`` or None if its classes are unknown. ``aspp_branches`` and ``auxiliary`` as in
     :func:`segadapt.models.deeplabv2`; ``aspp_branches`` and ``stride_placement`` mean nothing to a wide backbone.
     A network whose ``task`` is classification has neither branches nor an auxiliary head; ``bottleneck`` is the width
     of a layer before its classes, None for none.

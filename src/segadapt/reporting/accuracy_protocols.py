@@ -1,4 +1,4 @@
-"""What choosing a step is worth in classification: the last step, one chosen without labels, the oracle's."""
+"""What choosing a step does in classification: the last step, one chosen without labels, the oracle's."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,8 @@ _KEYS = {"last step": "step", "label-free step": "mutual_information", "oracle s
 _MEANING = """
 Accuracy in percent, mean ± sample standard deviation over seeds, of the same runs at another step. **last step** is the
 primary number. **label-free step** has the highest mutual information between image and predicted class on the target's
-images, without labels. **oracle step** has the highest accuracy on the very labels that it is scored on: it shows what
-that habit is worth and is no result.
+images, without labels. **oracle step** has the highest accuracy on the very labels that it is scored on: it shows
+the effect of that choice and is no result.
 """
 
 

@@ -1,4 +1,4 @@
-"""The table of protocols: the same models, scored in every way that evaluation habits differ in."""
+"""The table of protocols: the same models, in every scoring mode."""
 
 import statistics
 from collections.abc import Mapping, Sequence

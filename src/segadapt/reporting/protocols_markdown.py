@@ -6,8 +6,8 @@ from segadapt.reporting.markdown import escape, heading, row_line
 from segadapt.reporting.protocols import STEP_COLUMNS, STEPS, VARIANT_COLUMNS
 
 _PREDICTING = """
-mIoU in percent of the model of the last step, mean ± sample standard deviation over seeds. Within a row only the habit
-differs, never the model: what two columns differ by is what the habit is worth. **network** compares at the network's
+mIoU in percent of the model of the last step, mean ± sample standard deviation over seeds. Within a row the
+model is the same, and two columns differ by the effect of the scoring mode. **network** compares at the network's
 input size, **native** at the labels' own size; **flip** averages the softmax maps of the image and of its mirror image;
 **low head** is the auxiliary head's prediction, **ensemble** the mean of both heads' softmax maps. Without a further
 word it is the final head, no flip. Empty: not run, or the model has no auxiliary head.
@@ -15,7 +15,7 @@ word it is the final head, no flip. Empty: not run, or the model has no auxiliar
 _CHOOSING = """
 The same (final head, no flip) for another choice among the models kept on the way. **label-free step** has the highest
 mutual information between pixel and predicted class on target training images, without labels. **oracle step** has the
-highest mIoU on the very target labels that it is scored on: it shows what that habit is worth and is no result. The
+highest mIoU on the very target labels that it is scored on: it shows the effect of that choice and is no result. The
 step columns give the chosen step of each seed. Empty: no snapshots were kept.
 """
 

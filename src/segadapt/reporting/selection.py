@@ -1,4 +1,4 @@
-"""Which step's model a habit would choose: the last, the best without labels, the best by target labels."""
+"""Which step's model a rule would choose: the last, the best without labels, the best by target labels."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Assembles the table that shows what choosing a step is worth in classification, with its Markdown twin."""
+"""Assembles the table that shows what choosing a step does in classification, with its Markdown twin."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Scores a model on a labelled cache in every way that evaluation habits differ in, and the models on its way."""
+"""Scores a model on a labelled cache in every scoring mode, and the models on its way."""
 
 from pathlib import Path
 

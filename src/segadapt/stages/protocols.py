@@ -1,4 +1,4 @@
-"""Assembles the table that shows what each evaluation habit is worth, with its Markdown twin."""
+"""Assembles the table of scoring modes, with its Markdown twin."""
 
 from pathlib import Path
 from typing import Any

@@ -29,7 +29,7 @@ def epsilon_of(update: int, where: str) -> float:
 
 
 class Adversary:
-    """A game whose discriminators learn by Adam, one update a step.
+    """Discriminators that learn by Adam, one update a step.
 
     ``learning_rate`` is theirs at step 0; the trainer scales it by the segmentation network's schedule.
     ``adam_epsilon`` is the protocol's switch, see :func:`epsilon_of`.

@@ -1,4 +1,4 @@
-"""Models kept on the way: scored later to show what choosing a step is worth, never used to go on from."""
+"""Models kept on the way: scored later to show what choosing a step does, never used to go on from."""
 
 import shutil
 from dataclasses import dataclass, field

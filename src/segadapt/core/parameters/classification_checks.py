@@ -59,7 +59,10 @@ def check_classifier_method(where: str, name: str, method: MethodEntry, settings
             raise ValueError(f"{where}: method '{name}' has {key}, which an image classifier has no use for")
     game = method.adversarial
     if game is not None and game.game != "dann":
-        raise ValueError(f"{where}: method '{name}' plays {game.game}, a game of output maps; a classifier's is dann")
+        raise ValueError(
+            f"{where}: method '{name}' has adversarial.game: {game.game}, whose discriminators see output maps; "
+            "for classifiers use dann"
+        )
     if game is not None and not settings.training.joint_batch:
         raise ValueError(
             f"{where}: method '{name}' needs source and target in one batch; set training.joint_batch: true"

@@ -23,14 +23,14 @@ class GuidanceSettings(Section):
 
 
 class AdversarialSettings(Section):
-    """A game against discriminators that tell the domains' output maps apart (AdaptSegNet, AdvEnt).
+    """Adversarial training: discriminators of the domains, on output maps (AdaptSegNet, AdvEnt) or features (DANN).
 
-    ``game`` names the file of ``segadapt/methods`` that says what the discriminators see. ``lambda_final`` and
+    ``game`` names a file of ``segadapt/methods``, which says what the discriminators see. ``lambda_final`` and
     ``lambda_low`` weigh the heads in what the network minimises; a head of weight 0 has no discriminator.
     ``learning_rate`` (at step 0, on the stage's schedule) and ``width`` (channels of the first layer) are the
     discriminators' own.
 
-    ``dann`` is the game of image classifiers, a gradient reversal: its discriminator sees features, learns with the
+    ``dann`` is for image classifiers, by gradient reversal: its discriminator sees features, learns with the
     network's own optimiser at the classifier's rate (``learning_rate`` is not read), and its pull on the features,
     ``lambda_final``, rises by ``ramp`` (``segadapt.methods.dann``).
     """
@@ -45,7 +45,7 @@ class AdversarialSettings(Section):
 
 
 class MethodEntry(Section):
-    """One way to adapt a model. A composition: any loss or game, with or without weights and guidance.
+    """One way to adapt a model: any loss or adversarial training, with or without weights and guidance.
 
     ``target_loss`` names a file of ``segadapt/methods``; null, without ``adversarial`` beside it, means that no target
     image is seen. ``lambda_target: 0`` forwards target images, which moves the batch-norm statistics, and learns

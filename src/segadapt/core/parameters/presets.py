@@ -69,7 +69,7 @@ class CacheEntry(Section):
 
 
 class EvaluationSettings(Section):
-    """What an evaluation scores beside the primary number, to show what each habit is worth (docs/protocols.md).
+    """The scoring modes beside that of the primary number (docs/protocols.md).
 
     ``flip`` also averages over every image and its mirror image: twice the network's time. ``heads`` also scores the
     low head and the ensemble of models that have an auxiliary head. ``label_free_images`` target training images,

@@ -266,7 +266,7 @@ class Parameters(Section):
             raise ValueError(f"{at}.oracle: is missing, but {where} has that row")
         entry = scene.methods.get(method)
         if entry is not None and entry.adversarial is not None and entry.adversarial.game == "dann":
-            raise ValueError(f"{where}: dann is a game of image classifiers; list '{method}' in a classification table")
+            raise ValueError(f"{where}: dann trains image classifiers; list '{method}' in a classification table")
         if entry is not None and entry.start == "initial" and scene.preset.joint is None:
             raise ValueError(f"{at}.joint: is missing, but {where} trains from the initial weights")
         stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.schedule]

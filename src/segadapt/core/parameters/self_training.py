@@ -13,7 +13,7 @@ class SelfTrainingSettings(Section):
     """CBST, CBST-SP and plain self-training (CBST ``issegm/solve_AO.py``, commit 24439a5).
 
     Every round labels the target's training images by the model of the round before, at first the source model, keeps
-    the surest ``portion`` of the pixels and trains on them. ``selection``: ``class_balanced`` takes that portion of
+    the most confident ``portion`` of pixels and trains on them. ``selection``: ``class_balanced`` takes that portion of
     each class (CBST), ``global`` of all pixels together (ST), looking at every ``stride``-th. ``spatial_prior``
     multiplies the probabilities by where the source's labels have each class (CBST-SP), smoothed by a Gaussian of
     ``prior_blur`` picture widths. ``flip`` averages over every image and its mirror image.

@@ -37,8 +37,8 @@ class Precision(Section):
     """Speed switches (docs/performance.md). All off gives the same bytes on the same CPU every time.
 
     ``bf16``, ``tf32`` and ``channels_last`` are how the network computes. ``compile`` fuses its operations in training
-    by ``torch.compile``. ``cuda_graphs`` records a whole training step and replays it, on a GPU, in runs without an
-    adversary.
+    by ``torch.compile``. ``cuda_graphs`` records a whole training step and replays it, on a GPU, in runs without
+    adversarial training.
     """
 
     bf16: bool = False
@@ -55,7 +55,7 @@ class Schedule(Section):
     classification papers have it (``segadapt.training.schedule``); ``steps`` is where training stops. ``joint_batch``
     passes source and target images through the network as one batch, so that batch norm sees both domains at once.
     ``mirror`` to ``crop`` are explained in ``segadapt.data.augment.Augmentation``; the paper uses the first two.
-    ``snapshots`` models are kept on the way, evenly spaced, so that habits of choosing a step can be compared.
+    ``snapshots`` models are kept on the way, evenly spaced, so that ways to choose a step can be compared.
     """
 
     steps: Count
