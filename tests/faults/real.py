@@ -45,13 +45,18 @@ SIGNALS = {
     "group-TERM": ("TERM", "group"),
 }
 RESTING = ("model", "confusion", "table-csv", "model-record", "card", "memo")
+
+
+def _touch(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("work\n")
+
+
 METADATA: dict[str, Callable[[Path], None]] = {
     "none": shutil.rmtree,
     "emptied": lambda folder: [os.truncate(path, 0) for path in folder.rglob("*") if path.is_file()],
     "noise": lambda folder: [path.write_bytes(os.urandom(64)) for path in folder.rglob("*") if path.is_file()],
-    "locked": lambda folder: [
-        (folder / "locks" / f"0.{kind}.lock").write_text("work\n") for kind in ("input", "output")
-    ],
+    "locked": lambda folder: [_touch(folder / f"locks/0.{kind}.lock") for kind in ("input", "output")],
 }
 
 
