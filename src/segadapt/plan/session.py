@@ -1,5 +1,6 @@
 """The start of an engine's run: who is at work here, stale locks away, file times in order."""
 
+import json
 import os
 import sys
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ OWNER = Path("work/.owner")
 SNAKEMAKE_MARKS = (Path(".snakemake/locks"), Path(".snakemake/incomplete"))
 """Folders of what Snakemake leaves behind when it is killed: locks, and marks on outputs that may not be whole. Ours
 are whole or not there."""
+SNAKEMAKE_NOTES = Path(".snakemake/metadata")
 VERSIONED = ("data", "cache", "sources", "models", "classifiers", "metrics", "answers", "results")
 """Folders of a preset that DVC versions, also where nothing is made for one of them."""
 
@@ -63,6 +65,7 @@ def begin_session(plan: Plan, targets: Iterable[str] = ()) -> Session | None:
         return None
     for stale in [path for folder in SNAKEMAKE_MARKS for path in folder.glob("*") if path.is_file()]:
         stale.unlink(missing_ok=True)
+    _forget_damaged_notes()
     for name in VERSIONED:
         Path(f"work/{plan.parameters.preset}/{name}").mkdir(parents=True, exist_ok=True)
     unshelve(plan)
@@ -71,6 +74,16 @@ def begin_session(plan: Plan, targets: Iterable[str] = ()) -> Session | None:
     _refuse_folders(asked_for)
     check_requirements(asked_for)
     return Session(owner, frozenset(path for status in due for path in status.job.outputs.values()))
+
+
+def _forget_damaged_notes() -> None:
+    """Snakemake's notes on earlier jobs decide nothing here, but one that is no JSON ends its run."""
+    for path in SNAKEMAKE_NOTES.rglob("*"):
+        if path.is_file():
+            try:
+                json.loads(path.read_bytes() or b"{}")
+            except ValueError:
+                path.unlink()
 
 
 def _refuse_folders(due: Iterable[Status]) -> None:
