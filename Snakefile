@@ -4,13 +4,7 @@ min_version("9.0")
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/selftraining.smk"
-include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/figures.smk"
-include: "workflow/rules/classification.smk"
+include: "workflow/rules/stages.smk"
 
 
 rule all:
@@ -23,3 +17,33 @@ rule all:
 rule paper:
     input:
         result_files(plan, of_paper=True),
+
+
+# DVC's phases: each asks for all jobs of its stages.
+for phase in PHASES:
+
+    rule:
+        name:
+            f"phase_{phase}"
+        input:
+            phase_targets(plan, phase),
+
+
+# A row whose job failed is missing in the tables that were asked for; the others are there.
+onerror:
+    failed = [
+        job
+        for each in workflow.scheduler.failed
+        for job in (each if each.is_group() else [each])
+    ]
+    tables = {
+        job.wildcards.table for job in workflow.dag.jobs if job.rule.name == "table"
+    }
+    logs = {str(path) for job in failed for path in job.log}
+    for card in politely(partial_cards, plan, tables, logs):
+        shell("{sys.executable:q} -m segadapt.stages.table {card:q}")
+
+
+onsuccess:
+    if workflow.is_main_process:
+        politely(shelve, plan)

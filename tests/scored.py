@@ -10,6 +10,7 @@ from segadapt.core.artifacts import write_json
 from segadapt.core.job import Job
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import parameters_from
+from segadapt.core.stages import STAGES
 from segadapt.core.variants import Variant
 from segadapt.evaluation import Evaluation, LabelFreeScore, metrics
 from segadapt.evaluation.boundary import BoundaryOverlap
@@ -17,11 +18,10 @@ from segadapt.evaluation.calibration import CalibrationBins
 from segadapt.evaluation.measures import Measures
 from segadapt.labels import CITYSCAPES19
 from segadapt.plan import Plan, make_plan
-from segadapt.plan.targets import PHASES
 
 ONE_SECOND = Cost(1.0)
 C = len(CITYSCAPES19)
-MADE = tuple(stage for phase in ("data", "pretrain", "adapt", "evaluate") for stage in PHASES[phase])
+MADE = tuple(name for name, stage in STAGES.items() if stage.phase != "table")
 
 
 def matrices(model: str, seed: int, images: int = 5) -> numpy.ndarray:

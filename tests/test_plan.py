@@ -12,9 +12,10 @@ from segadapt.core.artifacts import sha256_json, write_json
 from segadapt.core.job import Job, snapshot_paths
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters, parameters_from
+from segadapt.core.stages import PHASES
 from segadapt.plan import Plan, make_plan, phase_targets, statuses
 from segadapt.plan.rows import look
-from segadapt.plan.targets import PHASES, jobs_behind
+from segadapt.plan.targets import jobs_behind
 
 ROWS = (
     "source_only",

@@ -18,7 +18,8 @@ sys.path.insert(0, SOURCE)
 from segadapt.core.edge import known_causes
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
-from segadapt.plan import make_plan, phase_targets, result_files, snapshot_files
+from segadapt.core.stages import PHASES, benchmark_of, card_of, log_of
+from segadapt.plan import make_plan, phase_targets, result_files
 from segadapt.plan.interruption import pass_on_interrupts
 from segadapt.plan.partial import partial_cards
 from segadapt.plan.place import require_place, require_versionable
@@ -71,82 +72,42 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     # Snakemake takes PYTHONPATH away from jobs that have an environment of their own.
     before_jobs += f"export PYTHONPATH={shlex.quote(SOURCE)}; "
 shell.prefix(before_jobs.replace("{", "{{").replace("}", "}}"))
-HAS_GPU = has_gpu()
+PRESET = plan.parameters.preset
 
 
-def either(names):
-    """A wildcard's regular expression for exactly these names."""
-    return "|".join(sorted(map(re.escape, names))) or "none"
+def subjects_of(jobs):
+    """Wildcard to a regular expression for exactly what these jobs of a stage are about."""
+    found = {}
+    for job in jobs:
+        for name, value in job.subject.items():
+            found.setdefault(name, set()).add(re.escape(str(value)))
+    return {name: "|".join(sorted(values)) for name, values in found.items()}
 
 
-def models_of(*stages):
-    """The models that these stages make or score; those of a setting begin with its name and a slash."""
-    names = [job.name for job in plan.jobs if job.stage in stages]
-    return {
-        Path(name).parent.relative_to(Path(name).parts[0]).as_posix() for name in names
-    }
-
-
-def drawn_by(stage):
-    """The built-in data sets that a stage draws."""
-    names = [job.name for job in plan.jobs if job.stage == stage]
-    return [name.removeprefix("render/") for name in names]
-
-
-def priors():
-    """The methods that have a spatial prior, the same for every seed."""
-    names = [job.name for job in plan.jobs if job.stage == "prior"]
-    return [name.removeprefix("prior/") for name in names]
-
-
-def figures_of(stage):
-    """The figures that a stage draws."""
-    return {Path(job.name).name for job in plan.jobs if job.stage == stage}
-
-
-wildcard_constraints:
-    preset=plan.parameters.preset,
-    seed="[0-9]+",
-    dataset=either(plan.parameters.active_preset.datasets),
-    cache=either(plan.parameters.active_preset.caches),
-    table=either(plan.parameters.tables),
-    accuracies=either(plan.parameters.classification_tables),
-    figure=either(figures_of("figure")),
-    model=either(models_of("evaluate")),
-
-
-def inputs_of(name):
-    """An input function: what other jobs make for the job whose name has this pattern.
+def inputs_of(stage):
+    """An input function: what other jobs make for a job of the stage.
 
     The time of a file that stays as it is means nothing; what is made anew takes along whatever is made from it. Files
     of the user's are judged by their content alone, so Snakemake does not know of them.
     """
 
     def upstream(wildcards):
-        paths = plan.by_name[name.format(**wildcards)].inputs.values()
-        made = [path for path in paths if path in plan.by_output]
+        job = plan.by_name[stage.job.format(**dict(wildcards.items()))]
+        made = [path for path in job.inputs.values() if path in plan.by_output]
         return [path if path in made_anew else ancient(path) for path in made]
 
     return upstream
 
 
-def snapshots_of(stage):
-    """Patterns of the models that a training stage keeps on the way."""
-    settings = getattr(plan.parameters.active_preset, stage)
-    files = snapshot_files(settings).values() if settings else []
-    return [f"work/{{preset}}/models/{{model}}/seed{{seed}}/{file}" for file in files]
-
-
-def classifiers_of(kind):
-    """The classifiers whose jobs' names begin with this word."""
-    names = [job.name for job in plan.jobs if job.name.startswith(f"{kind}/")]
-    return {Path(name).parent.relative_to(kind).as_posix() for name in names}
-
-
-def classifier_snapshots(schedule, folder):
-    """Patterns of the classifiers that a training keeps on the way; ``schedule`` is its place in the parameters."""
-    settings = plan.parameters.active_preset.classification
-    for key in schedule.split("."):
-        settings = getattr(settings, key, None)
-    files = snapshot_files(settings).values() if settings else []
-    return [f"{folder}/{file}" for file in files]
+def outputs_of(stage, jobs):
+    """Role to pattern of what the jobs of a stage make, all alike; some of it is shown in Snakemake's report."""
+    snapshots = [
+        Path(path).name
+        for role, path in jobs[0].outputs.items()
+        if role not in stage.files
+    ]
+    found = stage.patterns(PRESET, snapshots)
+    for role, text in stage.captions.items():
+        caption = f"../report/{text}.rst"
+        found[role] = report(found[role], caption=caption, category=stage.category)
+    return found

@@ -11,12 +11,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
+    from segadapt.core.stages import page_of
     from segadapt.reporting import print_table
 
-    # The ranking of models stands on the page of measures.
-    stem = given.table.stem.removesuffix("_ranking") + "_measures" * given.table.stem.endswith("_ranking")
-    twin = given.table.with_name(f"{stem}.md")
-    if stem.endswith(("_protocols", "_statistics", "_measures")) and twin.is_file():
-        print(twin.read_text(encoding="utf-8"))
+    page = page_of(given.table)
+    if page is not None and page.is_file():
+        print(page.read_text(encoding="utf-8"))
     else:
         print_table(given.table)

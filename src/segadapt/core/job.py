@@ -10,6 +10,7 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json, sha256_file, sha256_json
 from segadapt.core.errors import UserError
+from segadapt.core.stages import benchmark_of, card_of, log_of
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class Job:
 
     ``config`` is what can change the result; ``run`` is what cannot (intervals, process counts).
     ``code`` is a hash of the modules that can change a number. ``makers`` maps the role of each input that a job of the
-    plan makes to that job's record.
+    plan makes to that job's record. ``subject`` is what the job is about, by the names that stand in its stage's
+    patterns (``segadapt.core.stages``): its table, its model and seed, ... ``rule`` is its entry there, another than
+    ``stage`` where one script serves two.
     """
 
     stage: str
@@ -31,19 +34,20 @@ class Job:
     code: str
     run: dict[str, Any] = field(default_factory=dict)
     makers: dict[str, str] = field(default_factory=dict)
+    subject: dict[str, str | int] = field(default_factory=dict)
+    rule: str = ""
 
     @property
     def card(self) -> str:
-        return f"work/{self.preset}/cards/{self.name}.json"
+        return card_of(self.preset, self.name)
 
     @property
     def log(self) -> str:
-        return f"work/{self.preset}/logs/{self.name}.log"
+        return log_of(self.preset, self.name)
 
     @property
     def benchmark(self) -> str:
-        """Snakemake's measurement of a training job; none of its outputs, yet as old as one must be."""
-        return f"work/{self.preset}/logs/{self.name}.benchmark.tsv"
+        return benchmark_of(self.preset, self.name)
 
     @property
     def compiled_code(self) -> str:

@@ -4,8 +4,7 @@ No torch and no engine is imported here: a plan of hundreds of jobs costs millis
 """
 
 from segadapt.plan.jobs import Plan, make_plan
-from segadapt.plan.rows import snapshot_files
 from segadapt.plan.status import Status, statuses, tell_engines
 from segadapt.plan.targets import phase_targets, result_files
 
-__all__ = ["Plan", "Status", "make_plan", "phase_targets", "result_files", "snapshot_files", "statuses", "tell_engines"]
+__all__ = ["Plan", "Status", "make_plan", "phase_targets", "result_files", "statuses", "tell_engines"]

@@ -5,14 +5,14 @@ from typing import Any
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, Schedule
 from segadapt.core.parameters.root import SOURCE_ONLY
-from segadapt.plan.drawing import figure
 from segadapt.plan.networks import check_classifier
 from segadapt.plan.planner import Planner, require_method_file
 from segadapt.plan.report_jobs import BOOTSTRAP
-from segadapt.plan.rows import Row, baseline, look, plain_row, snapshot_files
+from segadapt.plan.rows import Row, baseline, beside, look, plain_row, snapshot_files
 from segadapt.plan.training_jobs import METHOD_ELSEWHERE, PROTOCOL_SWITCHES
 
-FIGURE5 = "figure5"
+TABLE, FIGURE5 = "train_classifier", "figure5_classifier"
+"""Stages: from the initial weights, and on from a source-only classifier."""
 PUBLISHED_NOTE = (
     "Published rows: the paper copied ResNet-50 (source only) and DANN from earlier papers; stronger reproductions of "
     "both exist."
@@ -50,35 +50,35 @@ class Classifiers:
             found += [make(name) for make in (self.table, self.choices, self.statistics)]
         return found
 
-    def model_name(self, task: str, row: str, part: str = "table") -> str:
+    def model(self, task: str, row: str, seed: int, stage: str = TABLE) -> str:
+        """The weights of a classifier."""
+        return self.frame.path(stage, "model", model=self.model_name(task, row, stage), seed=seed)
+
+    def model_name(self, task: str, row: str, stage: str) -> str:
         """What a model is called: a source-only one depends on its source alone."""
-        if part == FIGURE5:
-            return f"{FIGURE5}/{row}"
+        if stage == FIGURE5:
+            return row
         return f"{self.tasks[task][0]}/{row}" if row == SOURCE_ONLY else f"{task}/{row}"
 
-    def folder(self, task: str, row: str, seed: int, part: str = "table") -> str:
-        """Where a classifier lies."""
-        return f"{self.frame.work}/classifiers/{self.model_name(task, row, part)}/seed{seed}"
+    def score(self, task: str, row: str, seed: int, role: str, stage: str = TABLE) -> str:
+        """A file of its scores."""
+        return self.frame.path("classify", role, model=self._scored(task, row, stage), seed=seed)
 
-    def answers_folder(self, task: str, row: str, seed: int, part: str = "table") -> str:
-        """Where its scores lie."""
-        place = FIGURE5 if part == FIGURE5 else task
-        return f"{self.frame.work}/answers/{place}/{row}/seed{seed}"
+    def _scored(self, task: str, row: str, stage: str) -> str:
+        return f"figure5/{row}" if stage == FIGURE5 else f"{task}/{row}"
 
     def train(self, task: str, row: str, seed: int) -> Job:
         """Trains one row of a table on one task, from the initial weights."""
         weights = self.settings.model.initial_weights
         inputs = {} if weights is None else {"initial_weights": weights}
-        return self._training("train_classifier", task, row, seed, self.settings.training, inputs)
+        return self._training(TABLE, task, row, seed, self.settings.training, inputs)
 
     def train_on(self, task: str, row: str, seed: int) -> Job:
         """Trains a source-only model on by a method, for Figure 5."""
-        inputs = {"model": f"{self.folder(task, SOURCE_ONLY, seed)}/model.safetensors"}
-        return self._training(FIGURE5, task, row, seed, self.settings.easy_and_hard.training, inputs, FIGURE5)
+        inputs = {"model": self.model(task, SOURCE_ONLY, seed)}
+        return self._training(FIGURE5, task, row, seed, self.settings.easy_and_hard.training, inputs)
 
-    def _training(
-        self, kind: str, task: str, row: str, seed: int, schedule: Schedule, inputs: dict[str, str], part: str = "table"
-    ) -> Job:
+    def _training(self, stage: str, task: str, row: str, seed: int, schedule: Schedule, inputs: dict[str, str]) -> Job:
         source, target = (self.frame.cache(self.settings.domains[domain]) for domain in self.tasks[task])
         method = self.parameters.methods.get(row)
         inputs = inputs | {"source": source} | ({"target": target} if method and method.sees_target else {})
@@ -95,10 +95,8 @@ class Classifiers:
             }
             modules = self._modules(row, method)
         return self.frame.job(
-            "train_classifier", f"{kind}/{self.model_name(task, row, part).removeprefix('figure5/')}/seed{seed}",
-            self.folder(task, row, seed, part),
-            {"model": "model.safetensors", "history": "history.csv"} | snapshot_files(schedule),
-            inputs=inputs, config=config, modules=modules,
+            stage, {"model": self.model_name(task, row, stage), "seed": seed}, inputs=inputs, config=config,
+            modules=modules, snapshots=snapshot_files(schedule),
         )  # fmt: skip
 
     def _modules(self, row: str, method: MethodEntry) -> list[str]:
@@ -116,62 +114,49 @@ class Classifiers:
             "cpu_threads": self.parameters.active_preset.run.cpu_threads,
         }
 
-    def classify(self, task: str, row: str, seed: int, part: str = "table") -> Job:
-        """Scores a classifier and its snapshots on all images of the task's target."""
-        schedule = self.settings.easy_and_hard.training if part == FIGURE5 else self.settings.training
-        folder = self.folder(task, row, seed, part)
-        files = {"model": "model.safetensors"} | snapshot_files(schedule)
-        inputs = {role: f"{folder}/{file}" for role, file in files.items()}
+    def classify(self, task: str, row: str, seed: int, stage: str = TABLE) -> Job:
+        """Scores a classifier of a stage and its snapshots on all images of the task's target."""
+        schedule = self.settings.easy_and_hard.training if stage == FIGURE5 else self.settings.training
+        model = self.model(task, row, seed, stage)
+        inputs = {"model": model} | beside(model, snapshot_files(schedule))
         inputs["labelled"] = self.frame.cache(self.settings.domains[self.tasks[task][1]])
         config = self._network() | {
             "crop": schedule.crop, "batch_size": schedule.batch_size, "last_step": schedule.steps,
         }  # fmt: skip
-        out = self.answers_folder(task, row, seed, part)
-        name = out.removeprefix(f"{self.frame.work}/answers/")
-        files = {"metrics": "metrics.json", "answers": "answers.safetensors"}
-        return self.frame.job("classify", f"classify/{name}", out, files, inputs=inputs, config=config)
+        subject = {"model": self._scored(task, row, stage), "seed": seed}
+        return self.frame.job("classify", subject, inputs=inputs, config=config)
 
     def table(self, name: str) -> Job:
         """``results/<name>`` in all its forms: a row a method, a column a task."""
         rows, published = self._rows(name), self.parameters.classification_tables[name].published
-        inputs = self._files(rows, "metrics", "metrics.json")
+        inputs = self._files(rows, "metrics")
         if published is not None:
             inputs["published"] = f"results/published/paper_table{published}.csv"
         config = self._about(name) | {"published": published, "backbone": self.settings.model.backbone}
         config["published_note"] = PUBLISHED_NOTE if published is not None else ""
-        kinds = ("csv", "json", "md", "tex", "html")
-        return self.frame.job(
-            "accuracy_table", f"accuracy_table/{name}", "results", {kind: f"{name}.{kind}" for kind in kinds},
-            provenance=f"results/{name}.provenance.json", inputs=inputs, config=config,
-        )  # fmt: skip
+        return self.frame.job("accuracy_table", {"table": name}, inputs=inputs, config=config)
 
     def choices(self, name: str) -> Job:
         """The same models at the step that other habits of selection would choose."""
-        inputs = self._files(self._rows(name), "metrics", "metrics.json")
-        return self._companion("accuracy_protocols", name, "protocols", inputs, self._about(name))
+        inputs = self._files(self._rows(name), "metrics")
+        return self.frame.job("accuracy_protocols", {"table": name}, inputs=inputs, config=self._about(name))
 
     def statistics(self, name: str) -> Job:
         """Every row against the control on every task, over seeds and over images."""
         rows = self._rows(name)
-        inputs = self._files(rows, "metrics", "metrics.json") | self._files(rows, "answers", "answers.safetensors")
+        inputs = self._files(rows, "metrics") | self._files(rows, "answers")
         about = {"baseline": baseline([row.key for row in rows], self.parameters.methods)}
-        return self._companion("accuracy_statistics", name, "statistics", inputs, self._about(name) | about | BOOTSTRAP)
-
-    def _companion(self, stage: str, name: str, ending: str, inputs: dict[str, str], config: dict[str, Any]) -> Job:
-        files = {kind: f"{name}_{ending}.{kind}" for kind in ("csv", "md")}
-        return self.frame.job(
-            stage, f"{stage}/{name}", "results", files,
-            provenance=f"results/{name}_{ending}.provenance.json", inputs=inputs, config=config,
-        )  # fmt: skip
+        config = self._about(name) | about | BOOTSTRAP
+        return self.frame.job("accuracy_statistics", {"table": name}, inputs=inputs, config=config)
 
     def easy_and_hard(self, task: str) -> Job:
         """Accuracy on the easy and the hard target images along training, of every method and seed."""
         settings, seeds = self.settings.easy_and_hard, self.parameters.seeds
         inputs = {}
         for seed in seeds:
-            inputs[f"source_only/{seed}"] = f"{self.answers_folder(task, SOURCE_ONLY, seed)}/answers.safetensors"
+            inputs[f"source_only/{seed}"] = self.score(task, SOURCE_ONLY, seed, "answers")
             for row in settings.methods:
-                inputs[f"answers/{row}/{seed}"] = f"{self.answers_folder(task, row, seed, FIGURE5)}/answers.safetensors"
+                inputs[f"answers/{row}/{seed}"] = self.score(task, row, seed, "answers", FIGURE5)
         methods = self.parameters.methods
         config = {
             "rows": [{"key": row, "title": methods[row].title, "look": look(row, methods)} for row in settings.methods],
@@ -181,16 +166,16 @@ class Classifiers:
             "task": self._task_title(task),
             "data_note": self.settings.data_note,
         }
-        return figure(self.frame, "easy_and_hard", FIGURE5, inputs, config)
+        return self.frame.job("easy_and_hard", {}, inputs=inputs, config=config)
 
     def _rows(self, name: str) -> list[Row]:
         return [plain_row(self.parameters, key) for key in self.parameters.classification_tables[name].rows]
 
-    def _files(self, rows: list[Row], what: str, file: str) -> dict[str, str]:
-        """Role ``<what>/<row>/<task>/<seed>`` to file."""
+    def _files(self, rows: list[Row], what: str) -> dict[str, str]:
+        """Role ``<what>/<row>/<task>/<seed>`` to file, ``what`` being its role among the scores."""
         seeds = self.parameters.seeds
         return {
-            f"{what}/{row.key}/{task}/{seed}": f"{self.answers_folder(task, row.key, seed)}/{file}"
+            f"{what}/{row.key}/{task}/{seed}": self.score(task, row.key, seed, what)
             for row in rows
             for task in self.tasks
             for seed in seeds

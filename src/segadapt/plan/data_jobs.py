@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
@@ -23,9 +24,8 @@ def render(planner: Planner, dataset: str) -> Job:
     """Draws a built-in data set in its authors' layout; the stage says with what, its name alike for all."""
     entry = planner.preset.datasets[dataset]
     config = {"layout": entry.format, **entry.render.model_dump()}
-    folder, files = f"{planner.work}/data/{dataset}", {"manifest": "manifest.json"}
     stage = "render_digits" if entry.render.domain == "digits" else "render"
-    return planner.job(stage, f"render/{dataset}", folder, files, inputs={}, config=config)
+    return planner.job(stage, {"dataset": dataset}, inputs={}, config=config)
 
 
 def prepare(planner: Planner, cache: str) -> Job:
@@ -34,19 +34,18 @@ def prepare(planner: Planner, cache: str) -> Job:
     dataset = planner.preset.datasets[entry.dataset]
     where = f"presets.{planner.parameters.preset}.datasets.{entry.dataset}.format"
     module = require_module(f"segadapt.data.datasets.{dataset.format}", where)
-    rendered = f"{planner.work}/data/{entry.dataset}"
+    rendered = planner.path("render", "manifest", dataset=entry.dataset)
     config = entry.model_dump(exclude={"dataset", "classes"}) | {
         "format": dataset.format,
-        "root": rendered if dataset.root is None else expanded(dataset.root, where.replace(".format", ".root")),
+        "root": str(Path(rendered).parent)
+        if dataset.root is None
+        else expanded(dataset.root, where.replace(".format", ".root")),
         "classes": entry.classes or planner.preset.model.classes,
         "count": (dataset.render.splits if dataset.render else official_counts(dataset.format)).get(entry.split),
         "accept": list(dataset.accept),
     }
-    inputs = {"rendered": f"{rendered}/manifest.json"} if dataset.render else {}
-    return planner.job(
-        "prepare", f"prepare/{cache}", f"{planner.work}/cache/{cache}",
-        {"pack": "pack.bin", "manifest": "manifest.json"}, inputs=inputs, config=config, modules=[module],
-    )  # fmt: skip
+    inputs = {"rendered": rendered} if dataset.render else {}
+    return planner.job("prepare", {"cache": cache}, inputs=inputs, config=config, modules=[module])
 
 
 def expanded(path: str, where: str) -> str:

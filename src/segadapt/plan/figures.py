@@ -2,9 +2,8 @@
 
 from segadapt.core.job import Job
 from segadapt.core.parameters.root import SOURCE_ONLY
-from segadapt.plan.drawing import about_figure, figure
 from segadapt.plan.paper_figures import figure1, figure2, figure4
-from segadapt.plan.planner import Planner
+from segadapt.plan.planner import Planner, about_figure
 from segadapt.plan.report_jobs import Reporter
 from segadapt.plan.rows import ADAPT, SOURCE, SYMBOLS, UNADAPTED, Row, look
 
@@ -60,7 +59,7 @@ def qualitative(planner: Planner, methods: list[str]) -> Job:
         "images": list(preset.figure_rows),
     }
     name = "qualitative" if planner.scene.name is None else f"qualitative_{planner.scene.name}"
-    return figure(planner, "figure", name, inputs, config, {"picture": "png"})
+    return planner.job("figure", {"figure": name}, inputs=inputs, config=config)
 
 
 def curves(reporter: Reporter, methods: list[str]) -> Job:
@@ -68,16 +67,16 @@ def curves(reporter: Reporter, methods: list[str]) -> Job:
     planner, seeds = reporter.base, reporter.parameters.seeds
     inputs, rows = {}, []
     for key in (SOURCE_ONLY, *methods):
-        inputs |= {f"metrics/{key}/{seed}": f"{planner.row_folder(key, seed)}/metrics.json" for seed in seeds}
+        inputs |= {f"metrics/{key}/{seed}": planner.score(key, seed) for seed in seeds}
     for key in methods:
         method = planner.methods[key]
         for seed in seeds:
-            inputs[f"history/{key}/{seed}"] = planner.model(key, seed).replace("model.safetensors", "history.csv")
+            inputs[f"history/{key}/{seed}"] = planner.model(key, seed, "history")
         # A method with the auxiliary head starts from another source model, which no table scores.
         about = {"key": key, "title": method.title, "look": look(key, reporter.parameters.methods)}
         rows.append(about | {"steps": planner.training(method).steps, "from_source": method.stage == ADAPT})
     config = about_figure(planner) | {"rows": rows, "seeds": list(seeds)}
-    return figure(planner, "curves", "curves", inputs, config)
+    return planner.job("curves", {}, inputs=inputs, config=config)
 
 
 def classes_of(reporter: Reporter, table: str) -> Job:
@@ -90,7 +89,7 @@ def classes_of(reporter: Reporter, table: str) -> Job:
         "seeds": list(parameters.seeds),
         "classes": experiment.classes or first.preset.model.classes,
     }
-    return figure(reporter.base, "bars", f"{table}_classes", reporter.metrics(keys), config)
+    return reporter.base.job("bars", {"table": table}, inputs=reporter.metrics(keys), config=config)
 
 
 def _listed(reporter: Reporter, table: str) -> list[Row]:
@@ -127,4 +126,4 @@ def sensitivity(reporter: Reporter, table: str) -> Job:
         "seeds": list(parameters.seeds),
         "published": experiment.published if is_paper_data else None,
     }
-    return figure(reporter.base, "sensitivity", f"{table}_sensitivity", inputs, config)
+    return reporter.base.job("sensitivity", {"table": table}, inputs=inputs, config=config)

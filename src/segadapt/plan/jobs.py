@@ -7,6 +7,7 @@ from functools import cached_property
 from segadapt.core.job import Job
 from segadapt.core.parameters import Parameters
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
+from segadapt.core.stages import STAGES, Stage
 from segadapt.plan.classification_jobs import Classifiers
 from segadapt.plan.data_jobs import data_jobs
 from segadapt.plan.figures import figures
@@ -31,6 +32,14 @@ class Plan:
         """The job that makes a path, for every output and provenance file."""
         made = {path: job for job in self.jobs for path in job.outputs.values()}
         return made | {job.provenance: job for job in self.jobs}
+
+    @cached_property
+    def stages(self) -> list[tuple[Stage, list[Job]]]:
+        """Each stage that the preset goes through, and its jobs."""
+        found = {name: [] for name in STAGES}
+        for job in self.jobs:
+            found[job.rule].append(job)
+        return [(STAGES[name], jobs) for name, jobs in found.items() if jobs]
 
     @cached_property
     def by_name(self) -> dict[str, Job]:

@@ -4,8 +4,7 @@ from typing import Any
 
 from segadapt.core.job import Job
 from segadapt.core.parameters.root import SOURCE_ONLY
-from segadapt.plan.drawing import about_figure, figure
-from segadapt.plan.planner import Planner
+from segadapt.plan.planner import Planner, about_figure
 from segadapt.plan.report_jobs import Reporter
 from segadapt.plan.rows import SOURCE, Row, look
 
@@ -17,7 +16,7 @@ _SHOWN = "MaxSquare"
 
 def figure1(planner: Planner) -> Job:
     """Slopes of the target losses for two classes: no data, no model."""
-    return figure(planner, "slopes", "figure1", {}, {"gamma": GAMMA})
+    return planner.job("slopes", {}, inputs={}, config={"gamma": GAMMA})
 
 
 def figure2(reporter: Reporter, rows: list[Row]) -> Job:
@@ -27,9 +26,10 @@ def figure2(reporter: Reporter, rows: list[Row]) -> Job:
     for row in _two(planner, rows):
         key = row["key"]
         inputs[f"model/{key}"] = planner.model(SOURCE if key == SOURCE_ONLY else key, seed)
-        inputs[f"confusion/{key}"] = f"{planner.row_folder(key, seed)}/confusion.safetensors"
+        inputs[f"confusion/{key}"] = planner.score(key, seed, "confusion")
         models[key] = {"title": row["title"], "look": row["look"], **planner.of(key).network(auxiliary=False)}
-    return figure(planner, "confidence", "figure2", inputs, {"models": models, "data_note": planner.preset.data_note})
+    config = {"models": models, "data_note": planner.preset.data_note}
+    return planner.job("confidence", {}, inputs=inputs, config=config)
 
 
 def figure4(reporter: Reporter, rows: list[Row]) -> Job:
@@ -37,12 +37,10 @@ def figure4(reporter: Reporter, rows: list[Row]) -> Job:
     planner, seeds = reporter.base, reporter.parameters.seeds
     two = _two(planner, rows)
     inputs = {
-        f"confusion/{row['key']}/{seed}": f"{planner.row_folder(row['key'], seed)}/confusion.safetensors"
-        for row in two
-        for seed in seeds
+        f"confusion/{row['key']}/{seed}": planner.score(row["key"], seed, "confusion") for row in two for seed in seeds
     }
     config = about_figure(planner) | {"rows": two, "seeds": list(seeds), "classes": planner.preset.model.classes}
-    return figure(planner, "frequency", "figure4", inputs, config)
+    return planner.job("frequency", {}, inputs=inputs, config=config)
 
 
 def _two(planner: Planner, rows: list[Row]) -> list[dict[str, Any]]:

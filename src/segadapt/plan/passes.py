@@ -14,12 +14,14 @@ from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
 from segadapt.core.job import Job, snapshot_paths
 from segadapt.core.parameters import width_height
+from segadapt.core.stages import STAGES
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
 from segadapt.labels import CLASS_SETS
 from segadapt.plan.jobs import Plan
 
-TRAINING = ("pretrain", "adapt", "refine", "joint", "self_train")
-SCORING = ("evaluate", "pseudo_label")
+_SEGMENTATION = [stage for stage in STAGES.values() if not stage.classification]
+TRAINING = tuple(stage.name for stage in _SEGMENTATION if stage.trains)
+SCORING = tuple(stage.name for stage in _SEGMENTATION if stage.scores)
 """Stages that pass images through a network; all others cost the processor's time alone."""
 _LONGEST_HEADER = 100_000_000
 

@@ -11,10 +11,11 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, Protocol, Scene, TrainingSettings, training_of
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
+from segadapt.core.stages import STAGES
 from segadapt.labels import CLASS_SETS
 from segadapt.plan.code import ROOT, code_hash
 from segadapt.plan.networks import has_branches
-from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, round_name, round_training
+from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, beside, round_name, round_training
 
 _NOT_A_LOSS = {"composition", "multi_level", "adversarial", "adaptsegnet", "advent"}
 """Files of ``segadapt/methods`` that put losses together or are games, hence no ``target_loss``."""
@@ -38,7 +39,6 @@ class Planner:
         self._has_branches = model is None or has_branches(model, f"{where}.model")
         self.preset, self.methods = self.scene.preset, self.scene.methods
         self.prefix = "" if setting is None else f"{setting}/"
-        self.work = f"work/{parameters.preset}"
         self.run = self.preset.run.model_dump(exclude={"cpu_threads"})
 
     def of(self, name: str) -> Planner:
@@ -52,16 +52,24 @@ class Planner:
             self._by_branches[branches] = Planner(self.parameters, self.scene.name, branches)
         return self._by_branches[branches]
 
-    def job(self, stage: str, name: str, folder: str, files: dict[str, str], **rest: Any) -> Job:
-        """A job whose outputs, role to file name, lie in one folder."""
-        outputs = {role: f"{folder}/{file}" for role, file in files.items()}
-        provenance = rest.pop("provenance", f"{folder}/provenance.json")
-        modules = [f"segadapt.stages.{stage}", *rest.pop("modules", ())]
-        rest["config"] = rest["config"] | self.definitions(_named_classes(rest["config"]))
+    def job(
+        self, stage: str, subject: dict[str, str | int], *, inputs: dict[str, str], config: dict[str, Any],
+        modules: Iterable[str] = (), snapshots: Mapping[str, str] | None = None,
+    ) -> Job:  # fmt: skip
+        """A job of a stage on its subject; ``snapshots``, role to file name, are outputs beside those of the stage."""
+        about = STAGES[stage]
+        outputs = {role: self.path(stage, role, **subject) for role in about.files}
+        provenance = self.path(stage, "provenance", **subject)
+        outputs |= beside(provenance, snapshots or {})
         return Job(
-            stage, name, self.parameters.preset, outputs=outputs, provenance=provenance, code=code_hash(modules),
-            run=self.run, **rest,
+            about.script or stage, about.job.format(**subject), self.parameters.preset, inputs=inputs, outputs=outputs,
+            provenance=provenance, config=config | self.definitions(_named_classes(config)),
+            code=code_hash([about.module, *modules]), run=self.run, subject=subject, rule=stage,
         )  # fmt: skip
+
+    def path(self, stage: str, role: str, **subject: str | int) -> str:
+        """An output of the job of a stage on that subject, or its ``provenance``."""
+        return STAGES[stage].path(role, self.parameters.preset, subject)
 
     def definitions(self, names: Iterable[str]) -> dict[str, Any]:
         """The part of a configuration that defines those of the class sets that are the user's own; a job reads no
@@ -71,7 +79,7 @@ class Planner:
 
     def cache(self, name: str) -> str:
         """The manifest of a packed cache; caches are the preset's, not the setting's."""
-        return f"{self.work}/cache/{name}/manifest.json"
+        return self.path("prepare", "manifest", cache=name)
 
     def model_name(self, name: str) -> str:
         """What a model is called: ``rome/maxsquare``, or the name of the source model that settings share.
@@ -82,18 +90,17 @@ class Planner:
         name = name if rounds is None else round_name(name, rounds.rounds)
         return f"{self._source_prefixes[name]}{name}" if name in SOURCES else f"{self.prefix}{name}"
 
-    def model(self, name: str, seed: int) -> str:
-        """The weights of a source model or a method."""
-        folder = "sources" if name in SOURCES else "models"
-        return f"{self.work}/{folder}/{self.model_name(name)}/seed{seed}/model.safetensors"
+    def model(self, name: str, seed: int, role: str = "model") -> str:
+        """The weights of a source model or a method, or another file of its training."""
+        method = self.methods.get(name)
+        # What is no method is one of the rounds of one.
+        stage = "pretrain" if name in SOURCES else method.stage if method else "self_train"
+        return self.path(stage, role, model=self.model_name(name), seed=seed)
 
-    def metrics_folder(self, name: str, seed: int) -> str:
-        """Where the evaluation of a source model or a method lies."""
-        return f"{self.work}/metrics/{self.prefix}{name}/seed{seed}"
-
-    def row_folder(self, method: str, seed: int) -> str:
-        """Where the evaluation behind a row lies."""
-        return self.metrics_folder(SOURCE if method == SOURCE_ONLY else method, seed)
+    def score(self, row: str, seed: int, role: str = "metrics") -> str:
+        """A file of the evaluation behind a row."""
+        name = SOURCE if row == SOURCE_ONLY else row
+        return self.path("evaluate", role, model=f"{self.prefix}{name}", seed=seed)
 
     def training(self, method: MethodEntry, number: int = 1) -> TrainingSettings:
         """The schedule of a method; in self-training, that of its round ``number``."""
@@ -134,6 +141,14 @@ class Planner:
             else:
                 prefixes[name] = "" if alike[0] is None else f"{alike[0]}/"
         return prefixes
+
+
+def about_figure(planner: Planner) -> dict[str, Any]:
+    """What every figure of scores goes by and says."""
+    return {
+        "evaluation_size": planner.parameters.active_protocol.evaluation_size,
+        "data_note": planner.preset.data_note,
+    }
 
 
 def _named_classes(config: Any) -> list[str]:

@@ -33,10 +33,8 @@ class Reporter:
         inputs = self.metrics(rows)
         if experiment.published is not None:
             inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
-        kinds = ("csv", "json", "md", "tex", "html")
         return self.base.job(
-            "table", f"table/{name}", "results", {kind: f"{name}.{kind}" for kind in kinds},
-            provenance=f"results/{name}.provenance.json",
+            "table", {"table": name},
             inputs=inputs,
             config=self.about_table(rows) | {
                 "rows": [row.about() | self._about_scoring(row) for row in rows],
@@ -54,13 +52,13 @@ class Reporter:
         """Boundaries, calibration and label-free scores of the same rows, and how well the latter rank the models."""
         rows = self.rows[name]
         about = {"rows": self._rows_with_size(rows)}
-        return self.companion("measures", name, self.metrics(rows), about, ranking=f"{name}_ranking.csv")
+        return self.companion("measures", name, self.metrics(rows), about)
 
     def statistics(self, name: str) -> Job:
         """Each row against the control of its setting, over seeds and over images."""
         rows = self.rows[name]
         confusions = {
-            f"confusion/{row.key}/{seed}": f"{self.folder(row, seed)}/confusion.safetensors"
+            f"confusion/{row.key}/{seed}": self.score(row, seed, "confusion")
             for row in rows
             for seed in self.parameters.seeds
         }
@@ -77,14 +75,9 @@ class Reporter:
         config = {"rows": [row.about("key", "title", "origin") for row in rows]}
         return self.companion("costs", name, self.metrics(rows), config)
 
-    def companion(self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any], **more: str) -> Job:
-        """A job of ``results/<name>_<stage>.csv`` and its Markdown twin, and of ``more`` files by role."""
-        files = {kind: f"{name}_{stage}.{kind}" for kind in ("csv", "md")} | more
-        config = self.about_table(self.rows[name]) | config
-        return self.base.job(
-            stage, f"{stage}/{name}", "results", files,
-            provenance=f"results/{name}_{stage}.provenance.json", inputs=inputs, config=config,
-        )  # fmt: skip
+    def companion(self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any]) -> Job:
+        """What goes with a table, and says the same of its rows."""
+        return self.base.job(stage, {"table": name}, inputs=inputs, config=self.about_table(self.rows[name]) | config)
 
     def about_table(self, rows: Iterable[Row]) -> dict[str, Any]:
         """What every table goes by and says."""
@@ -101,11 +94,11 @@ class Reporter:
     def metrics(self, rows: Iterable[Row]) -> dict[str, str]:
         """Role ``metrics/<row>/<seed>`` to file, of every row and seed."""
         seeds = self.parameters.seeds
-        return {f"metrics/{row.key}/{seed}": f"{self.folder(row, seed)}/metrics.json" for row in rows for seed in seeds}
+        return {f"metrics/{row.key}/{seed}": self.score(row, seed) for row in rows for seed in seeds}
 
-    def folder(self, row: Row, seed: int) -> str:
-        """Where the evaluation of a row and seed lies."""
-        return self.planners[row.setting].row_folder(row.method, seed)
+    def score(self, row: Row, seed: int, role: str = "metrics") -> str:
+        """A file of the evaluation of a row and seed."""
+        return self.planners[row.setting].score(row.method, seed, role)
 
     def _about_scoring(self, row: Row) -> dict[str, str]:
         planner = self.planners[row.setting].of(row.method)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from segadapt.core.job import snapshot_role
@@ -112,6 +113,11 @@ def look(method: str, methods: Iterable[str]) -> int:
 def snapshot_files(settings: Schedule) -> dict[str, str]:
     """Role to file name of the models that a training job keeps on the way."""
     return {snapshot_role(step): f"snapshot{step:06d}.safetensors" for step in settings.snapshot_steps}
+
+
+def beside(path: str, files: Mapping[str, str]) -> dict[str, str]:
+    """Role to path of files, role to name, in the folder of another one."""
+    return {role: str(Path(path).with_name(file)) for role, file in files.items()}
 
 
 def round_name(method: str, number: int) -> str:

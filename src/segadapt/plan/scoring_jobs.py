@@ -1,12 +1,10 @@
 """Jobs that score models on labelled target images, and without labels on those that it was adapted to."""
 
-from pathlib import Path
-
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.planner import Planner
-from segadapt.plan.rows import snapshot_files
+from segadapt.plan.rows import beside, snapshot_files
 
 
 def evaluate(planner: Planner, name: str, seed: int) -> Job:
@@ -23,10 +21,7 @@ def evaluate(planner: Planner, name: str, seed: int) -> Job:
     if name != ORACLE:
         inputs["target"] = planner.cache(_target(planner, name))
         config |= {"last_step": _last_step(planner, name), "label_free_images": settings.label_free_images}
-    return planner.job(
-        "evaluate", f"evaluate/{planner.prefix}{name}/seed{seed}", planner.metrics_folder(name, seed),
-        {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, inputs=inputs, config=config,
-    )  # fmt: skip
+    return planner.job("evaluate", {"model": f"{planner.prefix}{name}", "seed": seed}, inputs=inputs, config=config)
 
 
 def _members(planner: Planner, name: str) -> tuple[str, ...]:
@@ -42,8 +37,7 @@ def _models(planner: Planner, name: str, seed: int) -> dict[str, str]:
         return {f"model/{index}": planner.model(member, seed) for index, member in enumerate(members)}
     inputs = {"model": planner.model(name, seed)}
     if name in planner.methods:
-        folder, training = Path(inputs["model"]).parent, planner.training(planner.methods[name])
-        inputs |= {role: str(folder / file) for role, file in snapshot_files(training).items()}
+        inputs |= beside(inputs["model"], snapshot_files(planner.training(planner.methods[name])))
     return inputs
 
 

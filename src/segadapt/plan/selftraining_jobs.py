@@ -1,7 +1,5 @@
 """Jobs of self-training: a spatial prior, and the pseudo-labels and the training of every round."""
 
-from pathlib import Path
-
 from segadapt.core.job import Job
 from segadapt.core.parameters import SelfTrainingSettings
 from segadapt.plan.planner import Planner, require_method_file
@@ -26,45 +24,38 @@ def self_training(planner: Planner, name: str, seed: int) -> list[Job]:
 
 def _prior(planner: Planner, name: str, settings: SelfTrainingSettings) -> Job:
     return planner.job(
-        "prior", f"prior/{planner.prefix}{name}", _prior_folder(planner, name), {"prior": "prior.safetensors"},
+        "prior", {"model": f"{planner.prefix}{name}"},
         inputs={"source": planner.cache(planner.training(planner.methods[name]).source)},
         config={"blur": settings.prior_blur} | planner.definitions([planner.preset.model.classes]),
     )  # fmt: skip
-
-
-def _prior_folder(planner: Planner, name: str) -> str:
-    return f"{planner.work}/models/{planner.prefix}{name}/prior"
 
 
 def _pseudo_label(planner: Planner, name: str, number: int, seed: int, before: str) -> Job:
     settings, target = planner.methods[name].self_training, planner.training(planner.methods[name]).target
     inputs = {"model": before, "target": planner.cache(target)}
     if settings.spatial_prior:
-        inputs["prior"] = f"{_prior_folder(planner, name)}/prior.safetensors"
+        inputs["prior"] = planner.path("prior", "prior", model=f"{planner.prefix}{name}")
     selection = {"selection": settings.selection, "portion": settings.portion_of(number), "stride": settings.stride}
     return planner.job(
-        "pseudo_label", f"pseudo_label/{planner.prefix}{round_name(name, number)}/seed{seed}",
-        _labels_folder(planner, name, number, seed),
-        {"pack": "pack.bin", "manifest": "manifest.json", "selection": "selection.json"},
+        "pseudo_label", {"model": planner.model_name(round_name(name, number)), "seed": seed},
         inputs=inputs,
         config=planner.network(auxiliary=False) | {"flip": settings.flip, "selection": selection},
     )  # fmt: skip
 
 
-def _labels_folder(planner: Planner, name: str, number: int, seed: int) -> str:
-    return f"{Path(planner.model(round_name(name, number), seed)).parent}/labels"
-
-
 def _self_train(planner: Planner, name: str, number: int, seed: int, before: str) -> Job:
     method = planner.methods[name]
     settings, schedule = method.self_training, planner.training(method, number)
-    labels = _labels_folder(planner, name, number, seed)
+    round_model = planner.model_name(round_name(name, number))
+    labels = {
+        role: planner.path("pseudo_label", role, model=round_model, seed=seed) for role in ("manifest", "selection")
+    }
     inputs = {
         "model": before,
         "source": planner.cache(schedule.source),
         "target": planner.cache(schedule.target),
-        "labels": f"{labels}/manifest.json",
-        "selection": f"{labels}/selection.json",
+        "labels": labels["manifest"],
+        "selection": labels["selection"],
     }
     of_round = {"number": number, "source_share": settings.source_share_of(number), "mining": settings.mining}
     if settings.source_redraw:

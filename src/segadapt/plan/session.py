@@ -10,6 +10,7 @@ from typing import IO
 
 from segadapt.core.errors import UserError
 from segadapt.core.locking import try_lock
+from segadapt.core.stages import FOLDERS
 from segadapt.plan.jobs import Plan
 from segadapt.plan.requirements import check_requirements
 from segadapt.plan.shelf import unshelve
@@ -22,8 +23,6 @@ SNAKEMAKE_MARKS = (Path(".snakemake/locks"), Path(".snakemake/incomplete"))
 """Folders of what Snakemake leaves behind when it is killed: locks, and marks on outputs that may not be whole. Ours
 are whole or not there."""
 SNAKEMAKE_NOTES = Path(".snakemake/metadata")
-VERSIONED = ("data", "cache", "sources", "models", "classifiers", "metrics", "answers", "results")
-"""Folders of a preset that DVC versions, also where nothing is made for one of them."""
 
 
 def has_gpu() -> bool:
@@ -66,7 +65,8 @@ def begin_session(plan: Plan, targets: Iterable[str] = ()) -> Session | None:
     for stale in [path for folder in SNAKEMAKE_MARKS for path in folder.glob("*") if path.is_file()]:
         stale.unlink(missing_ok=True)
     _forget_damaged_notes()
-    for name in VERSIONED:
+    # DVC versions them all, also where nothing is made for one of them.
+    for name in FOLDERS:
         Path(f"work/{plan.parameters.preset}/{name}").mkdir(parents=True, exist_ok=True)
     unshelve(plan)
     due, needed = [status for status in tell_engines(plan) if not status.is_ok], jobs_behind(plan, targets)

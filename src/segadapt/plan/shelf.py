@@ -15,7 +15,7 @@ from segadapt.core.artifacts import atomic_path
 from segadapt.core.job import Job
 from segadapt.core.provenance import read_provenance
 from segadapt.plan.jobs import Plan
-from segadapt.plan.targets import PHASES
+from segadapt.plan.targets import jobs_of
 
 
 def shelf(plan: Plan) -> Path:
@@ -25,7 +25,7 @@ def shelf(plan: Plan) -> Path:
 
 def shelve(plan: Plan) -> None:
     """Moves the tables and figures that are there; what the plan no longer makes is removed from the shelf."""
-    pairs = {kept: shown for job in _showing(plan) for kept, shown in _pairs(plan, job)}
+    pairs = {kept: shown for job in jobs_of(plan, "table") for kept, shown in _pairs(plan, job)}
     for kept in [path for path in shelf(plan).rglob("*") if path.is_file() and path not in pairs]:
         kept.unlink()
     for kept, shown in pairs.items():
@@ -40,7 +40,7 @@ def unshelve(plan: Plan) -> None:
     A job's files are shown together. What lies in ``results/`` without a record stays: it is a partial table, or a
     user's.
     """
-    for job in _showing(plan):
+    for job in jobs_of(plan, "table"):
         pairs = [(kept, shown) for kept, shown in _pairs(plan, job) if kept.is_file()]
         is_there = any(shown.is_file() and not shown.is_symlink() for _, shown in pairs)
         if not is_there or _is_older_than_kept(job, shelf(plan) / _below(job.provenance)):
@@ -52,10 +52,6 @@ def _is_older_than_kept(job: Job, kept: Path) -> bool:
     """Whether what is shown is of other parameters or code than the plan's, and what is kept is not."""
     shown = read_provenance(Path(job.provenance))
     return shown is not None and shown["identity"] != job.identity() and _is_of(job, kept)
-
-
-def _showing(plan: Plan) -> Iterator[Job]:
-    return (job for job in plan.jobs if job.stage in PHASES["table"])
 
 
 def _pairs(plan: Plan, job: Job) -> Iterator[tuple[Path, Path]]:

@@ -20,6 +20,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.provenance import read_provenance, record_is_genuine
 from segadapt.core.seen import Memo, memo_path
+from segadapt.core.stages import STAGES
 from segadapt.data.sources import changed_sources, seen_path
 from segadapt.plan.jobs import Plan
 
@@ -90,12 +91,11 @@ def _status(
 
 def _changed_sources(job: Job, plan: Plan) -> str | None:
     """What changed among the files of a data set since they were packed: the packing is due, or what drew them."""
-    if job.stage == "prepare" and "rendered" not in job.inputs:
-        packed = [job]
-    elif job.stage in ("render", "render_digits"):
-        packed = [each for each in plan.jobs if each.inputs.get("rendered") == job.outputs["manifest"]]
-    else:
+    if STAGES[job.stage].phase != "data" or "rendered" in job.inputs:
         return None
+    packed = [job]
+    if "pack" not in job.outputs:
+        packed = [each for each in plan.jobs if each.inputs.get("rendered") == job.outputs["manifest"]]
     for each in packed:
         manifest = Path(each.outputs["manifest"])
         if read_provenance(Path(each.provenance)) is not None and manifest.is_file():

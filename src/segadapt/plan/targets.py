@@ -2,31 +2,14 @@
 
 from collections.abc import Iterable
 
+from segadapt.core.job import Job
+from segadapt.core.stages import STAGES
 from segadapt.plan.jobs import Plan
 
-OF_CLASSIFICATION = ("accuracy_table", "accuracy_protocols", "accuracy_statistics", "easy_and_hard")
-PHASES = {
-    "data": ("render", "render_digits", "prepare"),
-    "pretrain": ("pretrain",),
-    "adapt": ("adapt", "refine", "joint", "prior", "pseudo_label", "self_train", "train_classifier"),
-    "evaluate": ("evaluate", "classify"),
-    "table": (
-        "table",
-        "protocols",
-        "statistics",
-        "measures",
-        "costs",
-        "figure",
-        "curves",
-        "bars",
-        "slopes",
-        "confidence",
-        "frequency",
-        "sensitivity",
-        *OF_CLASSIFICATION,
-    ),
-}
-"""The phases that DVC versions, and the stages of each."""
+
+def jobs_of(plan: Plan, phase: str) -> list[Job]:
+    """The jobs of one of DVC's phases."""
+    return [job for job in plan.jobs if STAGES[job.stage].phase == phase]
 
 
 def result_files(plan: Plan, of_paper: bool = False) -> list[str]:
@@ -35,22 +18,16 @@ def result_files(plan: Plan, of_paper: bool = False) -> list[str]:
     With ``of_paper``, of segmentation alone, and without the tables (and what goes with them) that stand beside none
     of the paper's.
     """
-    tables = plan.parameters.tables
-    others = {name for name, table in tables.items() if of_paper and table.published is None}
-    jobs = [job for job in plan.jobs if job.stage in PHASES["table"]]
+    jobs = jobs_of(plan, "table")
     if of_paper:
-        jobs = [job for job in jobs if job.stage not in OF_CLASSIFICATION]
-    return [next(iter(job.outputs.values())) for job in jobs if not _goes_with(job.name, others)]
-
-
-def _goes_with(name: str, tables: set[str]) -> bool:
-    last = name.rpartition("/")[2]
-    return any(last in (table, f"{table}_classes", f"{table}_sensitivity") for table in tables)
+        others = {name for name, table in plan.parameters.tables.items() if table.published is None}
+        jobs = [job for job in jobs if not STAGES[job.stage].classification and job.subject.get("table") not in others]
+    return [next(iter(job.outputs.values())) for job in jobs]
 
 
 def phase_targets(plan: Plan, phase: str) -> list[str]:
     """The provenance files of a phase's jobs: asking for them asks for the whole phase."""
-    return [job.provenance for job in plan.jobs if job.stage in PHASES[phase]]
+    return [job.provenance for job in jobs_of(plan, phase)]
 
 
 def jobs_behind(plan: Plan, targets: Iterable[str]) -> set[str]:

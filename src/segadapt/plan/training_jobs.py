@@ -1,6 +1,5 @@
 """Jobs that train: source models, and every method from one of them or from the initial weights."""
 
-from pathlib import Path
 from typing import Any
 
 from segadapt.core.job import Job
@@ -75,7 +74,6 @@ def training(
         if method.batch_norm is not None:
             config["model"]["batch_norm"] = method.batch_norm.model_dump()
     return planner.job(
-        stage, f"{stage}/{planner.model_name(model)}/seed{seed}", str(Path(planner.model(model, seed)).parent),
-        {"model": "model.safetensors", "history": "history.csv"} | snapshot_files(settings),
-        inputs=inputs, config=config | (more or {}), modules=modules or [],
+        stage, {"model": planner.model_name(model), "seed": seed}, inputs=inputs, config=config | (more or {}),
+        modules=modules or [], snapshots=snapshot_files(settings),
     )  # fmt: skip

@@ -6,6 +6,9 @@ from typing import Any
 import pandas
 
 from segadapt.core.metering import Cost
+from segadapt.core.parameters import split_row
+from segadapt.core.parameters.root import ORACLE
+from segadapt.core.stages import STAGES
 from segadapt.reporting.lineage import Record
 from segadapt.reporting.markdown import escape, heading, row_line
 
@@ -14,6 +17,8 @@ COLUMNS = (
     "own_gpu_hours", "source_gpu_hours", "wall_hours", "peak_memory_gib", "peak_gpu_memory_gib", "interruptions",
     "seeds", "machine", "preset",
 )  # fmt: skip
+SHARES = {"data": "data", "pretrain": "source"}
+"""Phases that rows share; all others are a row's own."""
 _TEXT = {"method", "origin", "machine", "preset"}
 _MEANING = (
     "Hours of all seeds together, over the whole chain of jobs from the data to the score. **Own**: adaptation and "
@@ -33,15 +38,10 @@ def shares(key: str, jobs: Iterable[Record]) -> dict[str, Cost]:
     """
     found = dict.fromkeys(("data", "source", "own"), Cost())
     for job in jobs:
-        found[_share(key.split("/")[-1], job["identity"])] += Cost.of_record(job)
+        share = SHARES.get(STAGES[job["identity"]["stage"]].phase, "own")
+        # Source models are shared, but for the oracle's, which is a row itself.
+        found["own" if share == "source" and split_row(key)[1] == ORACLE else share] += Cost.of_record(job)
     return found
-
-
-def _share(method: str, job: Mapping[str, Any]) -> str:
-    if job["stage"] in ("render", "render_digits", "prepare"):
-        return "data"
-    # A source model is nobody's own, but for the oracle's, which bears the row's name.
-    return "source" if job["stage"] == "pretrain" and job["name"].split("/")[-2] != method else "own"
 
 
 def cost_record(row: Mapping[str, Any], jobs: Sequence[Record], config: Mapping[str, Any]) -> dict[str, str]:

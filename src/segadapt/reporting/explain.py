@@ -6,6 +6,7 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
+from segadapt.core.stages import STAGES
 from segadapt.reporting.lineage import Record, chain, is_made, missing_rows
 
 _MEANS = ("mIoU", "accuracy")
@@ -65,8 +66,8 @@ class Explanation:
 
     def data_manifests(self) -> dict[str, str]:
         """The manifests of the data sets, each of which holds the hash of every image, with their SHA-256."""
-        stages = ("render", "render_digits", "prepare")
-        made = [job["outputs"]["manifest"] for job in self.jobs if job["identity"]["stage"] in stages]
+        data = [job for job in self.jobs if STAGES[job["identity"]["stage"]].phase == "data"]
+        made = [job["outputs"]["manifest"] for job in data]
         return {each["path"]: each["sha256"] for each in made}
 
     def remake(self) -> str:

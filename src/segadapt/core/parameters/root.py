@@ -31,13 +31,13 @@ from segadapt.core.parameters.scenes import (
     with_sweeps,
 )
 from segadapt.core.parameters.sizes import Name, Section, Seed
+from segadapt.core.stages import COMPANIONS
 from segadapt.labels import CITYSCAPES19, CLASS_SETS, register
 
 SOURCE_ONLY, ORACLE = "source_only", "oracle"
 SOURCE_ROWS = (SOURCE_ONLY, ORACLE)
 """Rows that are no method: the source model as it is, and the one that was trained on target labels."""
 _RESERVED = (*SOURCE_ROWS, "source", "source_multi")
-_TAKEN_ENDINGS = ("_protocols", "_statistics", "_measures", "_ranking", "_costs", "_classes", "_sensitivity")
 _FIXED = ("evaluation_size",)
 """Switches that a whole table goes by; no setting may change them."""
 _SNAPSHOTS = ("adapt", "refine", "joint")
@@ -196,7 +196,7 @@ class Parameters(Section):
             changed(protocol, setting.protocol, f"{where}.protocol")
 
     def _check_rows(self, where: str, name: str, experiment: Experiment) -> None:
-        if name.endswith(_TAKEN_ENDINGS):
+        if name.endswith(tuple(COMPANIONS)):
             raise ValueError(f"{where}: this ending is taken by the tables that go with others; rename it")
         if not experiment.rows and not experiment.sweeps:
             raise ValueError(f"{where}.rows: is empty, and there are no sweeps; list the table's rows")

@@ -1,0 +1,184 @@
+"""The stages of the pipeline, each spelled once: what rules, phases, jobs, paths, costs and ``show`` go by."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CPU_THREADS, PROCESSES = "cpu_threads", "prepare_processes"
+"""Keys of a preset's ``run`` that say how many threads a job has."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all jobs of a stage have in common, and how each of them is run.
+
+    ``job``, ``folder`` and ``files`` are patterns. What stands in their braces is a job's subject: which data set,
+    cache, model and seed, table or figure. ``job`` is the job's name, ``files`` maps role to file name, ``record`` is
+    the provenance's. ``script`` is the module in ``segadapt/stages``, the stage's own if it is not given. ``threads``
+    is a number or a key of a preset's ``run``; ``captions`` maps the roles of files that Snakemake's report shows to
+    their texts in ``workflow/report``.
+    """
+
+    name: str
+    phase: str
+    job: str
+    folder: str
+    files: Mapping[str, str]
+    record: str = "provenance.json"
+    script: str = ""
+    threads: int | str = 1
+    mem_mb: int = 500
+    runtime: int = 10
+    gpu: bool = False
+    trains: bool = False
+    scores: bool = False
+    classification: bool = False
+    captions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The module that does the work: ``python -m <module> <card>``."""
+        return f"segadapt.stages.{self.script or self.name}"
+
+    @property
+    def category(self) -> str:
+        """Where in the report its files stand."""
+        return "Figures" if "figures" in self.folder else "Tables"
+
+    def threads_in(self, run: Any) -> int:
+        """Of one job, where ``run`` is that part of its preset."""
+        return getattr(run, self.threads) if isinstance(self.threads, str) else self.threads
+
+    def patterns(self, preset: str, more: Iterable[str] = ()) -> dict[str, str]:
+        """Role to path of all outputs, their subject in braces; ``more`` are files that not all its jobs make."""
+        folder = self.folder if self.phase == "table" else f"work/{preset}/{self.folder}"
+        names = {**self.files, **{name: name for name in more}, "provenance": self.record}
+        return {role: f"{folder}/{name}" for role, name in names.items()}
+
+    def path(self, role: str, preset: str, subject: Mapping[str, Any]) -> str:
+        """The output of that role, or ``provenance``, of the job on a subject."""
+        return self.patterns(preset)[role].format(**subject)
+
+
+def card_of(preset: str, job: str) -> str:
+    """The path of a job's card; ``job`` is a name, or a stage's pattern of names."""
+    return f"work/{preset}/cards/{job}.json"
+
+
+def log_of(preset: str, job: str) -> str:
+    """What a job prints."""
+    return f"work/{preset}/logs/{job}.log"
+
+
+def benchmark_of(preset: str, job: str) -> str:
+    """Snakemake's measurement of a job; none of its outputs, yet as old as one must be."""
+    return f"work/{preset}/logs/{job}.benchmark.tsv"
+
+
+_MODEL = "{model}/seed{seed}"
+_TRAINED = {"model": "model.safetensors", "history": "history.csv"}
+_RUNS_NETWORK = {"threads": CPU_THREADS, "mem_mb": 1500, "gpu": True}
+
+
+def _training(name: str, folder: str = "models", phase: str = "adapt") -> Stage:
+    return Stage(
+        name, phase, f"{name}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, runtime=2880, trains=True, **_RUNS_NETWORK
+    )
+
+
+def _classifier(name: str, prefix: str, folder: str) -> Stage:
+    return Stage(
+        name, "adapt", f"{prefix}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train_classifier", runtime=1440,
+        trains=True, classification=True, **_RUNS_NETWORK,
+    )  # fmt: skip
+
+
+def _table(name: str, ending: str = "", caption: str = "", more: Mapping[str, str] | None = None, **rest) -> Stage:
+    """A table, or with ``ending`` one that goes with each; ``more`` are files beside its own."""
+    kinds = ("csv", "md") if ending else ("csv", "json", "md", "tex", "html")
+    files = {kind: f"{{table}}{ending}.{kind}" for kind in kinds} | (more or {})
+    captions = {"csv": caption or name} | {role: role for role in more or ()}
+    record = f"{{table}}{ending}.provenance.json"
+    return Stage(name, "table", f"{name}/{{table}}", "results", files, record, captions=captions, **rest)
+
+
+def _figure(name: str, figure: str, kinds: Mapping[str, str] | None = None, **rest) -> Stage:
+    """A figure in its forms: as pixels, as lines, and the points behind it."""
+    kinds = kinds or {"picture": "png", "vector": "svg", "data": "csv"}
+    files, record = {role: f"{figure}.{kind}" for role, kind in kinds.items()}, f"{figure}.provenance.json"
+    captions = {"picture": name}
+    return Stage(name, "table", f"figure/{figure}", "results/figures", files, record, captions=captions, **rest)
+
+
+_ALL = (
+    Stage(
+        "render", "data", "render/{dataset}", "data/{dataset}", {"manifest": "manifest.json"}, threads=PROCESSES,
+        mem_mb=1500, runtime=30,
+    ),
+    Stage("render_digits", "data", "render/{dataset}", "data/{dataset}", {"manifest": "manifest.json"}),
+    Stage(
+        "prepare", "data", "prepare/{cache}", "cache/{cache}", {"pack": "pack.bin", "manifest": "manifest.json"},
+        threads=PROCESSES, mem_mb=2000, runtime=240,
+    ),
+    _training("pretrain", "sources", "pretrain"),
+    _training("adapt"),
+    _training("refine"),
+    _training("joint"),
+    Stage("prior", "adapt", "prior/{model}", "models/{model}/prior", {"prior": "prior.safetensors"}, mem_mb=1000,
+          runtime=60),
+    Stage(
+        "pseudo_label", "adapt", f"pseudo_label/{_MODEL}", f"models/{_MODEL}/labels",
+        {"pack": "pack.bin", "manifest": "manifest.json", "selection": "selection.json"},
+        runtime=240, scores=True, **_RUNS_NETWORK,
+    ),
+    _training("self_train"),
+    Stage(
+        "evaluate", "evaluate", f"evaluate/{_MODEL}", f"metrics/{_MODEL}",
+        {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, runtime=120, scores=True, **_RUNS_NETWORK,
+    ),
+    _table("table"),
+    _table("protocols", "_protocols"),
+    _table("statistics", "_statistics"),
+    _table("measures", "_measures", more={"ranking": "{table}_ranking.csv"}),
+    _table("costs", "_costs"),
+    _figure("figure", "{figure}", {"picture": "png"}, runtime=30, **_RUNS_NETWORK),
+    _figure("curves", "curves"),
+    _figure("bars", "{table}_classes"),
+    _figure("slopes", "figure1"),
+    _figure("confidence", "figure2", runtime=30, **_RUNS_NETWORK),
+    _figure("frequency", "figure4"),
+    _figure("sensitivity", "{table}_sensitivity"),
+    # Table 1 and Figure 5: image classifiers.
+    _classifier("train_classifier", "train_classifier", "classifiers"),
+    _classifier("figure5_classifier", "figure5", "classifiers/figure5"),
+    Stage(
+        "classify", "evaluate", f"classify/{_MODEL}", f"answers/{_MODEL}",
+        {"metrics": "metrics.json", "answers": "answers.safetensors"}, runtime=60, scores=True, classification=True,
+        **_RUNS_NETWORK,
+    ),
+    _table("accuracy_table", classification=True),
+    _table("accuracy_protocols", "_protocols", classification=True),
+    _table("accuracy_statistics", "_statistics", "statistics", classification=True),
+    _figure("easy_and_hard", "figure5", classification=True),
+)  # fmt: skip
+STAGES = {stage.name: stage for stage in _ALL}
+PHASES = tuple(dict.fromkeys(stage.phase for stage in _ALL))
+"""The phases that DVC versions."""
+FOLDERS = tuple(dict.fromkeys(stage.folder.partition("/")[0] for stage in _ALL))
+"""Where results lie, below ``work/<preset>``; of tables and figures, where they are kept."""
+COMPANIONS = {
+    Path(file).stem.removeprefix("{table}"): stage.files.get("md", "")
+    for stage in _ALL
+    for file in stage.files.values()
+    if file.startswith("{table}_")
+}
+"""How the names end of what goes with a table, and the file that says it in words, if there is one."""
+
+
+def page_of(csv: Path) -> Path | None:
+    """The Markdown page of a table that goes with another one (``table2_costs.csv``); None for any other table."""
+    for ending, page in COMPANIONS.items():
+        if csv.stem.endswith(ending) and page:
+            return csv.with_name(page.format(table=csv.stem.removesuffix(ending)))
+    return None

@@ -1,0 +1,29 @@
+# One rule a stage, all alike: what is particular to a stage stands in segadapt.core.stages. Every job reads its card, a
+# small file whose time tells whether the job is due; what jobs are there, and what each of them reads, the plan knows.
+for stage, jobs in plan.stages:
+
+    rule:
+        name:
+            stage.name
+        input:
+            card=card_of(PRESET, stage.job),
+            upstream=inputs_of(stage),
+        output:
+            **outputs_of(stage, jobs),
+        log:
+            log_of(PRESET, stage.job),
+        benchmark:
+            benchmark_of(PRESET, stage.job)
+        wildcard_constraints:
+            **subjects_of(jobs),
+        conda:
+            "../envs/segadapt.yaml"
+        threads: stage.threads_in(plan.parameters.active_preset.run)
+        resources:
+            mem_mb=stage.mem_mb,
+            runtime=stage.runtime,
+            gpu=int(stage.gpu and has_gpu()),
+        params:
+            module=stage.module,
+        shell:
+            "python -m {params.module} {input.card} {threads} 2>&1 | tee {log}"
