@@ -37,6 +37,9 @@ def test_a_new_method_is_one_file_and_an_entry_and_a_new_value_one_cell(tmp_path
     assert tiny.jobs_to_run(project, *tables) == [*new_jobs, "table/table2", "table/table5"]
     tiny.snakemake(project, "results/table2.csv")
     assert "Margin" in (project / "results/table2.csv").read_text()
+    (project / file).write_text(code + "\nEDITED = 1\n")
+    of_margin = ["adapt/margin/seed1", "evaluate/margin/seed1", "table/table2"]
+    assert tiny.jobs_to_run(project, "results/table2.csv") == of_margin
 
 
 def test_a_new_data_set_is_one_file_and_an_entry(tmp_path):

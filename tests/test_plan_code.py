@@ -8,14 +8,14 @@ from test_plan import METHODS, below, plan_of
 from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core.errors import UserError
-from segadapt.plan import code, planner
+from segadapt.plan import code
 
 REMEMBERED: dict[tuple, object] = {}
 
 
 def forget() -> None:
     """Empties the caches of the code hash, as a new process would."""
-    for cached in (code._imports, code._code_hash):
+    for cached in (code._imports, code._code_hash, code._choices):
         cached.cache_clear()
 
 
@@ -37,7 +37,6 @@ def package(tmp_path, monkeypatch):
     copy = tmp_path / "segadapt"
     shutil.copytree(REPOSITORY / "src" / "segadapt", copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "ROOT", copy)
-    monkeypatch.setattr(planner, "ROOT", copy)
     for name in ("_tree", "_module_hash"):
         monkeypatch.setattr(code, name, by_content(getattr(code, name)))
     forget()
@@ -93,13 +92,13 @@ def test_one_changed_number_in_any_module_changes_its_hash(package):
         text, other = path.read_text(), OneNumberMore()
         tree = other.visit(ast.parse(text))
         if other.done:
-            before = code.code_hash([module])
+            before = code.code_hash(module)
             path.write_text(ast.unparse(tree))
             forget()
-            assert code.code_hash([module]) != before, module
+            assert code.code_hash(module) != before, module
             path.write_text(text)
             forget()
-            assert code.code_hash([module]) == before
+            assert code.code_hash(module) == before
             tried += 1
     assert tried > 20
 
@@ -159,10 +158,10 @@ def test_a_new_loss_that_its_package_exports_touches_no_other_job(package):
     init.write_text(init.read_text() + "\nfrom segadapt.losses.brand_new import brand_new\n")
     (package / "methods" / "brand_new.py").write_text("from segadapt.losses import brand_new\n")
     assert changed(before) == set()
-    used = code.code_hash(["segadapt.methods.brand_new"])
+    used = code.code_hash("segadapt.methods.brand_new")
     (package / "losses" / "brand_new.py").write_text("def brand_new(x):\n    return x + 1\n")
     forget()
-    assert code.code_hash(["segadapt.methods.brand_new"]) != used
+    assert code.code_hash("segadapt.methods.brand_new") != used
 
 
 def test_a_new_name_that_its_package_imports_on_demand_is_followed_to_its_module(package):
@@ -178,18 +177,60 @@ def test_a_new_name_that_its_package_imports_on_demand_is_followed_to_its_module
         "segadapt.stages.brand_new",
         "segadapt.evaluation.brand_new",
     }
-    used = code.code_hash(["segadapt.stages.brand_new"])
+    used = code.code_hash("segadapt.stages.brand_new")
     (package / "evaluation" / "brand_new.py").write_text("def newest(x):\n    return x + 1\n")
     forget()
-    assert code.code_hash(["segadapt.stages.brand_new"]) != used
+    assert code.code_hash("segadapt.stages.brand_new") != used
+
+
+PART = 'PART = Chosen("method.options.part", "segadapt.losses.{}")'
+CHOSEN_FILES = {
+    # What is new, and what the jobs that use it are; the second is chosen by a file that is itself chosen.
+    "methods/brand_new.py": {"adapt/brand_new/seed1"},
+    "losses/newest.py": {"adapt/brand_new/seed1"},
+    "data/datasets/brand_new.py": {"prepare/source_train"},
+}
+
+
+@pytest.mark.parametrize("file", CHOSEN_FILES)
+def test_files_that_parameters_choose_are_known_without_being_registered(package, file):
+    parameters = tiny_parameters(("source_only", "maxsquare", "brand_new"))
+    method = parameters["methods"]["maxsquare"] | {"target_loss": "brand_new", "options": {"part": "newest"}}
+    parameters["methods"]["brand_new"] = method
+    parameters["presets"]["tiny"]["datasets"]["game"]["format"] = "brand_new"
+    imports = "from segadapt.core.chosen import Chosen\n"
+    (package / "methods/brand_new.py").write_text(f"{imports}{PART}\n\ndef build(method, protocol):\n    pass\n")
+    (package / "losses/newest.py").write_text("ONE = 1\n")
+    shutil.copy(package / "data/datasets/gta5.py", package / "data/datasets/brand_new.py")
+
+    def codes_now() -> dict[str, str]:
+        forget()
+        return {job.name: job.code for job in plan_of(**parameters).jobs}
+
+    # A data set is looked at by its module, which stays as it was imported.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segadapt.plan.data_jobs.official_counts", lambda name: {"train": 6})
+        before = codes_now()
+        (package / file).write_text((package / file).read_text() + "\nEDITED = 1\n")
+        assert {name for name, value in codes_now().items() if before[name] != value} == CHOSEN_FILES[file]
 
 
 def test_no_module_imports_in_a_way_that_the_hash_would_not_see():
-    for path in (REPOSITORY / "src" / "segadapt").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+    source = REPOSITORY / "src" / "segadapt"
+    for path in source.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        at_the_top = {id(node.value) for node in tree.body if isinstance(node, ast.Assign)}
+        for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 assert node.level == 0, path
                 assert "*" not in [alias.name for alias in node.names], path
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if name.endswith(("import_module", "__import__")):
+                # The last is no job's code.
+                assert str(path.relative_to(source)) in ("core/chosen.py", "core/lazy.py", "cli.py"), path
+            if name.endswith("Chosen") and path != source / "plan/code.py":
+                assert name == "Chosen" and id(node) in at_the_top and not node.keywords, path
+                assert all(ast.literal_eval(argument) for argument in node.args), path
 
 
 def test_a_method_without_file_is_refused_with_those_there_are():

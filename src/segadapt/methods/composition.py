@@ -1,11 +1,14 @@
 """Puts an entry of ``params.yaml`` together: a target loss, with or without guidance."""
 
-import importlib
 from typing import Any
 
+from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
 from segadapt.losses import ImageWeight
 from segadapt.methods import Objective
+
+TARGET_LOSS = Chosen("method.target_loss", "segadapt.methods.{}")
+GUIDANCE = Chosen("method.guidance", "segadapt.methods.multi_level")
 
 
 def build_objective(method: dict[str, Any], protocol: dict[str, Any]) -> Objective | None:
@@ -16,15 +19,10 @@ def build_objective(method: dict[str, Any], protocol: dict[str, Any]) -> Objecti
     name = method["target_loss"]
     if name is None:
         return None
-    try:
-        module = importlib.import_module(f"segadapt.methods.{name}")
-    except ModuleNotFoundError as error:
-        raise UserError(f"target_loss '{name}' has no file segadapt/methods/{name}.py; write or correct it") from error
-    objective = module.build(method, protocol)
+    objective = TARGET_LOSS.load(name).build(method, protocol)
     if method["guidance"] is None:
         return objective
-    guidance = importlib.import_module("segadapt.methods.multi_level")
-    return guidance.with_guidance(objective, method, protocol)
+    return GUIDANCE.load(method["guidance"]).with_guidance(objective, method, protocol)
 
 
 def image_weight(method: dict[str, Any], protocol: dict[str, Any]) -> ImageWeight | None:

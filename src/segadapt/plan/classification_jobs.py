@@ -3,13 +3,13 @@
 from typing import Any
 
 from segadapt.core.job import Job
-from segadapt.core.parameters import MethodEntry, Parameters, Schedule
+from segadapt.core.parameters import Parameters, Schedule
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.networks import check_classifier
-from segadapt.plan.planner import Planner, require_method_file
+from segadapt.plan.planner import Planner
 from segadapt.plan.report_jobs import BOOTSTRAP
 from segadapt.plan.rows import Row, baseline, beside, look, plain_row, snapshot_files
-from segadapt.plan.training_jobs import METHOD_ELSEWHERE, PROTOCOL_SWITCHES
+from segadapt.plan.training_jobs import METHOD_ELSEWHERE, PROTOCOL_SWITCHES, check_method_file
 
 TABLE, FIGURE5 = "train_classifier", "figure5_classifier"
 """Stages: from the initial weights, and on from a source-only classifier."""
@@ -36,6 +36,8 @@ class Classifiers:
             return []
         check_classifier(self.settings.model, f"presets.{self.parameters.preset}.classification.model")
         rows = dict.fromkeys(row for table in tables.values() for row in table.rows)
+        for name in [name for name in rows if name in self.parameters.methods]:
+            check_method_file(name, self.parameters.methods[name])
         seeds, figure5 = self.parameters.seeds, self.settings.easy_and_hard
         found = [self.train(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
         found += [self.classify(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
@@ -87,23 +89,15 @@ class Classifiers:
             "training": schedule.model_dump(),
             "repeated_updates": self.protocol.repeated_updates,
         }
-        modules = []
         if method is not None:
             config |= {
                 "method": method.model_dump(exclude=METHOD_ELSEWHERE),
                 "protocol": self.protocol.model_dump(include=PROTOCOL_SWITCHES),
             }
-            modules = self._modules(row, method)
         return self.frame.job(
             stage, {"model": self.model_name(task, row, stage), "seed": seed}, inputs=inputs, config=config,
-            modules=modules, snapshots=snapshot_files(schedule),
+            snapshots=snapshot_files(schedule),
         )  # fmt: skip
-
-    def _modules(self, row: str, method: MethodEntry) -> list[str]:
-        modules = []
-        if method.target_loss is not None:
-            modules.append(require_method_file(method.target_loss, f"methods.{row}.target_loss"))
-        return modules + (["segadapt.methods.dann"] if method.adversarial is not None else [])
 
     def _network(self) -> dict[str, Any]:
         return {

@@ -1,42 +1,80 @@
 """A hash of exactly the code that can change a job's numbers.
 
-The import closure of a job's modules is read statically, inside this package only, and hashed by
+The import closure of a job's script is read statically, inside this package only, and hashed by
 syntax tree: comments, docstrings and formatting change nothing. A name that a package re-exports
 is followed to the module that defines it, so adding a loss does not touch jobs that use another.
+What a job imports because its configuration says so is found in the same way (``segadapt.core.chosen``).
 """
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
 
 PACKAGE = "segadapt"
 ROOT = Path(__file__).resolve().parent.parent
 
-# Messages, locks and file plumbing: an edit there cannot change a number, only whether a job fails.
+# Messages, locks and file plumbing: an edit there cannot change a number, only whether a job fails. Where ``chosen``
+# says otherwise what is imported, it says so here, too.
 NEUTRAL = {
     f"{PACKAGE}.core.{name}"
-    for name in ("artifacts", "errors", "job", "locking", "parameters", "progress", "provenance")
+    for name in ("artifacts", "chosen", "errors", "job", "locking", "parameters", "progress", "provenance")
 } | {f"{PACKAGE}.data.sources", f"{PACKAGE}.stages.runner"}
 
 
-def code_hash(modules: Iterable[str]) -> str:
-    """Hex digest over the import closure of fully named modules."""
-    return _code_hash(tuple(modules))
+def code_hash(module: str, config: Mapping[str, Any] | None = None) -> str:
+    """Hex digest over the import closure of a fully named module in a job of that configuration.
+
+    UserError for a module that the configuration chooses and that has no file.
+    """
+    modules = frozenset([module])
+    while True:
+        chosen = {each.module(config or {}) for each in _choices(modules)} - {None}
+        if chosen <= modules:
+            return _code_hash(modules)
+        modules |= chosen
 
 
 @cache
-def _code_hash(modules: tuple[str, ...]) -> str:
+def _code_hash(modules: frozenset[str]) -> str:
     digest = hashlib.sha256()
     for module in sorted(_closure(modules)):
         digest.update(f"{module}\n{_module_hash(module)}\n".encode())
     return digest.hexdigest()[:20]
 
 
-def _closure(modules: tuple[str, ...]) -> set[str]:
+@cache
+def _choices(modules: frozenset[str]) -> list[Chosen]:
+    """What the modules and all that they import may import by name: the constants ``NAME = Chosen(...)``."""
+    found = []
+    for module in sorted(_closure(modules)):
+        for node in _tree(module).body:
+            call = node.value if isinstance(node, ast.Assign) else None
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == Chosen.__name__:
+                found.append(Chosen(*map(ast.literal_eval, call.args)))
+    return found
+
+
+def require_file(package: str, name: str, where: str, defines: str = "") -> None:
+    """UserError, with the names there are, unless a package has a module of that name which defines a function."""
+    folder = ROOT.joinpath(*package.split(".")[1:])
+    known = [path.stem for path in sorted(folder.glob("[a-z]*.py"))]
+    if name not in known or not _defines(f"{package}.{name}", defines):
+        known = [each for each in known if _defines(f"{package}.{each}", defines)]
+        raise UserError(f"params.yaml: {where}: '{name}' has no file in segadapt; known are {', '.join(known)}")
+
+
+def _defines(module: str, function: str) -> bool:
+    names = {node.name for node in _tree(module).body if isinstance(node, ast.FunctionDef)}
+    return not function or function in names
+
+
+def _closure(modules: Iterable[str]) -> set[str]:
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -62,7 +100,8 @@ def _path(module: str) -> Path | None:
 @cache
 def _tree(module: str) -> ast.Module:
     path = _path(module)
-    assert path is not None, module
+    if path is None:
+        raise UserError(f"{module.replace('.', '/')}.py is not there; correct the name in params.yaml, or write it")
     try:
         return ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:

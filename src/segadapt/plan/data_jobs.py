@@ -8,7 +8,8 @@ from pathlib import Path
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.data.splits import official_counts
-from segadapt.plan.planner import Planner, require_module
+from segadapt.plan.code import require_file
+from segadapt.plan.planner import Planner
 
 
 def data_jobs(planner: Planner, jobs: Iterable[Job]) -> list[Job]:
@@ -33,7 +34,7 @@ def prepare(planner: Planner, cache: str) -> Job:
     entry = planner.preset.caches[cache]
     dataset = planner.preset.datasets[entry.dataset]
     where = f"presets.{planner.parameters.preset}.datasets.{entry.dataset}.format"
-    module = require_module(f"segadapt.data.datasets.{dataset.format}", where)
+    require_file("segadapt.data.datasets", dataset.format, where)
     rendered = planner.path("render", "manifest", dataset=entry.dataset)
     config = entry.model_dump(exclude={"dataset", "classes"}) | {
         "format": dataset.format,
@@ -45,7 +46,7 @@ def prepare(planner: Planner, cache: str) -> Job:
         "accept": list(dataset.accept),
     }
     inputs = {"rendered": rendered} if dataset.render else {}
-    return planner.job("prepare", {"cache": cache}, inputs=inputs, config=config, modules=[module])
+    return planner.job("prepare", {"cache": cache}, inputs=inputs, config=config)
 
 
 def expanded(path: str, where: str) -> str:

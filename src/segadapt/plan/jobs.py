@@ -17,7 +17,7 @@ from segadapt.plan.report_jobs import Reporter
 from segadapt.plan.rows import SOURCE, SOURCE_MULTI
 from segadapt.plan.scoring_jobs import evaluate
 from segadapt.plan.selftraining_jobs import self_training
-from segadapt.plan.training_jobs import adapt, pretrain
+from segadapt.plan.training_jobs import adapt, check_method_file, pretrain
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ def _models(planner: Planner, rows: list[str]) -> tuple[list[Job], list[Job]]:
     seeds = planner.parameters.seeds
     methods = _with_members(planner, [name for name in rows if name in planner.methods])
     trained = [name for name in methods if not planner.methods[name].ensemble]
+    for name in trained:
+        check_method_file(name, planner.methods[name])
     scored = [SOURCE] * (SOURCE_ONLY in rows) + [ORACLE] * (ORACLE in rows)
     training = []
     for own in dict.fromkeys((planner, *map(planner.of, trained))):

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, Parameters, Protocol, Scene, TrainingSettings, training_of
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 from segadapt.core.stages import STAGES
 from segadapt.labels import CLASS_SETS
-from segadapt.plan.code import ROOT, code_hash
+from segadapt.plan.code import code_hash
 from segadapt.plan.networks import has_branches
 from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, beside, round_name, round_training
-
-_NOT_A_LOSS = {"composition", "multi_level", "adversarial", "adaptsegnet", "advent"}
-"""Files of ``segadapt/methods`` that put losses together or are games, hence no ``target_loss``."""
 
 
 class Planner:
@@ -54,7 +49,7 @@ class Planner:
 
     def job(
         self, stage: str, subject: dict[str, str | int], *, inputs: dict[str, str], config: dict[str, Any],
-        modules: Iterable[str] = (), snapshots: Mapping[str, str] | None = None,
+        snapshots: Mapping[str, str] | None = None,
     ) -> Job:  # fmt: skip
         """A job of a stage on its subject; ``snapshots``, role to file name, are outputs beside those of the stage."""
         about = STAGES[stage]
@@ -64,7 +59,7 @@ class Planner:
         return Job(
             about.script or stage, about.job.format(**subject), self.parameters.preset, inputs=inputs, outputs=outputs,
             provenance=provenance, config=config | self.definitions(_named_classes(config)),
-            code=code_hash([about.module, *modules]), run=self.run, subject=subject, rule=stage,
+            code=code_hash(about.module, config), run=self.run, subject=subject, rule=stage,
         )  # fmt: skip
 
     def path(self, stage: str, role: str, **subject: str | int) -> str:
@@ -165,19 +160,3 @@ def _source_identity(scene: Scene, protocol: Protocol, name: str) -> list[Any]:
     """All that a source model's training depends on."""
     settings = scene.preset.oracle if name == ORACLE else scene.preset.pretrain
     return [scene.preset.model, settings, scene.preset.precision, protocol.aspp_branches, protocol.repeated_updates]
-
-
-def require_method_file(name: str, where: str) -> str:
-    """The module of a method's file; UserError if there is none."""
-    return require_module(f"segadapt.methods.{name}", where)
-
-
-def require_module(module: str, where: str) -> str:
-    """``module`` itself; UserError, with those there are, if it has no file."""
-    relative = Path(*module.split(".")[1:])
-    known = {path.stem for path in (ROOT / relative.parent).glob("[a-z]*.py")} - _NOT_A_LOSS
-    if relative.name not in known:
-        raise UserError(
-            f"params.yaml: {where}: '{relative.name}' has no file in segadapt; known are {', '.join(sorted(known))}"
-        )
-    return module

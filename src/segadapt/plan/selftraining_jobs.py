@@ -2,7 +2,7 @@
 
 from segadapt.core.job import Job
 from segadapt.core.parameters import SelfTrainingSettings
-from segadapt.plan.planner import Planner, require_method_file
+from segadapt.plan.planner import Planner
 from segadapt.plan.rows import SOURCE, round_name
 from segadapt.plan.training_jobs import training
 
@@ -63,5 +63,4 @@ def _self_train(planner: Planner, name: str, number: int, seed: int, before: str
     return training(
         planner, "self_train", round_name(name, number), seed, schedule, inputs,
         auxiliary=False, method=method, more={"round": of_round},
-        modules=[require_method_file(method.target_loss, f"methods.{name}.target_loss")],
     )  # fmt: skip

@@ -5,7 +5,8 @@ from typing import Any
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, TrainingSettings
 from segadapt.core.parameters.root import ORACLE
-from segadapt.plan.planner import Planner, require_method_file
+from segadapt.plan.code import require_file
+from segadapt.plan.planner import Planner
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI, snapshot_files
 
 METHOD_ELSEWHERE = {
@@ -37,16 +38,13 @@ def adapt(planner: Planner, name: str, method: MethodEntry, seed: int) -> Job:
         inputs["target"] = planner.cache(settings.target)
     if stage == JOINT:
         inputs |= _initial_weights(planner)
-    modules = []
+    return training(planner, stage, name, seed, settings, inputs, auxiliary=auxiliary, method=method)
+
+
+def check_method_file(name: str, method: MethodEntry) -> None:
+    """UserError if a method's loss on target images has no file."""
     if method.target_loss is not None:
-        modules.append(require_method_file(method.target_loss, f"methods.{name}.target_loss"))
-    if method.guidance is not None:
-        modules.append("segadapt.methods.multi_level")
-    if method.adversarial is not None:
-        modules += ["segadapt.training.adversary", f"segadapt.methods.{method.adversarial.game}"]
-    return training(
-        planner, stage, name, seed, settings, inputs, auxiliary=auxiliary, method=method, modules=modules,
-    )  # fmt: skip
+        require_file("segadapt.methods", method.target_loss, f"methods.{name}.target_loss", defines="build")
 
 
 def _initial_weights(planner: Planner) -> dict[str, str]:
@@ -56,8 +54,7 @@ def _initial_weights(planner: Planner) -> dict[str, str]:
 
 def training(
     planner: Planner, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: dict[str, str], *,
-    auxiliary: bool, method: MethodEntry | None = None, modules: list[str] | None = None,
-    more: dict[str, Any] | None = None,
+    auxiliary: bool, method: MethodEntry | None = None, more: dict[str, Any] | None = None,
 ) -> Job:  # fmt: skip
     """The frame of every training job; ``more`` is laid over its configuration."""
     config = planner.network(auxiliary) | {
@@ -75,5 +72,5 @@ def training(
             config["model"]["batch_norm"] = method.batch_norm.model_dump()
     return planner.job(
         stage, {"model": planner.model_name(model), "seed": seed}, inputs=inputs, config=config | (more or {}),
-        modules=modules or [], snapshots=snapshot_files(settings),
+        snapshots=snapshot_files(settings),
     )  # fmt: skip

@@ -1,6 +1,5 @@
 """The discriminators' side of an adversarial run: their optimiser, their schedule, their resumable state."""
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +7,13 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
 from segadapt.methods import Prediction
 from segadapt.methods.adversarial import Game
 from segadapt.training.compute import Compute
 
+GAME = Chosen("method.adversarial.game", "segadapt.methods.{}")
 BETAS, EPSILON = (0.9, 0.99), 1e-8
 """Source: AdaptSegNet ``train_gta2cityscapes_multi.py``, ADVENT ``train_UDA.py``; the epsilon is PyTorch's default."""
 
@@ -91,7 +92,7 @@ class Adversary:
 
 def build(settings: dict[str, Any], num_classes: int, seed: int, compute: Compute, adam_epsilon: str) -> Adversary:
     """The adversary that the ``adversarial`` section of a method's entry describes, on the device."""
-    output_map = importlib.import_module(f"segadapt.methods.{settings['game']}").output_map
+    output_map = GAME.load(settings["game"]).output_map
     game = Game.of(settings, output_map, num_classes, seed)
     compute.place(game.discriminators)
     return Adversary(game, settings["learning_rate"], adam_epsilon)

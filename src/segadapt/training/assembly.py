@@ -1,6 +1,5 @@
 """From a job's configuration to a network, a trainer or a predictor."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import width_height
@@ -29,6 +29,7 @@ from segadapt.training.trainer import Loop, Trainer
 
 IMAGE_SIZE = "image_size"
 """Metadata key: the WIDTHxHEIGHT that a model was trained at, hence what photographs should be shrunk to."""
+ADVERSARY = Chosen("method.adversarial.game", "segadapt.training.adversary", {"dann": "segadapt.methods.dann"})
 
 
 def network(config: dict[str, Any], initial: Architecture | None = None) -> Network:
@@ -144,14 +145,11 @@ def make_adversary(job: Job, model: Network, compute: Compute) -> AnyAdversary |
     settings = job.config["method"]["adversarial"]
     if settings is None:
         return None
-    # By name, as all that only some methods use: what is imported above is part of every job's code.
+    module = ADVERSARY.load(settings["game"])
     if settings["game"] == "dann":
-        game = importlib.import_module("segadapt.methods.dann").FeatureGame.of(
-            settings, model.num_features, job.config["seed"]
-        )
+        game = module.FeatureGame.of(settings, model.num_features, job.config["seed"])
         compute.place(game.network)
         return game
-    module = importlib.import_module("segadapt.training.adversary")
     epsilon = job.config["protocol"]["adam_epsilon"]
     return module.build(settings, model.num_classes, job.config["seed"], compute, epsilon)
 

@@ -18,7 +18,6 @@ lie in a folder of several, ``split_names(root)``, the splits where they are not
 ``class_set_of(root)``, the one class set of its labels where that depends on the folder.
 """
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +25,11 @@ from types import ModuleType
 
 import numpy as np
 
+from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
 from segadapt.labels import BUILT_IN, CITYSCAPES19, IGNORE_INDEX, ClassSet, from_cityscapes
 
+FORMAT = Chosen("format", "segadapt.data.datasets.{}")
 FOREIGN = 254
 """Table entry of an on-disk id that the data set does not define."""
 
@@ -63,7 +64,7 @@ def dataset_module(format_name: str) -> ModuleType:
     """The module ``segadapt.data.datasets.<format_name>``; UserError if there is none."""
     if format_name not in known_formats():
         raise UserError(f"data set format '{format_name}' is not known; known are {', '.join(known_formats())}")
-    return importlib.import_module(f"segadapt.data.datasets.{format_name}")
+    return FORMAT.load(format_name)
 
 
 def label_table(format_name: str, root: Path, class_set: ClassSet) -> np.ndarray:
