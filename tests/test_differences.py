@@ -10,12 +10,12 @@ import yaml
 from scored import MADE
 
 from segadapt.core.errors import UserError
+from segadapt.core.job import score_paths
 from segadapt.core.parameters import parameters_from
 from segadapt.plan import make_plan
 from segadapt.reporting.differences import differences
 from segadapt.reporting.explain import Explanation
 from segadapt.reporting.explain_text import as_text
-from segadapt.reporting.lineage import row_inputs
 
 SHIPPED = yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text())
 
@@ -141,4 +141,4 @@ def test_a_key_with_a_setting_keeps_its_inputs_apart_from_those_of_the_plain_one
     inputs = {f"{what}/{key}/{seed}": f"{what} {key} {seed}" for what in ("metrics", "confusion")
               for key in ("maxsquare", "rome/maxsquare", "rome/cbst") for seed in (1, 11)}  # fmt: skip
     for key in ("maxsquare", "rome/maxsquare"):
-        assert sorted(row_inputs(inputs, key, 1).values()) == [f"confusion {key} 1", f"metrics {key} 1"]
+        assert sorted(score_paths(inputs, key, 1).values()) == [f"confusion {key} 1", f"metrics {key} 1"]

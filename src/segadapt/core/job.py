@@ -4,13 +4,14 @@ Written out as a *card*, a small JSON file, it is all that a stage script (or a 
 without Snakemake) needs to run it: ``python -m segadapt.stages.<stage> <card>``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import read_json, sha256_file, sha256_json
 from segadapt.core.errors import UserError
-from segadapt.core.stages import benchmark_of, card_of, log_of
+from segadapt.core.stages import SCORES, benchmark_of, card_of, log_of
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,27 @@ def read_card(path: Path) -> Job:
         return Job(**content)
     except TypeError as error:
         raise UserError(f"{path} is not a job card ({error}); run snakemake -n to write the cards anew") from error
+
+
+def score_role(what: str, row: str, seed: int) -> str:
+    """The role of a row's scores among the inputs of a table or figure; ``what`` is theirs among the evaluation's."""
+    return f"{what}/{row}/{seed}"
+
+
+def score_paths(inputs: Mapping[str, str], row: str, seed: int) -> dict[str, str]:
+    """What a table or figure reads of one row and seed: role among the evaluation's outputs to path."""
+    roles = {what: score_role(what, row, seed) for what in SCORES}
+    return {what: inputs[role] for what, role in roles.items() if role in inputs}
+
+
+def model_roles(count: int) -> list[str]:
+    """The roles of the models that are scored as one among the inputs of an evaluation."""
+    return ["model"] if count == 1 else [f"model/{index}" for index in range(count)]
+
+
+def model_paths(inputs: Mapping[str, str]) -> list[str]:
+    """The models among the inputs of a job that trains or scores, in order; empty for one that begins anew."""
+    return [inputs[role] for role in ("model", *model_roles(len(inputs))) if role in inputs]
 
 
 def snapshot_role(step: int) -> str:

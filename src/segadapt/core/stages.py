@@ -167,6 +167,8 @@ PHASES = tuple(dict.fromkeys(stage.phase for stage in _ALL))
 """The phases that DVC versions."""
 FOLDERS = tuple(dict.fromkeys(stage.folder.partition("/")[0] for stage in _ALL))
 """Where results lie, below ``work/<preset>``; of tables and figures, where they are kept."""
+SCORES = tuple(dict.fromkeys(role for stage in _ALL if stage.phase == "evaluate" for role in stage.files))
+"""The roles of what evaluations make."""
 COMPANIONS = {
     Path(file).stem.removeprefix("{table}"): stage.files.get("md", "")
     for stage in _ALL

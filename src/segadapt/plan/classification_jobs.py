@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.core.parameters import Parameters, Schedule
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.networks import check_classifier
@@ -150,7 +150,7 @@ class Classifiers:
         for seed in seeds:
             inputs[f"source_only/{seed}"] = self.score(task, SOURCE_ONLY, seed, "answers")
             for row in settings.methods:
-                inputs[f"answers/{row}/{seed}"] = self.score(task, row, seed, "answers", FIGURE5)
+                inputs[score_role("answers", row, seed)] = self.score(task, row, seed, "answers", FIGURE5)
         methods = self.parameters.methods
         config = {
             "rows": [{"key": row, "title": methods[row].title, "look": look(row, methods)} for row in settings.methods],
@@ -166,10 +166,10 @@ class Classifiers:
         return [plain_row(self.parameters, key) for key in self.parameters.classification_tables[name].rows]
 
     def _files(self, rows: list[Row], what: str) -> dict[str, str]:
-        """Role ``<what>/<row>/<task>/<seed>`` to file, ``what`` being its role among the scores."""
+        """Role to file, of every row, task and seed; ``what`` is its role among the scores."""
         seeds = self.parameters.seeds
         return {
-            f"{what}/{row.key}/{task}/{seed}": self.score(task, row.key, seed, what)
+            score_role(what, cell(row.key, task), seed): self.score(task, row.key, seed, what)
             for row in rows
             for task in self.tasks
             for seed in seeds
@@ -184,7 +184,7 @@ class Classifiers:
         return {
             # One entry a row and task, for each of them is traced by itself.
             "rows": [
-                row.about() | {"key": f"{row.key}/{task}", "row": row.key, "task": task}
+                row.about() | {"key": cell(row.key, task), "row": row.key, "task": task}
                 for row in self._rows(name)
                 for task in self.tasks
             ],
@@ -200,3 +200,8 @@ class Classifiers:
 
     def _cache_size(self) -> str:
         return self.parameters.active_preset.caches[next(iter(self.settings.domains.values()))].size
+
+
+def cell(row: str, task: str) -> str:
+    """What a row's part in one column is called."""
+    return f"{row}/{task}"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from segadapt.core.devices import HALF, SINGLE, TF32, Device
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
+from segadapt.core.parameters import split_row
 from segadapt.core.parameters.root import ORACLE
 from segadapt.core.workload import Amount, Pass, Work
 from segadapt.plan.jobs import Plan
@@ -69,7 +70,7 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
     of_sources = [job for job in plan.jobs if job.name in needed and _is_source_model(job)]
     found: dict[str, list[Job]] = {}
     for job in of_sources:
-        found.setdefault(f"source model: {_model_name(job)}", []).append(job)
+        found.setdefault(f"source model: {job.subject['model']}", []).append(job)
     given = {job.name for job in of_sources}
     own: dict[str, list[Job]] = {}
     # Those with the fewest jobs first, so that an ensemble is left with what is no other row's.
@@ -83,22 +84,13 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
 
 
 def _is_source_model(job: Job) -> bool:
-    """Not the oracle, which bears its row's name and is no other row's."""
-    return job.stage == "pretrain" and _model_name(job).rpartition("/")[2] != ORACLE
-
-
-def _model_name(job: Job) -> str:
-    """``"wide/source"`` of ``"pretrain/wide/source/seed1"``."""
-    return job.name.partition("/")[2].rpartition("/")[0]
+    """Not the oracle, which is a row itself, and no other row's."""
+    return job.stage == "pretrain" and split_row(job.subject["model"])[1] != ORACLE
 
 
 def _behind(plan: Plan, inputs: dict[str, str], key: str) -> set[str]:
-    paths = [path for role, path in inputs.items() if role.startswith("metrics/") and _row_of(role) == key]
+    paths = [inputs[score_role("metrics", key, seed)] for seed in plan.parameters.seeds]
     return {name for name in jobs_behind(plan, paths) if plan.by_name[name].stage in (*TRAINING, *SCORING)}
-
-
-def _row_of(role: str) -> str:
-    return role.removeprefix("metrics/").rpartition("/")[0]
 
 
 def lines(estimator: Estimator, jobs: Mapping[str, list[Job]], device: Device) -> list[Line]:

@@ -1,6 +1,6 @@
 """The figures that go with the tables of a preset."""
 
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.paper_figures import figure1, figure2, figure4
 from segadapt.plan.planner import Planner, about_figure
@@ -67,7 +67,7 @@ def curves(reporter: Reporter, methods: list[str]) -> Job:
     planner, seeds = reporter.base, reporter.parameters.seeds
     inputs, rows = {}, []
     for key in (SOURCE_ONLY, *methods):
-        inputs |= {f"metrics/{key}/{seed}": planner.score(key, seed) for seed in seeds}
+        inputs |= {score_role("metrics", key, seed): planner.score(key, seed) for seed in seeds}
     for key in methods:
         method = planner.methods[key]
         for seed in seeds:
@@ -109,12 +109,12 @@ def sensitivity(reporter: Reporter, table: str) -> Job:
             {"key": row.key, "value": value, "paper_row": row.paper_row}
             for row, value in zip(own, sweep.values, strict=True)
         ]
-        title = own[0].title.rpartition(", ")[0]
+        base = own[0].base
         panels.append(
             {
-                "title": title,
+                "title": base.title,
                 "symbol": SYMBOLS.get(sweep.parameter, sweep.parameter),
-                "look": look(own[0].method, parameters.methods),
+                "look": look(base.method, parameters.methods),
                 "points": points,
             }
         )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.planner import Planner, about_figure
 from segadapt.plan.report_jobs import Reporter
@@ -37,7 +37,9 @@ def figure4(reporter: Reporter, rows: list[Row]) -> Job:
     planner, seeds = reporter.base, reporter.parameters.seeds
     two = _two(planner, rows)
     inputs = {
-        f"confusion/{row['key']}/{seed}": planner.score(row["key"], seed, "confusion") for row in two for seed in seeds
+        score_role("confusion", row["key"], seed): planner.score(row["key"], seed, "confusion")
+        for row in two
+        for seed in seeds
     }
     config = about_figure(planner) | {"rows": two, "seeds": list(seeds), "classes": planner.preset.model.classes}
     return planner.job("frequency", {}, inputs=inputs, config=config)

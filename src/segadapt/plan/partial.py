@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from segadapt.core.artifacts import write_json
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.plan.jobs import Plan
 from segadapt.plan.status import Status, statuses
 
@@ -24,7 +24,7 @@ def partial_cards(plan: Plan, tables: Collection[str], failed_logs: Collection[s
     state = {status.job.name: status for status in statuses(plan)}
     cards = []
     for job in plan.jobs:
-        if job.stage == "table" and job.name.partition("/")[2] in tables and not state[job.name].is_ok:
+        if job.stage == "table" and job.subject["table"] in tables and not state[job.name].is_ok:
             missing = _missing_rows(plan, job, state, failed_logs)
             if 0 < len(missing) < len(job.config["rows"]):
                 partial = _partial(job, missing)
@@ -39,7 +39,7 @@ def _missing_rows(
     """Key of each row that is not whole to the jobs that it lacks, and where their logs are."""
     missing = {}
     for row in table.config["rows"]:
-        paths = [path for role, path in table.inputs.items() if _row_of(role) == row["key"]]
+        paths = [table.inputs[role] for role in _roles(table, row["key"])]
         lacking = dict.fromkeys(name for path in paths for name in _first_not_ok(plan, plan.by_output[path], state))
         reasons = [_reason(plan.by_name[name], failed_logs) for name in lacking]
         if reasons:
@@ -47,10 +47,8 @@ def _missing_rows(
     return missing
 
 
-def _row_of(role: str) -> str | None:
-    """The row of an input ``metrics/<key>/<seed>``; a key may hold slashes."""
-    what, _, rest = role.partition("/")
-    return rest.rpartition("/")[0] if what == "metrics" else None
+def _roles(table: Job, row: str) -> list[str]:
+    return [score_role("metrics", row, seed) for seed in table.config["seeds"]]
 
 
 def _first_not_ok(plan: Plan, job: Job, state: dict[str, Status]) -> list[str]:
@@ -67,6 +65,7 @@ def _reason(job: Job, failed_logs: Collection[str]) -> str:
 
 
 def _partial(table: Job, missing: dict[str, str]) -> Job:
-    inputs = {role: path for role, path in table.inputs.items() if _row_of(role) not in missing}
+    gone = {role for row in missing for role in _roles(table, row)}
+    inputs = {role: path for role, path in table.inputs.items() if role not in gone}
     name = table.name.replace("table/", "partial/", 1)
     return replace(table, name=name, inputs=inputs, config=table.config | {"missing": missing})

@@ -12,7 +12,7 @@ from typing import Any
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
-from segadapt.core.job import Job, snapshot_paths
+from segadapt.core.job import Job, model_paths, snapshot_paths
 from segadapt.core.parameters import width_height
 from segadapt.core.stages import STAGES
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
@@ -139,10 +139,10 @@ def _seen_size(job: Job, role: str, plan: Plan) -> tuple[int, int]:
 def _stride_placement(job: Job, plan: Plan) -> str | None:
     """What the initial weights say of their strides, up the chain of models; None if they are not here."""
     while "initial_weights" not in job.inputs:
-        before = next((path for role, path in job.inputs.items() if role.partition("/")[0] == "model"), None)
-        if before is None:
+        before = model_paths(job.inputs)
+        if not before:
             return None
-        job = plan.by_output[before]
+        job = plan.by_output[before[0]]
     return said_architecture(job.inputs["initial_weights"]).get("stride_placement")
 
 

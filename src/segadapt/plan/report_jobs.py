@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.core.parameters import Parameters
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import Row, baseline, table_rows
@@ -58,7 +58,7 @@ class Reporter:
         """Each row against the control of its setting, over seeds and over images."""
         rows = self.rows[name]
         confusions = {
-            f"confusion/{row.key}/{seed}": self.score(row, seed, "confusion")
+            score_role("confusion", row.key, seed): self.score(row, seed, "confusion")
             for row in rows
             for seed in self.parameters.seeds
         }
@@ -92,9 +92,9 @@ class Reporter:
         }
 
     def metrics(self, rows: Iterable[Row]) -> dict[str, str]:
-        """Role ``metrics/<row>/<seed>`` to file, of every row and seed."""
+        """Role to file, of every row and seed."""
         seeds = self.parameters.seeds
-        return {f"metrics/{row.key}/{seed}": self.score(row, seed) for row in rows for seed in seeds}
+        return {score_role("metrics", row.key, seed): self.score(row, seed) for row in rows for seed in seeds}
 
     def score(self, row: Row, seed: int, role: str = "metrics") -> str:
         """A file of the evaluation of a row and seed."""

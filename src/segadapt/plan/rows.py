@@ -38,12 +38,16 @@ _COLOURS, _OF_METHODS = 8, 6
 
 @dataclass(frozen=True)
 class Row:
-    """A row of one table. ``key`` names it everywhere, ``method`` is its part after the setting."""
+    """A row of one table. ``key`` names it everywhere, ``method`` is its part after the setting.
+
+    ``base`` is the row that a cell of a sweep is a change of.
+    """
 
     key: str
     title: str
     origin: str
     paper_row: str | None
+    base: "Row | None" = None
 
     @property
     def setting(self) -> str | None:
@@ -75,7 +79,7 @@ def table_rows(parameters: Parameters, table: str) -> list[Row]:
         base, symbol = _row(parameters, sweep.method, several, published), SYMBOLS.get(sweep.parameter, sweep.parameter)
         for key, (value, _) in sweep_cells(sweep, scene.methods, f"experiments.{table}.sweeps[{index}]").items():
             ending = f", {symbol} = {value:g}"
-            rows.append(Row(key, base.title + ending, base.origin, base.paper_row and base.paper_row + ending))
+            rows.append(Row(key, base.title + ending, base.origin, base.paper_row and base.paper_row + ending, base))
     return rows
 
 
@@ -102,11 +106,11 @@ def look(method: str, methods: Iterable[str]) -> int:
     """The number of a row's colour in every figure (``reporting.style``).
 
     It follows from the method's place among all ``methods`` of the parameters, not among those of a table: a row that
-    is added to a table repaints no other one. The cells of a sweep have their method's.
+    is added to a table repaints no other one.
     """
     if method in _LOOKS:
         return _LOOKS[method]
-    place = list(methods).index(method.partition("-")[0])
+    place = list(methods).index(method)
     return place // _OF_METHODS * _COLOURS + place % _OF_METHODS
 
 

@@ -1,6 +1,6 @@
 """Jobs that score models on labelled target images, and without labels on those that it was adapted to."""
 
-from segadapt.core.job import Job
+from segadapt.core.job import Job, model_roles
 from segadapt.core.parameters import MethodEntry
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.planner import Planner
@@ -34,7 +34,8 @@ def _models(planner: Planner, name: str, seed: int) -> dict[str, str]:
     """Role to file of the models, and of a single one's snapshots: members of an ensemble meet at the last step."""
     members = _members(planner, name)
     if len(members) > 1:
-        return {f"model/{index}": planner.model(member, seed) for index, member in enumerate(members)}
+        roles = model_roles(len(members))
+        return {role: planner.model(member, seed) for role, member in zip(roles, members, strict=True)}
     inputs = {"model": planner.model(name, seed)}
     if name in planner.methods:
         inputs |= beside(inputs["model"], snapshot_files(planner.training(planner.methods[name])))

@@ -6,6 +6,7 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
+from segadapt.core.job import model_paths
 from segadapt.core.stages import STAGES
 from segadapt.reporting.lineage import Record, chain, is_made, missing_rows
 
@@ -52,7 +53,7 @@ class Explanation:
     def trainings(self) -> list[Record]:
         """The job that trained what was scored with the first seed; several for an ensemble."""
         inputs = self.scored[0]["identity"]["inputs"]
-        models = {path for role, path in inputs.items() if role.split("/")[0] == "model"}
+        models = set(model_paths(inputs))
         return [job for job in self.jobs if models & {each["path"] for each in job["outputs"].values()}]
 
     def outside_files(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_paths
 from segadapt.core.provenance import read_provenance, record_is_genuine
 
 Record = dict[str, Any]
@@ -103,14 +103,6 @@ def chain(jobs: dict[str, Record], ends: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def row_inputs(inputs: dict[str, str], key: str, seed: int) -> dict[str, str]:
-    """Those of a table's inputs that belong to one row and seed: the roles ``<what>/<key>/<seed>``.
-
-    A key may hold slashes: ``rome/maxsquare``.
-    """
-    return {role: path for role, path in inputs.items() if role.partition("/")[2] == f"{key}/{seed}"}
-
-
 @dataclass(frozen=True)
 class TracedRow:
     """A row of a table whose chain of records holds. ``metrics`` are its files, ``made_by`` its jobs, one a seed."""
@@ -151,15 +143,14 @@ def trace_rows(job: Job, tracer: Tracer) -> tuple[list[TracedRow], list[dict[str
     for row in job.config["rows"]:
         if row["key"] in missing_rows(job.config):
             continue
-        inputs = [row_inputs(job.inputs, row["key"], seed) for seed in job.config["seeds"]]
+        inputs = [score_paths(job.inputs, row["key"], seed) for seed in job.config["seeds"]]
         try:
             made_by = [sorted({tracer.trace_file(path) for path in each.values()}) for each in inputs]
         except UserError as error:
             left_out.append({"key": row["key"], "title": row["title"], "why": str(error)})
             print(f"{job.name}: row {row['title']} is left out, it cannot be traced: {error}", file=sys.stderr)
             continue
-        seeds = zip(job.config["seeds"], inputs, strict=True)
-        kept.append(TracedRow(row, [each[f"metrics/{row['key']}/{seed}"] for seed, each in seeds], made_by))
+        kept.append(TracedRow(row, [each["metrics"] for each in inputs], made_by))
     return kept, left_out
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import read_json, write_bytes
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.evaluation.answers import Answers
 from segadapt.reporting import TableHeader
 from segadapt.reporting.accuracy_rows import by_row
@@ -20,7 +20,7 @@ def assemble(job: Job, scratch: Path) -> dict[str, Any]:
     cells, left_out = trace_rows(job, tracer)
     by_key, read = by_row(cells, lambda cell: cell), {}
     for cell in cells:
-        paths = [job.inputs[f"answers/{cell.about['key']}/{seed}"] for seed in config["seeds"]]
+        paths = [job.inputs[score_role("answers", cell.about["key"], seed)] for seed in config["seeds"]]
         read[cell.about["key"]] = [Answers.load(Path(path)) for path in paths]
     lines, rows = [], []
     for cell in cells:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy
 
 from segadapt.core.artifacts import read_json
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting.bars import ClassBars, bars_csv, bars_figure
 from segadapt.reporting.style import write_figure
@@ -17,7 +17,7 @@ def draw(job: Job, scratch: Path) -> None:
     size, seeds = job.config["evaluation_size"], tuple(job.config["seeds"])
     classes, rows = CLASS_SETS[job.config["classes"]].classes, []
     for row in job.config["rows"]:
-        found = [read_json(Path(job.inputs[f"metrics/{row['key']}/{seed}"]))[size] for seed in seeds]
+        found = [read_json(Path(job.inputs[score_role("metrics", row["key"], seed)]))[size] for seed in seeds]
         # None, an absent class, becomes NaN.
         iou_SK = numpy.array([[*(each["IoU"][name] for name in classes), each["mIoU"]] for each in found], float)
         rows.append(ClassBars(row["title"], row["origin"], seeds, iou_SK, row["look"]))

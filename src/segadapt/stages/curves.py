@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas
 
 from segadapt.core.artifacts import read_json
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.reporting.curves import Curve, curves_csv, curves_figure
 from segadapt.reporting.style import write_figure
 from segadapt.stages.runner import main
@@ -19,10 +19,10 @@ def draw(job: Job, scratch: Path) -> None:
             history = pandas.read_csv(job.inputs[f"history/{row['key']}/{seed}"])
             history = history.astype(object).where(history.notna(), None)
             losses = list(history[["step", "loss_source", "loss_target"]].itertuples(index=False, name=None))
-            metrics = read_json(Path(job.inputs[f"metrics/{row['key']}/{seed}"]))
+            metrics = read_json(Path(job.inputs[score_role("metrics", row["key"], seed)]))
             kept = {each["step"]: each[size] for each in metrics["steps"]} | {row["steps"]: metrics[size]["mIoU"]}
             if row["from_source"]:
-                kept[0] = read_json(Path(job.inputs[f"metrics/source_only/{seed}"]))[size]["mIoU"]
+                kept[0] = read_json(Path(job.inputs[score_role("metrics", "source_only", seed)]))[size]["mIoU"]
             found.append(Curve(row["title"], seed, losses, sorted(kept.items()), row["look"]))
     write_figure(job.outputs, curves_figure(found, job.config["data_note"]), curves_csv(found))
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.evaluation.answers import Answers
 from segadapt.reporting.easy_and_hard import easy_and_hard_csv, easy_and_hard_figure, follow
 from segadapt.reporting.style import write_figure
@@ -15,7 +15,7 @@ def draw(job: Job, scratch: Path) -> None:
     source_only = [Answers.load(Path(job.inputs[f"source_only/{seed}"])) for seed in seeds]
     followed = []
     for row in config["rows"]:
-        runs = [Answers.load(Path(job.inputs[f"answers/{row['key']}/{seed}"])) for seed in seeds]
+        runs = [Answers.load(Path(job.inputs[score_role("answers", row["key"], seed)])) for seed in seeds]
         followed.append(follow(row["title"], row["look"], source_only, runs, config["share"], config["last_step"]))
     figure = easy_and_hard_figure(followed, config["share"], config["task"], config["data_note"])
     write_figure(job.outputs, figure, easy_and_hard_csv(followed, seeds))

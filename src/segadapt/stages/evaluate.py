@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from segadapt.core.artifacts import write_json
-from segadapt.core.job import Job, snapshot_paths
+from segadapt.core.job import Job, model_paths, snapshot_paths
 from segadapt.core.progress import progress_bar
 from segadapt.core.provenance import read_provenance
 from segadapt.data.cache import PackedCache
@@ -20,7 +20,7 @@ PRIMARY_ONLY = {"flip": False, "heads": False}
 def score(job: Job, scratch: Path) -> None:
     """From a model (or those of an ensemble) and its snapshots to ``confusion.safetensors`` and ``metrics.json``."""
     config, snapshots = job.config, snapshot_paths(job.inputs)
-    models = [Path(path) for role, path in job.inputs.items() if role.partition("/")[0] == "model"]
+    models = [Path(path) for path in model_paths(job.inputs)]
     compute = set_up_compute(config["precision"], config["cpu_threads"])
     caches = {role: PackedCache(Path(job.inputs[role])) for role in ("labelled", "target") if role in job.inputs}
     label_free = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy
 
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.evaluation import Evaluation
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting.scatter import Cloud, log_frequency, scatter_csv, scatter_figure
@@ -20,7 +20,7 @@ def draw(job: Job, scratch: Path) -> None:
     size, clouds = job.config["evaluation_size"], []
     classes = CLASS_SETS[job.config["classes"]].classes
     for row in job.config["rows"]:
-        paths = [job.inputs[f"confusion/{row['key']}/{seed}"] for seed in job.config["seeds"]]
+        paths = [job.inputs[score_role("confusion", row["key"], seed)] for seed in job.config["seeds"]]
         found = [Evaluation.load(Path(path)) for path in paths]
         # Every seed is scored on the same labels.
         x_C = log_frequency(found[0].matrix(size))

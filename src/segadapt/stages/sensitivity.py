@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from segadapt.core.artifacts import read_json
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.reporting.published import published_rows
 from segadapt.reporting.sensitivity import Panel, Point, sensitivity_csv, sensitivity_figure
 from segadapt.reporting.style import write_figure
@@ -20,8 +20,8 @@ def draw(job: Job, scratch: Path) -> None:
     for each in config["panels"]:
         points = []
         for point in each["points"]:
-            metrics = [read_json(Path(job.inputs[f"metrics/{point['key']}/{seed}"])) for seed in config["seeds"]]
-            values = tuple(found[size]["mIoU"] for found in metrics)
+            paths = [job.inputs[score_role("metrics", point["key"], seed)] for seed in config["seeds"]]
+            values = tuple(read_json(Path(path))[size]["mIoU"] for path in paths)
             points.append(Point(point["value"], values, paper.get(point["paper_row"])))
         panels.append(Panel(each["title"], each["symbol"], each["look"], tuple(points)))
     table = sensitivity_csv(panels, config["seeds"])

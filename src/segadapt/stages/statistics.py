@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import read_json, write_bytes
-from segadapt.core.job import Job
+from segadapt.core.job import Job, score_role
 from segadapt.evaluation import Evaluation
 from segadapt.reporting import TableHeader
 from segadapt.reporting.comparison import compare, comparison_csv, comparison_markdown, comparison_record
@@ -41,7 +41,7 @@ def assemble(job: Job, scratch: Path) -> dict[str, Any]:
 
 
 def _evaluations(job: Job, key: str) -> list[Evaluation]:
-    return [Evaluation.load(Path(job.inputs[f"confusion/{key}/{seed}"])) for seed in job.config["seeds"]]
+    return [Evaluation.load(Path(job.inputs[score_role("confusion", key, seed)])) for seed in job.config["seeds"]]
 
 
 if __name__ == "__main__":
