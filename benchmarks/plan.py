@@ -11,6 +11,7 @@ real run leaves. ``snakemake -n`` is the real one, a process of its own each tim
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from segadapt.core.artifacts import write_bytes
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters
 from segadapt.core.provenance import commit, write_provenance
-from segadapt.plan import Plan, make_plan, order_times
+from segadapt.plan import Plan, make_plan, tell_engines
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLAN = """
@@ -63,9 +64,7 @@ def finish(plan: Plan) -> None:
 
 def snakemake() -> None:
     """A dry run of everything."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--directory", os.getcwd()]
-    command += ["--workflow-profile", REPOSITORY / "workflow/profiles/default", "--cores", "2", "-n", "--quiet", "all"]
-    run(*command)
+    run(sys.executable, "-m", "snakemake", "--cores", "2", "-n", "--quiet", "all")
 
 
 def plan_alone() -> None:
@@ -101,6 +100,10 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        # A run takes place in the Snakefile's own folder.
+        shutil.copy(REPOSITORY / "Snakefile", folder)
+        for name in ("workflow", "src", "profiles"):
+            Path(name).symlink_to(REPOSITORY / name)
         Path("results").mkdir()
         Path("results/published").symlink_to(REPOSITORY / "results/published")
         for state, methods in (("fresh", METHODS), ("finished", METHODS), ("one row more", METHODS + 1)):
@@ -110,7 +113,7 @@ def main() -> None:
                 finish(plan)
             acts = {
                 "parameters and plan": plan_alone,
-                "cards, status, file times": lambda plan=plan: order_times(plan),
+                "cards, status, file times": lambda plan=plan: tell_engines(plan),
                 "snakemake -n": snakemake,
             }
             for name, act in acts.items():

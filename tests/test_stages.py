@@ -63,3 +63,12 @@ def test_show_prints_what_goes_with_a_table_in_words(tmp_path, capsys, ending):
 @pytest.mark.parametrize("name", ["table2", "my_costs_table", "figures/table2_classes"])
 def test_other_tables_have_no_page_of_their_own(name):
     assert page_of(Path(f"results/{name}.csv")) is None
+
+
+def test_no_output_path_is_spelled_a_second_time():
+    names = {name for stage in STAGES.values() for name in (*stage.files.values(), stage.record) if "{" not in name}
+    folders = {f"/{folder}/" for folder in FOLDERS} | {"/seed{"}
+    files = [*(REPOSITORY / "src/segadapt/plan").glob("*.py"), *(REPOSITORY / "workflow/rules").glob("*.smk")]
+    for path in [*files, REPOSITORY / "Snakefile"]:
+        text = path.read_text()
+        assert not [each for each in sorted(names | folders) if each in text], path
