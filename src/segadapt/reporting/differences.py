@@ -7,7 +7,15 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from segadapt.core.parameters import MethodEntry, ModelSettings, Precision, Protocol, TrainingSettings
+from segadapt.core.parameters import (
+    MethodEntry,
+    ModelSettings,
+    Precision,
+    Protocol,
+    TrainingSettings,
+    method_of,
+    split_row,
+)
 from segadapt.core.parameters.loader import read_mapping
 from segadapt.core.parameters.root import ORACLE
 from segadapt.core.parameters.sizes import Section
@@ -71,11 +79,12 @@ def _expected(content: Mapping[str, Any], table: Mapping[str, Any], key: str, jo
     expected: Expected = {}
     for section, model in _DEFAULTS.items():
         _add(expected, section, _defaults(model), "default")
-    if "/" in key:
+    setting, name = split_row(key)
+    if setting is not None:
         preset = f"presets.{table['preset']}"
-        stage = ORACLE if key.endswith(f"/{ORACLE}") else job["stage"]
-        for section, name in (("training", stage), ("model", "model")):
-            _add(expected, section, _at(content, f"{preset}.{name}"), f"{preset}.{name}")
+        stage = ORACLE if name == ORACLE else job["stage"]
+        for section, where in (("training", f"{preset}.{stage}"), ("model", f"{preset}.model")):
+            _add(expected, section, _at(content, where), where)
     bundle = f"protocols.{table['protocol']}"
     _add(expected, "protocol", _at(content, bundle), bundle)
     entry = _at(content, _entry(key))
@@ -90,7 +99,7 @@ def _expected(content: Mapping[str, Any], table: Mapping[str, Any], key: str, jo
 
 def _entry(key: str) -> str:
     """Where a row's method stands: without the setting before it and a sweep's value after it."""
-    return f"methods.{key.split('/')[-1].partition('-')[0]}"
+    return f"methods.{method_of(key)}"
 
 
 def _add(expected: Expected, section: str, values: Mapping[str, Any], where: str) -> None:

@@ -20,7 +20,7 @@ from segadapt.core.parameters.presets import (
     Setting,
 )
 from segadapt.core.parameters.root import Parameters
-from segadapt.core.parameters.scenes import Scene, split_row, sweep_cells, training_of
+from segadapt.core.parameters.scenes import Scene, method_of, split_row, sweep_cells, training_of
 from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.sizes import height_width, width_height
 from segadapt.core.parameters.training import (
@@ -57,6 +57,7 @@ __all__ = [
     "TrainingSettings",
     "height_width",
     "load_parameters",
+    "method_of",
     "parameters_from",
     "split_row",
     "sweep_cells",

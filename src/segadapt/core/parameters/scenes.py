@@ -57,6 +57,11 @@ def split_row(row: str) -> tuple[str | None, str]:
     return setting or None, method
 
 
+def method_of(row: str) -> str:
+    """The method under ``methods`` that a row is of: a cell's is the one that its sweep changes (``sweep_cells``)."""
+    return split_row(row)[1].partition("-")[0]
+
+
 def sweep_cells(sweep: Sweep, methods: Mapping[str, MethodEntry], where: str) -> dict[str, tuple[float, MethodEntry]]:
     """Row key to value and method of a sweep's cells, in order.
 
