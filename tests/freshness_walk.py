@@ -41,7 +41,9 @@ from segadapt.stages.runner import main
 def stub(job, scratch):
     """What follows from the job's identity and its inputs' bytes."""
     for role, path in job.outputs.items():
-        write_bytes(path, (sha256_json([role, job.identity(), job.input_hashes()]) * 20).encode())
+        content = sha256_json([role, job.identity(), job.input_hashes()])
+        # Of other lengths, for DVC takes a file of the same size and time for the same.
+        write_bytes(path, (content * (1 + int(content[:2], 16))).encode())
 
 
 if __name__ == "__main__":
@@ -238,6 +240,7 @@ class Walk:
 
     draw: random.Random
     clones: Path
+    only: list[str]
     done: Counter = field(default_factory=Counter)
     saved: list[Path] = field(default_factory=list)
     locks: list[Path] = field(default_factory=list)
@@ -360,6 +363,7 @@ class Walk:
         if set(told) != chosen:
             raise Disagreement(f"{what}: status {sorted(told.items())}, Snakemake {sorted(chosen)}")
         engine = self.draw.random()
+        what += f" (drawn {engine:.2f})"
         if engine < 0.1 and set(edits) <= DVC_SEES:
             self.reproduce()
             left = due() or listed()
@@ -403,7 +407,8 @@ class Walk:
 
     def step(self) -> None:
         """One to three edits, then the judges."""
-        edits = [self.draw.choices(list(EDITS), list(EDITS.values()))[0] for _ in range(self.draw.randint(1, 3))]
+        weights = {name: weight for name, weight in EDITS.items() if name in self.only}
+        edits = [self.draw.choices(list(weights), list(weights.values()))[0] for _ in range(self.draw.randint(1, 3))]
         for edit in edits:
             getattr(self, edit)()
             self.done[edit] += 1
@@ -440,7 +445,7 @@ def tiny_digest(path: Path) -> str:
     return f"{path} {sha256_file(path)}"
 
 
-def walk(folder: Path, edits: int, seed: int, careless: bool = False) -> Counter:
+def walk(folder: Path, edits: int, seed: int, only: list[str], careless: bool = False) -> Counter:
     """Makes a toy project in ``folder`` and walks until so many edits are made; how often each edit was."""
     project = folder / "project"
     make_toy(project, careless)
@@ -458,7 +463,7 @@ def walk(folder: Path, edits: int, seed: int, careless: bool = False) -> Counter
 
     code._tree, code._module_hash = remember_by_content(code._tree), remember_by_content(code._module_hash)
     plan_here()
-    state = Walk(random.Random(seed), folder)
+    state = Walk(random.Random(seed), folder, only)
     state.check([])
     while state.done.total() < edits:
         state.step()
@@ -472,10 +477,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a new folder to work in")
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=EDITS, default=list(EDITS), help="draw from these edits alone")
     parser.add_argument("--careless", action="store_true", help="a control: with a judge that misses something")
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
-    done = walk(given.folder.absolute(), given.edits, given.seed, given.careless)
+    done = walk(given.folder.absolute(), given.edits, given.seed, given.only, given.careless)
     print(
         f"{done.total()} edits, no disagreement: {', '.join(f'{name} {count}' for name, count in sorted(done.items()))}"
     )

@@ -139,7 +139,7 @@ def test_a_method_may_change_keys_of_its_stage():
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"training": {"step": 5}}, r"methods\.maxsquare\.training\.step: unknown key"),
+        ({"training": {"step": 5}}, r"methods\.maxsquare\.training: step: unknown key"),
         ({"training": {"steps": 0}}, r"methods\.maxsquare\.training\.steps"),
         ({"training": {"steps": 50}}, r"methods\.maxsquare\.training\.horizon: must be at least steps"),
         ({"training": {"source": "nowhere"}}, r"methods\.maxsquare\.training\.source: 'nowhere' is not defined"),

@@ -150,7 +150,7 @@ def test_initial_weights_are_told_by_what_stands_there(tmp_path, monkeypatch, wo
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "initial.safetensors"
     STRANGERS[word](path)
-    job = SimpleNamespace(stage="pretrain", preset="paper", inputs={"initial_weights": str(path)})
+    job = SimpleNamespace(stage="pretrain", preset="paper", config={}, inputs={"initial_weights": str(path)})
     expected = "are missing: put the file there" if word == "No such file" else word
     with pytest.raises(UserError, match=expected):
         check_requirements([SimpleNamespace(job=job)])

@@ -1,6 +1,7 @@
 """A project, or a part of it, that cannot be written: one sentence before anything is touched."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -111,7 +112,8 @@ def test_a_real_read_only_mount_is_one_sentence_of_the_engine(folder, project, t
     script = f"{MOUNT.format(folder)} && cd {copy} && exec {sys.executable} -m snakemake --cores 1 results/table2.csv"
     result = tiny.call(copy, "unshare", "-m", "sh", "-c", script, check=False)
     told = result.stdout + result.stderr
-    shown = copy if folder == "." else folder
+    # Of a whole project the first folder that is needed is named.
+    shown = rf"({re.escape(str(copy))}|results|work\S*)" if folder == "." else re.escape(folder)
     assert result.returncode == 1
-    assert f"cannot write in the folder {shown}: its file system is read-only; mount it for writing" in told
+    assert re.search(f"cannot write in the folder {shown}: its file system is read-only; mount it for writing", told)
     assert "Traceback" not in told

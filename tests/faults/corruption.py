@@ -51,7 +51,7 @@ SHOWN = {
 KEPT = {
     "card": "work/tiny/cards/adapt/maxsquare/seed1.json",
     "table-card": "work/tiny/cards/table/table2.json",
-    "memo": "work/tiny/seen/models/maxsquare/seed1/provenance.json",
+    "memo": "work/tiny/seen/models/maxsquare/seed1/provenance.memo",
     "owner": "work/.owner",
 }
 AT_REST = MADE | {DRAWN_PICTURE: "work/tiny/data/digits/clean/images/*/*.png"} | RECORDS | SHOWN | KEPT

@@ -19,9 +19,8 @@ TOO_YOUNG_NANOSECONDS = 50_000_000
 
 def memo_path(preset: str, provenance: str) -> Path:
     """Where the memo of the job with this record lies, outside all that is versioned."""
-    return Path(f"work/{preset}/seen") / Path(provenance).relative_to(
-        f"work/{preset}" if provenance.startswith(f"work/{preset}/") else "."
-    )
+    below = Path(provenance.removeprefix(f"work/{preset}/"))
+    return Path(f"work/{preset}/seen") / below.with_suffix(".memo")
 
 
 class Memo:
