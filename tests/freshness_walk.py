@@ -463,6 +463,8 @@ def walk(folder: Path, edits: int, seed: int, only: list[str], careless: bool = 
 
     code._tree, code._module_hash = remember_by_content(code._tree), remember_by_content(code._module_hash)
     plan_here()
+    for cached in (code._imports, code._code_hash, code._choices):
+        cached.cache_clear()
     state = Walk(random.Random(seed), folder, only)
     state.check([])
     while state.done.total() < edits:
