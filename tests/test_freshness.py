@@ -98,6 +98,20 @@ def test_a_time_of_zero_is_no_time_for_snakemake(finished):
     assert os.stat(job.card).st_mtime > min(os.stat(path).st_mtime for path in job.outputs.values()) > 0
 
 
+def test_links_to_nowhere_are_no_files(finished):
+    """What DVC's cache or the preset's results no longer hold; Snakemake would take the link for the file."""
+    paths = [
+        finished.by_name[name].outputs[role]
+        for name, role in (("table/table2", "csv"), ("pretrain/source/seed1", "model"))
+    ]
+    for path in paths:
+        os.unlink(path)
+        os.symlink("nowhere", path)
+    due = {status.job.name: status.state for status in tell_engines(finished) if not status.is_ok}
+    assert due["pretrain/source/seed1"] == f"missing ({paths[1]})"
+    assert not any(map(os.path.islink, paths))
+
+
 def test_cards_say_what_the_plan_says_and_are_rewritten_only_if_they_differ(finished):
     tell_engines(finished)
     job = finished.by_name["adapt/minent/seed1"]

@@ -156,4 +156,8 @@ def _set_time(path: str, moment: float) -> None:
 
 def _made(job: Job) -> list[str]:
     """What is there of the files whose times Snakemake compares with the card's; a benchmark is one of them."""
-    return [path for path in (*job.outputs.values(), job.provenance, job.benchmark) if os.path.exists(path)]
+    paths = (*job.outputs.values(), job.provenance, job.benchmark)
+    for path in paths:
+        if os.path.islink(path) and not os.path.exists(path):
+            os.unlink(path)  # Snakemake takes a link to nowhere for a file, and then looks for its time
+    return [path for path in paths if os.path.exists(path)]
