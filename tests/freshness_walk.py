@@ -241,6 +241,7 @@ class Walk:
     draw: random.Random
     clones: Path
     only: list[str]
+    with_dvc: bool
     done: Counter = field(default_factory=Counter)
     saved: list[Path] = field(default_factory=list)
     locks: list[Path] = field(default_factory=list)
@@ -364,7 +365,8 @@ class Walk:
             raise Disagreement(f"{what}: status {sorted(told.items())}, Snakemake {sorted(chosen)}")
         engine = self.draw.random()
         what += f" (drawn {engine:.2f})"
-        if engine < 0.1 and set(edits) <= DVC_SEES:
+        data_changed = any("data changed" in state for state in told.values())
+        if engine < 0.1 and set(edits) <= DVC_SEES and self.with_dvc and not data_changed:
             self.reproduce()
             left = due() or listed()
         elif engine < 0.2:
@@ -445,7 +447,7 @@ def tiny_digest(path: Path) -> str:
     return f"{path} {sha256_file(path)}"
 
 
-def walk(folder: Path, edits: int, seed: int, only: list[str], careless: bool = False) -> Counter:
+def walk(folder: Path, edits: int, seed: int, only: list[str], with_dvc: bool, careless: bool) -> Counter:
     """Makes a toy project in ``folder`` and walks until so many edits are made; how often each edit was."""
     project = folder / "project"
     make_toy(project, careless)
@@ -465,7 +467,7 @@ def walk(folder: Path, edits: int, seed: int, only: list[str], careless: bool = 
     plan_here()
     for cached in (code._imports, code._code_hash, code._choices):
         cached.cache_clear()
-    state = Walk(random.Random(seed), folder, only)
+    state = Walk(random.Random(seed), folder, only, with_dvc)
     state.check([])
     while state.done.total() < edits:
         state.step()
@@ -480,10 +482,11 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=EDITS, default=list(EDITS), help="draw from these edits alone")
+    parser.add_argument("--dvc", action="store_true", help="let the due jobs be run by dvc repro, too, now and then")
     parser.add_argument("--careless", action="store_true", help="a control: with a judge that misses something")
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
-    done = walk(given.folder.absolute(), given.edits, given.seed, given.only, given.careless)
+    done = walk(given.folder.absolute(), given.edits, given.seed, given.only, given.dvc, given.careless)
     print(
         f"{done.total()} edits, no disagreement: {', '.join(f'{name} {count}' for name, count in sorted(done.items()))}"
     )
