@@ -352,3 +352,12 @@ def test_python_tags_are_refused_and_not_run(tmp_path, tag):
     trap = tmp_path / "trap"
     assert "python/" in file_refusal(tmp_path, f"preset: {tag.format(trap)}\n")
     assert not trap.exists()
+
+
+def test_aliases_of_aliases_are_counted_before_they_are_written_out(tmp_path):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    path = tmp_path / "params.yaml"
+    path.write_text("\n".join(lines))
+    with pytest.raises(UserError, match=r"aliases .* stand for 1e\+10 values"):
+        load_parameters(path)

@@ -20,6 +20,9 @@ from segadapt.core.parameters.root import Parameters
 from segadapt.core.parameters.sentences import sentence
 from segadapt.core.parameters.text import unwritable
 
+MOST_VALUES = 1_000_000
+"""In a file, aliases written out. Ours has about 2,000; ten lines of aliases of aliases make thousands of millions."""
+
 
 class _StrictLoader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2 and without duplicate keys."""
@@ -70,7 +73,18 @@ def read_mapping(path: Path | str) -> dict[str, Any]:
         raise UserError(f"{path}: {_one_line(error)}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: must be a mapping of sections (preset, seeds, methods, ...), not {content!r}")
+    if (count := _written_out(content, {})) > MOST_VALUES:
+        raise UserError(f"{path}: its aliases (*name) stand for {count:.0e} values; write out what is meant")
     return content
+
+
+def _written_out(value: Any, known: dict[int, int]) -> int:
+    """How many values there are if every alias is written out; ``known`` has those of what was met before, by id."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if id(value) not in known:
+        known[id(value)] = 1  # of a section that holds itself
+        known[id(value)] = 1 + sum(_written_out(each, known) for each in parts)
+    return known[id(value)]
 
 
 def parameters_from(content: Mapping[str, Any], where: str) -> Parameters:
