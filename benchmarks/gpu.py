@@ -31,7 +31,7 @@ from typing import Any
 import gpu_tables
 import losses
 import torch
-import torch.nn.functional as F
+from gpu_evaluation import measure_evaluation
 from gpu_pack import measure_pack
 from gpu_profile import measure_profile
 from gpu_steps import (
@@ -48,9 +48,6 @@ from gpu_steps import (
 
 from segadapt.core.artifacts import write_json
 from segadapt.core.provenance import commit, machine, packages
-from segadapt.core.variants import Variant
-from segadapt.evaluation.predict import unchecked_labels
-from segadapt.evaluation.tally import Tally
 from segadapt.losses.form import in_bands, in_cells
 from segadapt.training.graphs import WARM_UPS, CudaRecorder
 
@@ -263,34 +260,6 @@ def _measure_step(section: Section, step: Callable, problem: Problem) -> dict[st
         "images_per_second": 2000 / taken,
         "peak_gib": torch.cuda.max_memory_allocated() / 2**30 if on_gpu else None,
     }
-
-
-def measure_evaluation(section: Section) -> None:
-    """Logits of one image to confusion counts at 2048x1024: as written, on the host, against ours."""
-    low, size = ((9, 17), (64, 128)) if section.quick else ((129, 257), (1024, 2048))
-    logits = losses.draw_logits(1, low, 0, torch.float32).to(section.device)
-    label = F.interpolate(losses.draw_logits(1, low, 1, torch.float32), size, mode="bilinear").argmax(1).byte()
-    label[:, : size[0] // 10] = losses.IGNORED
-    on_host = label.numpy()
-
-    def as_written() -> torch.Tensor:
-        predicted = losses.upsample(logits, size).cpu().numpy().argmax(axis=1)
-        kept = on_host < losses.CLASSES
-        pairs = torch.from_numpy(losses.CLASSES * on_host[kept].astype(int) + predicted[kept])
-        return torch.bincount(pairs, minlength=losses.CLASSES**2).view(losses.CLASSES, losses.CLASSES)
-
-    def ours() -> torch.Tensor:
-        tally, variant = Tally(losses.CLASSES), Variant()
-        predicted = unchecked_labels(logits, size)[0]
-        tally.add("synthetic", variant, on_host[0], predicted, torch.isfinite(logits).all())
-        return torch.from_numpy(tally.matrices()[variant][0])
-
-    def measured() -> dict[str, Any]:
-        difference = int((as_written() - ours()).abs().sum())
-        calls = {"as written": as_written, "ours": ours}
-        return {"pixels_counted_elsewhere": difference // 2, "milliseconds": section.milliseconds(calls, 20, 30)}
-
-    section.attempt("labels_and_counts", measured)
 
 
 SECTIONS: dict[str, Callable[[Section], None]] = {

@@ -133,6 +133,7 @@ def tell_engines(plan: Plan) -> list[Status]:
     write_cards(plan)
     now, found = time.time(), statuses(plan)
     for status in found:
+        _remove_links_to_nowhere(status.job)
         times = []
         for path in _made(status.job):
             newest = max(os.lstat(path).st_mtime, os.stat(path).st_mtime)
@@ -154,10 +155,18 @@ def _set_time(path: str, moment: float) -> None:
         os.utime(path, (moment, moment), follow_symlinks=False)
 
 
-def _made(job: Job) -> list[str]:
-    """What is there of the files whose times Snakemake compares with the card's; a benchmark is one of them."""
-    paths = (*job.outputs.values(), job.provenance, job.benchmark)
-    for path in paths:
+def _remove_links_to_nowhere(job: Job) -> None:
+    """Snakemake takes such a link for a file, and then looks for its time."""
+    for path in _timed(job):
         if os.path.islink(path) and not os.path.exists(path):
-            os.unlink(path)  # Snakemake takes a link to nowhere for a file, and then looks for its time
-    return [path for path in paths if os.path.exists(path)]
+            os.unlink(path)
+
+
+def _made(job: Job) -> list[str]:
+    """What is there of the files whose times Snakemake compares with the card's."""
+    return [path for path in _timed(job) if os.path.exists(path)]
+
+
+def _timed(job: Job) -> tuple[str, ...]:
+    """A benchmark is one of them."""
+    return (*job.outputs.values(), job.provenance, job.benchmark)
