@@ -89,7 +89,9 @@ def start_command(
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
-        _child(lambda: _command(folder, targets, note, disturbance, before, only_session), note)
+        _child(
+            lambda: _until_cancelled(lambda: _command(folder, targets, note, disturbance, before, only_session)), note
+        )
     with contextlib.suppress(OSError):
         os.setpgid(pid, pid)
     return pid
@@ -205,6 +207,8 @@ def _child(work: Callable[[], int], note: Path) -> None:
     """The rest of a forked process's life: its words go to ``note``, and it never returns."""
     code = FAILED
     try:
+        # As at a terminal: whatever a shell starts in the background ignores it, and so would this suite there.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.stdin = open(os.devnull)  # noqa: SIM115 - lives as long as the process
         descriptor = os.open(note, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(descriptor, 1)
@@ -265,6 +269,15 @@ def _command(
     if not failed:
         _politely(lambda: shelve(plan))
     return FAILED if failed else 0
+
+
+def _until_cancelled(work: Callable[[], int]) -> int:
+    """As Snakemake takes Ctrl-C, in its words; a stage that lets one pass has no such excuse."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        print("Cancelling snakemake on user request.", file=sys.stderr)
+        return 130
 
 
 def _politely(function: Callable[[], Any]) -> Any:

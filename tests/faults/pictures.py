@@ -102,8 +102,8 @@ def _oriented(draw: random.Random, pixels: np.ndarray) -> Written:
 def _transparent(draw: random.Random, pixels: np.ndarray) -> Written:
     alpha_HW1 = np.full((HEIGHT, WIDTH, 1), 255, np.uint8)
     alpha_HW1[: HEIGHT // 2] = 0
-    upright = np.where(alpha_HW1 == 255, pixels, 255).astype(np.uint8)
-    return Written(saved(np.concatenate([pixels, alpha_HW1], -1), None, "PNG"), ".png", pixels, upright=upright)
+    on_white = np.where(alpha_HW1 == 255, pixels, 255).astype(np.uint8)
+    return Written(saved(np.concatenate([pixels, alpha_HW1], -1), None, "PNG"), ".png", on_white)
 
 
 def _grey16(draw: random.Random, pixels: np.ndarray) -> Written:
@@ -140,9 +140,9 @@ def _strange_chunks(draw: random.Random, pixels: np.ndarray) -> Written:
 
 def _colour_key(draw: random.Random, pixels: np.ndarray) -> Written:
     key = pixels[0, 0]
-    upright = np.where((pixels == key).all(-1, keepdims=True), 255, pixels).astype(np.uint8)
+    on_white = np.where((pixels == key).all(-1, keepdims=True), 255, pixels).astype(np.uint8)
     more = [(b"tRNS", key.astype(">u2").tobytes())]
-    return Written(png([row.tobytes() for row in pixels], 8, 2, more), ".png", pixels, upright=upright)
+    return Written(png([row.tobytes() for row in pixels], 8, 2, more), ".png", on_white)
 
 
 def _appended(kind: str, suffix: str, tolerance: float) -> Writer:
