@@ -23,13 +23,13 @@ from common import bar, markdown_table, measure, write_results
 from PIL import Image, ImageFilter
 
 from segadapt.core.seeding import generator
-from segadapt.data.augment import Augmentation
-from segadapt.data.cache import PackedCache
+from segadapt.data.batches.augment import Augmentation
+from segadapt.data.batches.loader import BatchSource
+from segadapt.data.batches.sampling import sample_index
 from segadapt.data.datasets import SampleFiles, dataset_module
-from segadapt.data.loader import BatchSource
-from segadapt.data.prepare import Preparation, prepare
-from segadapt.data.records import FORMS
-from segadapt.data.sampling import sample_index
+from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.prepare import Preparation, prepare
+from segadapt.data.packed.records import FORMS
 from segadapt.labels import CITYSCAPES19, IGNORE_INDEX
 
 SCENES, SAMPLES, BLURRED = 4, 6, 3

@@ -48,7 +48,7 @@ from gpu_steps import (
 
 from segadapt.core.artifacts import write_json
 from segadapt.core.provenance import commit, machine, packages
-from segadapt.losses.form import in_bands, in_cells
+from segadapt.losses.dispatch import in_bands, in_cells
 from segadapt.training.graphs import WARM_UPS, CudaRecorder
 
 TOTAL_SECONDS = 570

@@ -9,9 +9,9 @@ from gpu_reference import AUXILIARY, LAMBDA_TARGET, LEARNING_RATE, ReferenceStep
 from loss_baselines import ALPHA, CLASSES, GUIDANCE, IGNORED, THRESHOLD
 from torch import Tensor, nn
 
-from segadapt.data.batch import Batch
-from segadapt.data.device_augment import augment_on_device
-from segadapt.data.draws import Draws
+from segadapt.data.batches.batch import Batch
+from segadapt.data.batches.device_augment import augment_on_device
+from segadapt.data.batches.draws import Draws
 from segadapt.losses import ImageWeight, cross_entropy, guidance, max_squares
 from segadapt.models import BATCHNORM_POLICIES, apply_batchnorm_policy, deeplabv2, to_input
 from segadapt.training.graphs import CudaRecorder, GraphedStep

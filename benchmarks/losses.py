@@ -45,7 +45,7 @@ from loss_baselines import (
 from torch import Tensor
 
 from segadapt.losses import ImageWeight, cross_entropy, entropy, guidance, max_squares
-from segadapt.losses.form import use_plain_form
+from segadapt.losses.dispatch import use_plain_form
 
 # Batch, the network's size, the loss's size, repeats.
 SIZES = {"1280x640": (1, (81, 161), (640, 1280), 5), "192x96": (2, (13, 25), (96, 192), 41)}

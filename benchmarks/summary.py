@@ -10,7 +10,7 @@ from common import RESULTS, markdown_table
 from matplotlib.figure import Figure
 
 from segadapt.core.artifacts import write_bytes
-from segadapt.reporting import style
+from segadapt.reporting.figures import style
 
 BENCHMARKS = ("losses", "evaluation", "data", "step", "startup", "sgd", "plan")
 PICTURE = "ratios.png"

@@ -7,7 +7,9 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from segadapt.losses import triton_cells, triton_labelled, triton_target
+from segadapt.losses.cuda import cells as triton_cells
+from segadapt.losses.cuda import labelled as triton_labelled
+from segadapt.losses.cuda import target as triton_target
 
 GRID = triton_cells.CellGrid(batch=1, classes=3, low=(9, 9), size=(64, 64))
 POINTERS = {"labels": "*u8", "counts": "*i32"} | dict.fromkeys(

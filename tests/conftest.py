@@ -22,7 +22,7 @@ settings.load_profile("segadapt")
 @pytest.fixture(scope="module", params=["bands", "plain"])
 def both_forms(request):
     """Runs a module's tests with the losses in bands, the default on a CPU, and in their plain form."""
-    from segadapt.losses.form import use_plain_form
+    from segadapt.losses.dispatch import use_plain_form
 
     with use_plain_form() if request.param == "plain" else nullcontext():
         yield

@@ -13,9 +13,9 @@ from segadapt.core.parameters import parameters_from
 from segadapt.core.stages import STAGES
 from segadapt.core.variants import Variant
 from segadapt.evaluation import Evaluation, LabelFreeScore, metrics
-from segadapt.evaluation.boundary import BoundaryOverlap
-from segadapt.evaluation.calibration import CalibrationBins
-from segadapt.evaluation.measures import Measures
+from segadapt.evaluation.measures.boundary import BoundaryOverlap
+from segadapt.evaluation.measures.calibration import CalibrationBins
+from segadapt.evaluation.measures.per_image import Measures
 from segadapt.labels import CITYSCAPES19
 from segadapt.plan import Plan, make_plan
 

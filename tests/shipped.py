@@ -10,7 +10,7 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
-from segadapt.data.prepare import Preparation
+from segadapt.data.packed.prepare import Preparation
 from segadapt.data.streets import render_dataset
 from segadapt.data.streets.layouts import png16
 

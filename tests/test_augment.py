@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageEnhance, ImageFilter
 
-from segadapt.data.augment import Augmentation, augment
+from segadapt.data.batches.augment import Augmentation, augment
 
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 CHANCES = st.sampled_from([0, 0.5, 1])

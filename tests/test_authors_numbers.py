@@ -15,7 +15,7 @@ import tiny
 from segadapt.core.job import Job
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import Plan, make_plan
-from segadapt.plan.passes import image_count
+from segadapt.plan.estimate.passes import image_count
 
 GTA5, CITYSCAPES = 24966, 2975
 """Lines of AdaptSegNet ``dataset/gta5_list/train.txt`` and of ADVENT ``advent/dataset/gta5_list/all.txt`` (its

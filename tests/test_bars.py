@@ -6,8 +6,8 @@ import numpy
 import pandas
 import pytest
 
-from segadapt.reporting.bars import ClassBars, bars_csv, bars_figure
-from segadapt.reporting.style import COLOURS, colour, svg
+from segadapt.reporting.figures.bars import ClassBars, bars_csv, bars_figure
+from segadapt.reporting.figures.style import COLOURS, colour, svg
 
 NAMES = ("road", "train", "mIoU")
 OURS = ClassBars("MaxSquare", "ours", (1, 2), numpy.array([[0.5, float("nan"), 0.3], [0.7, 0.2, 0.4]]), 3)

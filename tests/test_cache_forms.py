@@ -19,13 +19,13 @@ from toy_sets import packed, preparation
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
-from segadapt.data import prepare
-from segadapt.data.augment import Augmentation
-from segadapt.data.cache import PackedCache
-from segadapt.data.loader import BatchSource, batches
-from segadapt.data.prepare import Preparation
-from segadapt.data.records import FORMS, encode_record
-from segadapt.data.space import SAMPLED, estimate, estimate_forms, in_words
+from segadapt.data.batches.augment import Augmentation
+from segadapt.data.batches.loader import BatchSource, batches
+from segadapt.data.packed import prepare
+from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.prepare import Preparation
+from segadapt.data.packed.records import FORMS, encode_record
+from segadapt.data.packed.space import SAMPLED, estimate, estimate_forms, in_words
 from segadapt.plan import make_plan
 
 COUNT = 6

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from segadapt.core.errors import UserError
-from segadapt.data.cache import PackedCache
 from segadapt.data.datasets import FOREIGN, camvid
-from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.labels import CAMVID11, CITYSCAPES19
 
 LAYOUTS = {"merged": ("{}", "{}annot", ".png"), "split": ("images/{}", "labels/{}", ".jpg")}

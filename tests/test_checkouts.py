@@ -40,6 +40,6 @@ def test_snakemake_plans_with_and_runs_the_folders_code(second):
     snakemake = (sys.executable, "-m", "snakemake", "--cores", "1")
     assert MARK in run_in(second, *snakemake, manifest)
     assert "Nothing to be done" in run_in(second, *snakemake, "-n", manifest)
-    records = second / "src/segadapt/data/records.py"
+    records = second / "src/segadapt/data/packed/records.py"
     records.write_text(records.read_text() + "\nEDIT = 1\n")
     assert "prepare" in run_in(second, *snakemake, "-n", manifest)

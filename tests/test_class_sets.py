@@ -15,7 +15,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
 from segadapt.core.parameters.schema import json_schema
 from segadapt.data.datasets import FOREIGN, cityscapes_id_table, named_id_table, own_id_table
-from segadapt.data.listing import folder_pairs
+from segadapt.data.shipped.listing import folder_pairs
 from segadapt.labels import BUILT_IN, CITYSCAPES19, CLASS_SETS, class_set, register
 from segadapt.plan import make_plan
 

@@ -105,7 +105,7 @@ def test_a_flipped_answer_file_is_told(project, tmp_path, monkeypatch, capsys):
 
 
 def test_a_row_that_is_not_there_is_refused(project, monkeypatch):
-    from segadapt.reporting.explain import explain
+    from segadapt.reporting.lineage.explain import explain
 
     monkeypatch.chdir(project)
     with pytest.raises(UserError, match="no column 'wall'; it has clean_to_camera, camera_to_clean, accuracy"):

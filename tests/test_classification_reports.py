@@ -13,13 +13,13 @@ from segadapt.core.errors import UserError
 from segadapt.evaluation.answers import LAST, Answers, classification_metrics, easy_and_hard
 from segadapt.evaluation.classification import centre_crop
 from segadapt.labels import DIGITS10
-from segadapt.reporting.accuracy_protocols import by_habit, chosen
-from segadapt.reporting.accuracy_statistics import compare_answers
-from segadapt.reporting.accuracy_table import AccuracyRow, accuracy_table, means
-from segadapt.reporting.easy_and_hard import easy_and_hard_csv, easy_and_hard_figure, follow
-from segadapt.reporting.published import published_accuracies
-from segadapt.reporting.table import class_columns, read_table, table_csv
-from segadapt.reporting.twins import TableHeader, write_table
+from segadapt.reporting.figures.easy_and_hard import easy_and_hard_csv, easy_and_hard_figure, follow
+from segadapt.reporting.tables.accuracy_protocols import by_habit, chosen
+from segadapt.reporting.tables.accuracy_statistics import compare_answers
+from segadapt.reporting.tables.accuracy_table import AccuracyRow, accuracy_table, means
+from segadapt.reporting.tables.formats import TableHeader, write_table
+from segadapt.reporting.tables.main import class_columns, read_table, table_csv
+from segadapt.reporting.tables.published import published_accuracies
 
 OFFICE = (
     "amazon_to_webcam",

@@ -13,8 +13,8 @@ from torch import nn
 from toy_digits import packed_digits
 
 from segadapt.core.errors import UserError
-from segadapt.data.augment import Augmentation
-from segadapt.data.loader import BatchSource
+from segadapt.data.batches.augment import Augmentation
+from segadapt.data.batches.loader import BatchSource
 from segadapt.losses import cross_entropy, entropy, max_squares
 from segadapt.losses.gradient_reversal import ramp, reverse_gradient
 from segadapt.methods import Prediction

@@ -11,7 +11,7 @@ import yaml
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import load_parameters, parameters_from
-from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.models import initialise, load_tensors
 from segadapt.models.weights import content_sha256
 from segadapt.plan import Plan, make_plan

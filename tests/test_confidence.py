@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.evaluation.confidence import ClassConfidence
+from segadapt.evaluation.measures.confidence import ClassConfidence
 
 C = 5
 

@@ -8,9 +8,9 @@ from scored import MADE, record, scored_plan
 
 from segadapt.core.errors import UserError
 from segadapt.core.metering import Cost
-from segadapt.reporting.costs import COLUMNS, shares
-from segadapt.reporting.explain import explain
-from segadapt.reporting.verify import verify
+from segadapt.reporting.lineage.explain import explain
+from segadapt.reporting.lineage.verify import verify
+from segadapt.reporting.tables.costs import COLUMNS, shares
 from segadapt.stages import costs
 
 ROWS = {

@@ -6,8 +6,8 @@ import pandas
 import pytest
 from PIL import Image
 
-from segadapt.reporting.curves import Curve, curves_csv, curves_figure
-from segadapt.reporting.style import COLOURS, png, svg
+from segadapt.reporting.figures.curves import Curve, curves_csv, curves_figure
+from segadapt.reporting.figures.style import COLOURS, png, svg
 
 
 def curves(count: int = 2) -> list[Curve]:

@@ -14,7 +14,7 @@ from toy_sets import SIZE, camera, game, packed, preparation, refusal, sets  # n
 
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import FOREIGN, SampleFiles, cityscapes, dataset_module, gta5
-from segadapt.data.reading import read_sample
+from segadapt.data.shipped.reading import read_sample
 from segadapt.labels import CITYSCAPES19, CLASS_SETS, SYNTHIA13
 
 # --- what is packed -------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ from toy_sets import camera, game, preparation, sets  # noqa: F401 - fixtures ar
 from segadapt.cli import main
 from segadapt.core.errors import UserError
 from segadapt.core.parameters.loader import parameters_from
-from segadapt.data import prepare as module
-from segadapt.data.as_shipped import labelled_files
-from segadapt.data.faults import Faulty
-from segadapt.data.prepare import prepare
+from segadapt.data.packed import prepare as module
+from segadapt.data.packed.prepare import prepare
+from segadapt.data.shipped.as_shipped import labelled_files
+from segadapt.data.shipped.faults import Faulty
 from segadapt.plan import make_plan
 
 

@@ -12,11 +12,11 @@ from toy_sets import packed, preparation
 
 from segadapt.core.errors import UserError
 from segadapt.core.seeding import generator
-from segadapt.data.augment import Augmentation, augment
-from segadapt.data.batch import Batch
-from segadapt.data.cache import PackedCache
-from segadapt.data.loader import BatchSource
-from segadapt.data.sampling import sample_index
+from segadapt.data.batches.augment import Augmentation, augment
+from segadapt.data.batches.batch import Batch
+from segadapt.data.batches.loader import BatchSource
+from segadapt.data.batches.sampling import sample_index
+from segadapt.data.packed.cache import PackedCache
 from segadapt.labels import DIGITS10
 from segadapt.selftraining.label_pack import LabelledImages, write_label_pack
 

@@ -17,7 +17,7 @@ from tiny import REPOSITORY, environment
 from toy_sets import SIZE, camera, game, packed, preparation, refusal, sets  # noqa: F401 - fixtures are used by name
 
 from segadapt.core.errors import UserError
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.labels import CITYSCAPES19
 
 # --- killed, damaged, full ------------------------------------------------------------------------
@@ -26,7 +26,7 @@ PREPARE = """
 import resource, sys
 from pathlib import Path
 from segadapt.core.errors import UserError
-from segadapt.data import prepare as module
+from segadapt.data.packed import prepare as module
 
 root, folder, limit, kill_after = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 if limit:

@@ -13,10 +13,10 @@ from toy_sets import packed, refusal
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
-from segadapt.data import array_rows
 from segadapt.data.datasets import digits_npz
-from segadapt.data.faults import Faulty, MissingSplit
-from segadapt.data.prepare import Preparation
+from segadapt.data.packed.prepare import Preparation
+from segadapt.data.shipped import array_rows
+from segadapt.data.shipped.faults import Faulty, MissingSplit
 from segadapt.labels import DIGITS10, OFFICE31
 
 ROWS = {"mnist": 13, "usps_train": 12, "usps_test": 11}

@@ -17,9 +17,9 @@ from PIL import Image
 from shipped import SHIPPED, SIZE, Shelf, Shipped, refused_files
 
 from segadapt.cli import main
-from segadapt.data.checking import check_dataset
-from segadapt.data.faults import Faulty, Kind
-from segadapt.data.prepare import prepare
+from segadapt.data.packed.prepare import prepare
+from segadapt.data.shipped.checking import check_dataset
+from segadapt.data.shipped.faults import Faulty, Kind
 
 Plant = Callable[[Shipped, Path], Path]
 """Damages a data set and returns the file that must be named."""

@@ -14,10 +14,10 @@ from segadapt.cli import main
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
 from segadapt.data.datasets import cityscapes_id_table, dataset_module
-from segadapt.data.faults import Fault, Faulty, Kind, capped
-from segadapt.data.hints import are_train_ids, mend_of_ids
-from segadapt.data.rendered import DESCRIPTION_NAME
-from segadapt.data.splits import advice
+from segadapt.data.shipped.faults import Fault, Faulty, Kind, capped
+from segadapt.data.shipped.hints import are_train_ids, mend_of_ids
+from segadapt.data.shipped.rendered import DESCRIPTION_NAME
+from segadapt.data.shipped.splits import advice
 from segadapt.labels import CITYSCAPES19, CLASS_SETS
 from segadapt.plan import make_plan
 
@@ -156,7 +156,7 @@ def test_litter_in_folders_of_classes_changes_nothing(tmp_path):
 
 
 def test_photographs_are_found_without_litter(tmp_path):
-    from segadapt.data.photographs import find_photographs
+    from segadapt.data.shipped.photographs import find_photographs
 
     Image.new("L", (8, 8), 9).save(tmp_path / "x.jpg")
     litter(tmp_path)

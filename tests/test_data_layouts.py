@@ -15,12 +15,12 @@ from shipped import SHIPPED, SIZE, Shelf
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
-from segadapt.data.checking import check_dataset
 from segadapt.data.datasets import camvid, cityscapes, dataset_module, gta5, nthu, synthia
-from segadapt.data.faults import Faulty, Kind, MissingSplit
-from segadapt.data.label_files import read_ids
-from segadapt.data.reading import read_pair
-from segadapt.data.splits import list_split
+from segadapt.data.shipped.checking import check_dataset
+from segadapt.data.shipped.faults import Faulty, Kind, MissingSplit
+from segadapt.data.shipped.label_files import read_ids
+from segadapt.data.shipped.reading import read_pair
+from segadapt.data.shipped.splits import list_split
 from segadapt.data.streets import render_dataset
 from segadapt.data.streets.layouts import png16
 from segadapt.labels import CAMVID11, CITYSCAPES19, IGNORE_INDEX

@@ -12,10 +12,10 @@ from toy_sets import packed, refusal
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
-from segadapt.data.checking import check_dataset
 from segadapt.data.datasets import dataset_module, office31
-from segadapt.data.faults import Faulty, Kind, MissingSplit
-from segadapt.data.splits import split_names
+from segadapt.data.shipped.checking import check_dataset
+from segadapt.data.shipped.faults import Faulty, Kind, MissingSplit
+from segadapt.data.shipped.splits import split_names
 from segadapt.labels import CITYSCAPES19, DIGITS10, OFFICE31
 
 THIRD = "ink/images/three/frame_0001.png"

@@ -15,15 +15,15 @@ from PIL import Image
 from toy_sets import game, packed, preparation, refusal, sets  # noqa: F401 - fixtures are used by name
 
 from segadapt.core.errors import UserError
-from segadapt.data import pictures
-from segadapt.data.array_rows import read_array
 from segadapt.data.datasets import SampleFiles
-from segadapt.data.faults import Faulty, Kind
-from segadapt.data.image_files import image_size, read_image
-from segadapt.data.label_files import read_ids
-from segadapt.data.listing import read_list
-from segadapt.data.matlab import read_vector
-from segadapt.data.photographs import find_photographs, read_photograph
+from segadapt.data.shipped import pictures
+from segadapt.data.shipped.array_rows import read_array
+from segadapt.data.shipped.faults import Faulty, Kind
+from segadapt.data.shipped.image_files import image_size, read_image
+from segadapt.data.shipped.label_files import read_ids
+from segadapt.data.shipped.listing import read_list
+from segadapt.data.shipped.matlab import read_vector
+from segadapt.data.shipped.photographs import find_photographs, read_photograph
 
 SHAPE = (30, 40)
 
@@ -302,7 +302,7 @@ def test_an_array_that_claims_more_or_less_than_there_is_is_refused(tmp_path, sh
 
 
 def test_an_array_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("segadapt.data.array_rows.MOST_BYTES", 2**20)
+    monkeypatch.setattr("segadapt.data.shipped.array_rows.MOST_BYTES", 2**20)
     np.savez_compressed(tmp_path / "x.npz", a=np.zeros(2**21, np.uint8))
     assert fault_of(read_array, tmp_path / "x.npz", "a").kind is Kind.TOO_LARGE
 
@@ -319,7 +319,7 @@ def test_a_split_that_is_no_list_of_numbers_is_one_sentence(game, tmp_path, valu
 
 
 def test_a_split_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("segadapt.data.matlab.MOST_BYTES", 2**16)
+    monkeypatch.setattr("segadapt.data.shipped.matlab.MOST_BYTES", 2**16)
     scipy.io.savemat(tmp_path / "x.mat", {"trainIds": np.zeros(2**15)}, do_compression=True)
     assert "unpacks to more than 65,536 bytes" in fault_of(read_vector, tmp_path / "x.mat", "trainIds").what
     scipy.io.savemat(tmp_path / "x.mat", {"trainIds": np.zeros(2**15)})

@@ -14,9 +14,9 @@ from PIL import Image
 from tiny import toy_scene
 from toy_sets import camera, game, packed, preparation, sets  # noqa: F401 - fixtures are used by name
 
-from segadapt.data import sources
-from segadapt.data.prepare import Preparation, prepare
-from segadapt.data.sources import changed_sources, is_here, seen_path, verify_sources
+from segadapt.data.packed.prepare import Preparation, prepare
+from segadapt.data.shipped import sources
+from segadapt.data.shipped.sources import changed_sources, is_here, seen_path, verify_sources
 
 LABEL = "gtFine/val/toytown/toytown_000001_000019_gtFine_labelIds.png"
 IMAGE = LABEL.replace("gtFine", "leftImg8bit").replace("_labelIds", "")
@@ -208,7 +208,7 @@ def test_the_rows_of_an_archive_are_one_file(tmp_path):
 
 
 def test_a_resumed_preparation_reads_a_file_that_changed_in_between_again(game, tmp_path, monkeypatch):
-    from segadapt.data import prepare as module
+    from segadapt.data.packed import prepare as module
 
     real = module._pack_one
 

@@ -13,12 +13,12 @@ from PIL import Image, ImageFilter
 from toy_digits import packed_digits
 
 from segadapt.core.job import Job
-from segadapt.data.augment import Augmentation, augment
-from segadapt.data.cache import PackedCache
-from segadapt.data.device_augment import augment_on_device, blur, box_weights
-from segadapt.data.draws import Draws, draw
-from segadapt.data.loader import BatchSource
-from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.batches.augment import Augmentation, augment
+from segadapt.data.batches.device_augment import augment_on_device, blur, box_weights
+from segadapt.data.batches.draws import Draws, draw
+from segadapt.data.batches.loader import BatchSource
+from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.training.assembly import _batch_source
 from segadapt.training.compute import Compute
 

@@ -13,9 +13,9 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import score_paths
 from segadapt.core.parameters import parameters_from
 from segadapt.plan import make_plan
-from segadapt.reporting.differences import differences
-from segadapt.reporting.explain import Explanation
-from segadapt.reporting.explain_text import as_text
+from segadapt.reporting.lineage.differences import differences
+from segadapt.reporting.lineage.explain import Explanation
+from segadapt.reporting.lineage.text import as_text
 
 SHIPPED = yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text())
 

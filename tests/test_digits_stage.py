@@ -9,8 +9,8 @@ from PIL import Image
 
 from segadapt.core.artifacts import write_json
 from segadapt.core.parameters import parameters_from
-from segadapt.data.cache import PackedCache
-from segadapt.plan import data_jobs
+from segadapt.data.packed.cache import PackedCache
+from segadapt.plan.jobs import data as data_jobs
 from segadapt.plan.planner import Planner
 from segadapt.stages import prepare, render_digits
 from segadapt.stages.runner import run_card

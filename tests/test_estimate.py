@@ -15,9 +15,9 @@ from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.models.counting import pass_work
 from segadapt.plan import make_plan
-from segadapt.plan.estimate import Estimator, lines, table_jobs
-from segadapt.plan.measured import so_far
-from segadapt.plan.passes import TRAINING
+from segadapt.plan.estimate.measured import so_far
+from segadapt.plan.estimate.passes import TRAINING
+from segadapt.plan.estimate.table import Estimator, lines, table_jobs
 from segadapt.reporting.estimate import figure
 
 ROWS = ("source_only", "source_continued", "target_forwarded", "minent", "maxsquare_iw_multi")

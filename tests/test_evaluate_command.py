@@ -12,7 +12,7 @@ from test_camvid import write_camvid
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
-from segadapt.data.as_shipped import ahead, network_size
+from segadapt.data.shipped.as_shipped import ahead, network_size
 from segadapt.evaluation.direct import views
 from segadapt.labels import CAMVID11, CITYSCAPES19, CLASS_SETS, NTHU13, SYNTHIA16
 from segadapt.models import Architecture, build, deeplabv2, initialise, save_model, to_input

@@ -12,7 +12,7 @@ from segadapt.core.artifacts import write_json
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.variants import Variant
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import ConfusionMatrix, Evaluation, label_free_score
 from segadapt.evaluation.mirror import probabilities
 from segadapt.models import Architecture, build, initialise, open_model, save_model, to_input

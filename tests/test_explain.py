@@ -14,8 +14,8 @@ from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
 from segadapt.models import deeplabv2, initialise, save_model
 from segadapt.reporting import read_table
-from segadapt.reporting.explain import explain
-from segadapt.reporting.verify import verify
+from segadapt.reporting.lineage.explain import explain
+from segadapt.reporting.lineage.verify import verify
 
 ROWS = ("source_only", "maxsquare")
 

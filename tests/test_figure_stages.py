@@ -11,7 +11,7 @@ from scored import matrices, record, scored_plan
 
 from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.labels import CITYSCAPES19
-from segadapt.reporting.explain import explain
+from segadapt.reporting.lineage.explain import explain
 from segadapt.stages import bars, confidence, frequency, measures, slopes, statistics
 
 ROWS = ("source_only", "target_forwarded", "maxsquare", "minent")

@@ -10,8 +10,8 @@ from test_trainer import entry, equal, make_trainer, weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from segadapt.core.errors import UserError
-from segadapt.data.batch import Batch
-from segadapt.losses.form import use_plain_form
+from segadapt.data.batches.batch import Batch
+from segadapt.losses.dispatch import use_plain_form
 from segadapt.training import graphs
 from segadapt.training.compute import Compute, set_up_compute
 from segadapt.training.graphs import WARM_UPS, CudaRecorder, GraphedStep, recorder_for

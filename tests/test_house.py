@@ -65,7 +65,7 @@ def test_nothing_that_can_run_foreign_code(path):
                 assert isinstance(weights_only, ast.Constant) and weights_only.value is True, f"{path}:{node.lineno}"
                 assert path.parent.name == "importing", f"{path}: read foreign files in models/importing/reading.py"
             # Without a list Pillow tries all it knows, and starts Ghostscript for PostScript.
-            assert name != "Image.open" or "formats" in keywords, f"{path}:{node.lineno}: use data/pictures.py"
+            assert name != "Image.open" or "formats" in keywords, f"{path}:{node.lineno}: use data/shipped/pictures.py"
             assert not name.startswith("pickle."), f"{path}:{node.lineno}"
             assert "shell" not in keywords, f"{path}:{node.lineno}"
             assert not name.endswith("extractall") or "filter" in keywords, f"{path}:{node.lineno}"

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.evaluation import evenly_spaced, label_free_score, neighbourhood
-from segadapt.evaluation.label_free import known_scores
-from segadapt.evaluation.neighbourhood import soft_neighbourhood_density
+from segadapt.evaluation import evenly_spaced, label_free_score
+from segadapt.evaluation.measures import neighbourhood
+from segadapt.evaluation.measures.label_free import known_scores
+from segadapt.evaluation.measures.neighbourhood import soft_neighbourhood_density
 
 
 def score_of(logits, progress=None):

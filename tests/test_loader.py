@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from tiny import write_gta5
 
 from segadapt.core.seeding import generator
-from segadapt.data.augment import Augmentation
-from segadapt.data.cache import PackedCache
-from segadapt.data.loader import BatchSource, batches
-from segadapt.data.prepare import Preparation, prepare
-from segadapt.data.sampling import sample_index
+from segadapt.data.batches.augment import Augmentation
+from segadapt.data.batches.loader import BatchSource, batches
+from segadapt.data.batches.sampling import sample_index
+from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.prepare import Preparation, prepare
 
 COUNT = 6
 

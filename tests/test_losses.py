@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from segadapt.losses import ImageWeight, cross_entropy, entropy, guidance, max_squares
-from segadapt.losses.form import use_plain_form
+from segadapt.losses.dispatch import use_plain_form
 
 SIZES = [  # low resolution -> size of the loss
     ((1, 1), None),

@@ -13,10 +13,10 @@ from segadapt.losses import (
     max_squares,
     scaled_entropy,
 )
-from segadapt.losses import band_image as bands
-from segadapt.losses.band_softmax import BandSoftmax, expm1_from, top_class
-from segadapt.losses.form import in_bands, use_plain_form
-from segadapt.losses.interpolation import spans
+from segadapt.losses.cpu import band_image as bands
+from segadapt.losses.cpu.band_softmax import BandSoftmax, expm1_from, top_class
+from segadapt.losses.cpu.interpolation import spans
+from segadapt.losses.dispatch import in_bands, use_plain_form
 
 GRADIENT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 VALUE_TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from segadapt.losses import ImageWeight, cross_entropy, entropy, guidance, max_squares
-from segadapt.losses.form import use_plain_form
+from segadapt.losses.dispatch import use_plain_form
 
 MARGINS = (0.0, 1e-6, 1e-3, 0.1, 1.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 25.0, 40.0, 60.0, 80.0, 100.0, 150.0, 200.0)
 GRADIENT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}

@@ -15,8 +15,9 @@ import pytest
 import tiny
 import torch
 
-from segadapt.losses import ImageWeight, cross_entropy, entropy, form, guidance, hard_pseudo_label, max_squares
-from segadapt.losses.form import in_bands, in_cells, use_cells, use_plain_form
+from segadapt.losses import ImageWeight, cross_entropy, entropy, guidance, hard_pseudo_label, max_squares
+from segadapt.losses import dispatch as form
+from segadapt.losses.dispatch import in_bands, in_cells, use_cells, use_plain_form
 
 if sys.platform != "linux":
     pytest.skip("Triton is built for Linux only", allow_module_level=True)
@@ -24,7 +25,7 @@ if sys.platform != "linux":
 # Asked when a kernel is defined and again when it runs; other test files find the environment as it was.
 with mock.patch.dict(os.environ, TRITON_INTERPRET="1"):
     triton_cells, triton_labelled, triton_target = (
-        importlib.import_module(f"segadapt.losses.triton_{name}") for name in ("cells", "labelled", "target")
+        importlib.import_module(f"segadapt.losses.cuda.{name}") for name in ("cells", "labelled", "target")
     )
 
 

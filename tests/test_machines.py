@@ -15,7 +15,7 @@ import tiny
 
 from segadapt.core import locking
 from segadapt.core.locking import exclusive, try_lock
-from segadapt.data.parallel import WORTH_PROCESSES, ordered, worker_pool
+from segadapt.data.packed.parallel import WORTH_PROCESSES, ordered, worker_pool
 
 TARGET = "work/tiny/cache/source_train/pack.bin"
 NO_LOCKS = [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP]

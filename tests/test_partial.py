@@ -12,10 +12,10 @@ from segadapt.core.artifacts import write_json
 from segadapt.core.errors import UserError
 from segadapt.core.job import read_card
 from segadapt.plan import statuses
-from segadapt.plan.partial import partial_cards
+from segadapt.plan.jobs.partial import partial_cards
 from segadapt.reporting import read_table
-from segadapt.reporting.explain import explain
-from segadapt.reporting.verify import verify
+from segadapt.reporting.lineage.explain import explain
+from segadapt.reporting.lineage.verify import verify
 from segadapt.stages import table
 from segadapt.stages.runner import run_card
 

@@ -9,7 +9,7 @@ from segadapt.core.parameters import load_parameters
 from segadapt.core.workload import DiscriminatorPass, NetworkPass
 from segadapt.models.counting import pass_work
 from segadapt.plan import make_plan
-from segadapt.plan.passes import TRAINING, image_count, passes
+from segadapt.plan.estimate.passes import TRAINING, image_count, passes
 from segadapt.training.assembly import network
 
 

@@ -111,10 +111,10 @@ SCORED = {f"evaluate/{name}" for name in ("source", *METHODS)}
 PAGES = {f"{page}/table2" for page in ("table", "measures", "protocols", "statistics", "costs")}
 DEPENDANTS = [
     # Names that a package imports on demand are followed as well: see segadapt/core/lazy.py.
-    ("evaluation/iou.py", SCORED | {"statistics/table2", "figure/figure2", "figure/figure4"}),
+    ("evaluation/measures/iou.py", SCORED | {"statistics/table2", "figure/figure2", "figure/figure4"}),
     ("evaluation/predict.py", SCORED | {"figure/qualitative"}),
-    ("reporting/picture.py", {"figure/qualitative"}),
-    ("reporting/twins.py", PAGES),
+    ("reporting/figures/qualitative.py", {"figure/qualitative"}),
+    ("reporting/tables/formats.py", PAGES),
     ("evaluation/__init__.py", set()),
     ("reporting/__init__.py", set()),
     ("core/lazy.py", set()),
@@ -127,15 +127,15 @@ DEPENDANTS = [
     ("methods/multi_level.py", {"refine/maxsquare_iw_multi"}),
     ("losses/cross_entropy.py", TRAINING),
     ("training/schedule.py", TRAINING),
-    ("data/augment.py", TRAINING),
-    ("data/reading.py", {"prepare/source_train", "prepare/target_train", "prepare/target_val"}),
+    ("data/batches/augment.py", TRAINING),
+    ("data/shipped/reading.py", {"prepare/source_train", "prepare/target_train", "prepare/target_val"}),
     ("data/datasets/gta5.py", {"prepare/source_train"}),
     ("data/datasets/cityscapes.py", {"prepare/target_train", "prepare/target_val"}),
     ("core/progress.py", set()),
     ("core/errors.py", set()),
     ("core/parameters/root.py", set()),
     ("stages/runner.py", set()),
-    ("plan/jobs.py", set()),
+    ("plan/plan.py", set()),
 ]
 
 
@@ -209,7 +209,7 @@ def test_files_that_parameters_choose_are_known_without_being_registered(package
 
     # A data set is looked at by its module, which stays as it was imported.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segadapt.plan.data_jobs.official_counts", lambda name: {"train": 6})
+        patch.setattr("segadapt.plan.jobs.data.official_counts", lambda name: {"train": 6})
         before = codes_now()
         (package / file).write_text((package / file).read_text() + "\nEDITED = 1\n")
         assert {name for name, value in codes_now().items() if before[name] != value} == CHOSEN_FILES[file]

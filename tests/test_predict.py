@@ -9,7 +9,7 @@ from test_evaluate_command import weights
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
-from segadapt.data.photographs import distinct_names, find_photographs, read_photograph
+from segadapt.data.shipped.photographs import distinct_names, find_photographs, read_photograph
 from segadapt.labels import CITYSCAPES19, unnamed
 from segadapt.models import to_input
 

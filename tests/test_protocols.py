@@ -6,15 +6,15 @@ import pandas
 import pytest
 
 from segadapt.core.variants import last_step_variants
-from segadapt.reporting.protocols import (
+from segadapt.reporting.tables.scoring import (
     protocol_columns,
     protocol_record,
     protocol_steps,
     protocol_values,
     protocols_csv,
 )
-from segadapt.reporting.protocols_markdown import protocols_markdown
-from segadapt.reporting.selection import chosen_step
+from segadapt.reporting.tables.scoring_markdown import protocols_markdown
+from segadapt.reporting.tables.selection import chosen_step
 
 CONFIG = {"seeds": [1, 2], "evaluation_size": "network", "protocol": "released", "preset": "toy"}
 ROW = {"key": "a", "title": "A|B", "origin": "ours", "network_size": "64x32"}

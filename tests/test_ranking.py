@@ -10,11 +10,11 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from segadapt.evaluation import LabelFreeScore
-from segadapt.reporting.measures_markdown import measures_markdown
-from segadapt.reporting.measures_table import COLUMNS as MEASURES
-from segadapt.reporting.measures_table import measure_record, measure_values, measures_csv
-from segadapt.reporting.paired_seeds import MINIMUM, TOO_SMALL
-from segadapt.reporting.ranking import (
+from segadapt.reporting.tables.measures import COLUMNS as MEASURES
+from segadapt.reporting.tables.measures import measure_record, measure_values, measures_csv
+from segadapt.reporting.tables.measures_markdown import measures_markdown
+from segadapt.reporting.tables.paired_seeds import MINIMUM, TOO_SMALL
+from segadapt.reporting.tables.ranking import (
     COLUMNS,
     CONSTANT,
     HIGHER_IS_BETTER,

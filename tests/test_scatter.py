@@ -8,8 +8,8 @@ import pandas
 import pytest
 from scipy.stats import pearsonr
 
-from segadapt.reporting.scatter import Cloud, log_frequency, pearson, scatter_csv, scatter_figure
-from segadapt.reporting.style import png, svg
+from segadapt.reporting.figures.scatter import Cloud, log_frequency, pearson, scatter_csv, scatter_figure
+from segadapt.reporting.figures.style import png, svg
 
 NAN = float("nan")
 

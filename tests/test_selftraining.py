@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from segadapt.core.errors import UserError
-from segadapt.data.cache import PackedCache
-from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.labels import CITYSCAPES19
 from segadapt.selftraining.confidence_histogram import BINS, SMALLEST, ConfidenceHistogram, bin_index, smallest_in_bin
 from segadapt.selftraining.label_pack import LabelledImages, write_label_pack

@@ -13,7 +13,7 @@ import torch
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import parameters_from
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.losses import cross_entropy
 from segadapt.methods.composition import build_objective
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, open_model, to_input

@@ -9,10 +9,10 @@ import pytest
 from scipy.optimize import brentq
 
 from segadapt.losses import scaled_entropy
-from segadapt.plan.paper_figures import GAMMA
-from segadapt.reporting import slopes as figure1
-from segadapt.reporting.slopes import ENTROPY, RATIO, SCALED, SQUARES, peak, slopes, slopes_csv, slopes_figure
-from segadapt.reporting.style import png, svg
+from segadapt.plan.jobs.paper_figures import GAMMA
+from segadapt.reporting.figures import slopes as figure1
+from segadapt.reporting.figures.slopes import ENTROPY, RATIO, SCALED, SQUARES, peak, slopes, slopes_csv, slopes_figure
+from segadapt.reporting.figures.style import png, svg
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.05, 0.2])

@@ -10,9 +10,21 @@ from scipy.stats import ttest_rel
 from segadapt.core.errors import UserError
 from segadapt.core.variants import Variant
 from segadapt.evaluation import Evaluation, miou_from_matrix
-from segadapt.reporting.bootstrap import draw_counts, image_interval, matrices_in_order, miou_of_each, resampled_miou
-from segadapt.reporting.comparison import COLUMNS, compare, comparison_csv, comparison_markdown, comparison_record
-from segadapt.reporting.paired_seeds import MINIMUM, TOO_SMALL, paired_seeds
+from segadapt.reporting.tables.intervals import (
+    draw_counts,
+    image_interval,
+    matrices_in_order,
+    miou_of_each,
+    resampled_miou,
+)
+from segadapt.reporting.tables.paired_seeds import MINIMUM, TOO_SMALL, paired_seeds
+from segadapt.reporting.tables.statistics import (
+    COLUMNS,
+    compare,
+    comparison_csv,
+    comparison_markdown,
+    comparison_record,
+)
 
 CONFIG = {
     "evaluation_size": "network",

@@ -12,7 +12,7 @@ from tiny import REPOSITORY, environment
 
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import dataset_module
-from segadapt.data.reading import read_sample
+from segadapt.data.shipped.reading import read_sample
 from segadapt.data.streets import DOMAINS, render_dataset, render_scene
 from segadapt.labels import CITYSCAPES19, IGNORE_INDEX
 

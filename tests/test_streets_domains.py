@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from segadapt.core.parameters.presets import Rendering
-from segadapt.data.checking import check_dataset
-from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.packed.prepare import Preparation, prepare
+from segadapt.data.shipped.checking import check_dataset
 from segadapt.data.streets import DOMAINS, plants, render_dataset, render_scene
 from segadapt.data.streets.buildings import House, building
 from segadapt.data.streets.classes import NUMBER

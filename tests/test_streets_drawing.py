@@ -313,7 +313,7 @@ def test_missing_panda3d_names_the_remedy(monkeypatch):
 
 _PARENT = """
 import os, signal
-from segadapt.data.parallel import worker_pool
+from segadapt.data.packed.parallel import worker_pool
 
 if __name__ == "__main__":
     pool = worker_pool(1)

@@ -22,10 +22,10 @@ from segadapt.reporting import (
     read_table,
     write_table,
 )
-from segadapt.reporting.latex import latex_twin
-from segadapt.reporting.markdown import markdown_twin, provenance_lines
-from segadapt.reporting.published import PublishedRow
-from segadapt.reporting.table import read_cells, table_csv
+from segadapt.reporting.tables.latex import latex_twin
+from segadapt.reporting.tables.main import read_cells, table_csv
+from segadapt.reporting.tables.markdown import markdown_twin, provenance_lines
+from segadapt.reporting.tables.published import PublishedRow
 
 FOLDER = Path(__file__).parents[1] / "results" / "published"
 TWO = ClassSet("two", ("road", "sky"), ((128, 64, 128), (70, 130, 180)), (7, 23), ())

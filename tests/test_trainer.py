@@ -10,10 +10,10 @@ import tiny
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.data.augment import Augmentation
-from segadapt.data.cache import PackedCache
-from segadapt.data.loader import BatchSource
-from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.batches.augment import Augmentation
+from segadapt.data.batches.loader import BatchSource
+from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.losses import cross_entropy
 from segadapt.methods import Prediction
 from segadapt.methods.composition import build_objective

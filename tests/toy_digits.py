@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segadapt.data.cache import PackedCache
-from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.labels import DIGITS10
 
 DOMAINS = {"clean": 0, "camera": 60, "textured": 120}

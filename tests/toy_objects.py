@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segadapt.data.prepare import Preparation
+from segadapt.data.packed.prepare import Preparation
 from segadapt.labels import DIGITS10
 
 SIZE = (20, 16)

@@ -8,8 +8,8 @@ import pytest
 from tiny import write_cityscapes, write_gta5
 
 from segadapt.core.errors import UserError
-from segadapt.data.cache import PackedCache
-from segadapt.data.prepare import Preparation, prepare
+from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.prepare import Preparation, prepare
 
 SIZE = (40, 24)
 

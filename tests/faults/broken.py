@@ -8,7 +8,7 @@ from .world import SEGMENTATION, WIDE
 
 def _inputs() -> None:
     """Jobs believe their inputs."""
-    from segadapt.data import cache
+    from segadapt.data.packed import cache
     from segadapt.stages import runner
 
     runner._refuse_other_inputs = lambda job, hashes: None
@@ -43,7 +43,7 @@ def _state() -> None:
 
 def _pictures() -> None:
     """Every label is read one class too high."""
-    from segadapt.data import reading
+    from segadapt.data.shipped import reading
 
     read = reading.read_ids
     reading.read_ids = lambda path, how: read(path, how).point([(value + 1) % 11 for value in range(256)])

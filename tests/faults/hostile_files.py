@@ -52,8 +52,8 @@ def _gta5(folder: Path) -> Path:
 
 
 def _pack(what: tuple, out: str = "names") -> None:
-    from segadapt.data.cache import PackedCache
-    from segadapt.data.prepare import Preparation, prepare
+    from segadapt.data.packed.cache import PackedCache
+    from segadapt.data.packed.prepare import Preparation, prepare
 
     prepare(Preparation(*what), Path("cache"), Path("scratch"), 1)
     cache = PackedCache(Path("cache/manifest.json"))

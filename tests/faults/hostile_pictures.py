@@ -70,8 +70,8 @@ def _place(case: Case, draw: random.Random, pixels: np.ndarray, stem: Path) -> W
 
 
 def _pack(root: Path) -> None:
-    from segadapt.data.cache import PackedCache
-    from segadapt.data.prepare import Preparation, prepare
+    from segadapt.data.packed.cache import PackedCache
+    from segadapt.data.packed.prepare import Preparation, prepare
 
     what = Preparation("camvid", root, "train", (WIDTH, HEIGHT), "camvid11", True, True)
     prepare(what, Path("cache"), Path("scratch"), 1)
@@ -112,7 +112,7 @@ def _photograph(case: Case, folder: Path, draw: random.Random, pixels: np.ndarra
     path = next(folder.glob("photo.*"))
 
     def work() -> None:
-        from segadapt.data.photographs import find_photographs, read_photograph
+        from segadapt.data.shipped.photographs import find_photographs, read_photograph
 
         for each in find_photographs([path], folder / "drawn"):
             np.save("read.npy", np.asarray(read_photograph(each)))

@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     from segadapt.core.artifacts import write_bytes
     from segadapt.core.errors import UserError
-    from segadapt.data.checking import check_dataset, parts_of, summary
-    from segadapt.data.faults import capped
-    from segadapt.data.splits import split_names
+    from segadapt.data.shipped.checking import check_dataset, parts_of, summary
+    from segadapt.data.shipped.faults import capped
+    from segadapt.data.shipped.splits import split_names
 
     faults, parts = [], parts_of(given.dataset, given.root)
     own = {part: _below(part, given.root, given.accept) for part in parts}

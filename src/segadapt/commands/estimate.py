@@ -30,9 +30,9 @@ def run(given: argparse.Namespace) -> None:
     from segadapt.core.errors import UserError
     from segadapt.core.parameters import load_parameters
     from segadapt.plan import make_plan
-    from segadapt.plan.estimate import Estimator, formats, lines, table_jobs
-    from segadapt.plan.measured import so_far
-    from segadapt.plan.passes import unknown_caches
+    from segadapt.plan.estimate.measured import so_far
+    from segadapt.plan.estimate.passes import unknown_caches
+    from segadapt.plan.estimate.table import Estimator, formats, lines, table_jobs
     from segadapt.reporting.estimate import device_text, estimate_text, so_far_text
 
     if given.efficiency is not None and given.efficiency > 1:

@@ -14,9 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from segadapt.reporting.explain import explain
-    from segadapt.reporting.explain_text import as_text
-    from segadapt.reporting.verify import verify
+    from segadapt.reporting.lineage.explain import explain
+    from segadapt.reporting.lineage.text import as_text
+    from segadapt.reporting.lineage.verify import verify
 
     print(as_text(explain(given.table, given.method, given.class_name), Path("params.yaml")))
     if not given.verify:

@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     import sys
 
-    from segadapt.data.photographs import find_photographs
+    from segadapt.data.shipped.photographs import find_photographs
     from segadapt.evaluation.opened import open_weights
-    from segadapt.reporting.photographs import draw_photographs
+    from segadapt.reporting.figures.photographs import draw_photographs
 
     weights = open_weights(given.weights, class_set(given.classes))
     photographs = find_photographs(given.images, leave_out=given.output)

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     from segadapt.core.parameters import load_parameters
     from segadapt.plan import make_plan
-    from segadapt.reporting.verify_run import verify_run
+    from segadapt.reporting.lineage.verify_run import verify_run
 
     overrides = {"preset": given.preset} if given.preset else {}
     found = verify_run(make_plan(load_parameters("params.yaml", overrides)).jobs)

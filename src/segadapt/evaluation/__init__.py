@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from segadapt.evaluation.confusion import ConfusionMatrix
     from segadapt.evaluation.evaluation import Evaluation
     from segadapt.evaluation.evaluator import Sample, evaluate
-    from segadapt.evaluation.iou import iou_from_matrix, miou_from_matrix
-    from segadapt.evaluation.label_free import LabelFreeScore, label_free_score
-    from segadapt.evaluation.neighbourhood import evenly_spaced
+    from segadapt.evaluation.measures.iou import iou_from_matrix, miou_from_matrix
+    from segadapt.evaluation.measures.label_free import LabelFreeScore, label_free_score
+    from segadapt.evaluation.measures.neighbourhood import evenly_spaced
     from segadapt.evaluation.predict import predict_labels
     from segadapt.evaluation.summary import metrics
     from segadapt.evaluation.views import View, all_views, heads_predictor

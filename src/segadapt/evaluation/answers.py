@@ -24,7 +24,7 @@ class Answers:
 
     Steps are texts, ``LAST`` for the model of the last one. ``label_free`` has by step what asks for no label:
     ``mutual_information`` (nats; H of the mean prediction minus the mean H), ``mean_entropy`` (nats) and
-    ``max_square``, as ``segadapt.evaluation.label_free`` has them for pixels.
+    ``max_square``, as ``segadapt.evaluation.measures.label_free`` has them for pixels.
     """
 
     image_names: tuple[str, ...]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation.ensembles import averaged_logits, averaged_views, final_logits
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
-from segadapt.evaluation.label_free import LabelFreeScore, label_free_score
-from segadapt.evaluation.neighbourhood import evenly_spaced
+from segadapt.evaluation.measures.label_free import LabelFreeScore, label_free_score
+from segadapt.evaluation.measures.neighbourhood import evenly_spaced
 from segadapt.evaluation.views import all_views, heads_predictor
 from segadapt.labels import CLASS_SETS
 from segadapt.training.assembly import trained_network

@@ -6,7 +6,7 @@ import numpy
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation.answers import LAST, Answers
 from segadapt.models import Network, to_input
 from segadapt.training.compute import Compute

@@ -6,7 +6,7 @@ import numpy
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.evaluation.iou import iou_from_matrix, miou_from_matrix
+from segadapt.evaluation.measures.iou import iou_from_matrix, miou_from_matrix
 from segadapt.evaluation.pairs import count_pairs
 from segadapt.labels import IGNORE_INDEX
 

@@ -9,9 +9,9 @@ import torch
 
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
-from segadapt.data.as_shipped import labelled_files, network_size, read_labelled
 from segadapt.data.datasets import SampleFiles
-from segadapt.data.image_files import image_size
+from segadapt.data.shipped.as_shipped import labelled_files, network_size, read_labelled
+from segadapt.data.shipped.image_files import image_size
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
 from segadapt.evaluation.mirror import mirror_averaged

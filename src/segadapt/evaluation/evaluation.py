@@ -13,8 +13,8 @@ from safetensors.numpy import load, save
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
 from segadapt.core.variants import LABEL_SIZES, Variant
-from segadapt.evaluation.iou import iou_from_matrix, miou_from_matrix
-from segadapt.evaluation.measures import Measures
+from segadapt.evaluation.measures.iou import iou_from_matrix, miou_from_matrix
+from segadapt.evaluation.measures.per_image import Measures
 
 _METADATA_KEY = "segadapt.evaluation"
 _PREFIX = "confusion "

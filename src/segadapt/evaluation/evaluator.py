@@ -9,7 +9,7 @@ import torch
 from segadapt.core.errors import UserError
 from segadapt.core.variants import FINAL, LABEL_SIZES, Variant
 from segadapt.evaluation.evaluation import Evaluation
-from segadapt.evaluation.measures import Measures
+from segadapt.evaluation.measures.per_image import Measures
 from segadapt.evaluation.predict import unchecked_labels
 from segadapt.evaluation.tally import Tally
 from segadapt.evaluation.views import View

@@ -6,7 +6,7 @@ from typing import Any
 
 from segadapt.core.variants import LABEL_SIZES
 from segadapt.evaluation.evaluation import Evaluation
-from segadapt.evaluation.label_free import LabelFreeScore, known_scores
+from segadapt.evaluation.measures.label_free import LabelFreeScore, known_scores
 from segadapt.labels import ClassSet
 
 

@@ -4,9 +4,9 @@ import torch
 
 from segadapt.core.errors import UserError
 from segadapt.labels import IGNORE_INDEX
+from segadapt.losses.cpu.labelled_bands import LabelOfBand, labelled_bands
+from segadapt.losses.dispatch import in_bands, in_cells
 from segadapt.losses.exact_gradient import exact_gradient_loss
-from segadapt.losses.form import in_bands, in_cells
-from segadapt.losses.labelled_bands import LabelOfBand, labelled_bands
 from segadapt.losses.stable_softmax import TopSoftmax, top_softmax
 from segadapt.losses.upsample import upsample, widen
 
@@ -44,7 +44,7 @@ def cross_entropy(
         return labelled_bands(logits_BCHW, size, label_of_image, wants_gradient)
 
     def by_cells(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        from segadapt.losses.triton_labelled import given_in_cells
+        from segadapt.losses.cuda.labelled import given_in_cells
 
         return given_in_cells(logits_BCHW, label_BHW, ignore_index, wants_gradient)
 

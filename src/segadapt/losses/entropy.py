@@ -2,7 +2,7 @@
 
 import torch
 
-from segadapt.losses.band_softmax import BandSoftmax
+from segadapt.losses.cpu.band_softmax import BandSoftmax
 from segadapt.losses.image_weight import ImageWeight, pick
 from segadapt.losses.stable_softmax import TopSoftmax
 from segadapt.losses.target_loss import target_loss

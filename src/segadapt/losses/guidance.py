@@ -3,13 +3,13 @@
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.losses.band_image import BandImage, Buffers
-from segadapt.losses.band_softmax import BandSoftmax, band_softmax, top_class
+from segadapt.losses.cpu.band_image import BandImage, Buffers
+from segadapt.losses.cpu.band_softmax import BandSoftmax, band_softmax, top_class
+from segadapt.losses.cpu.interpolation import Span
+from segadapt.losses.cpu.labelled_bands import LabelOfBand, LabelOfImage, labelled_bands
 from segadapt.losses.cross_entropy import masked_cross_entropy
+from segadapt.losses.dispatch import in_bands, in_cells
 from segadapt.losses.exact_gradient import exact_gradient_loss
-from segadapt.losses.form import in_bands, in_cells
-from segadapt.losses.interpolation import Span
-from segadapt.losses.labelled_bands import LabelOfBand, LabelOfImage, labelled_bands
 from segadapt.losses.stable_softmax import TopSoftmax, top_softmax
 from segadapt.losses.upsample import check_logits, upsample, widen
 
@@ -55,7 +55,7 @@ def guidance(
         return labelled_bands(logits_BCHW, size, labels, wants_gradient)
 
     def by_cells(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        from segadapt.losses.triton_labelled import guided_in_cells
+        from segadapt.losses.cuda.labelled import guided_in_cells
 
         return guided_in_cells(logits_BCHW, wide_final_BCHW, size, threshold, mask, wants_gradient)
 

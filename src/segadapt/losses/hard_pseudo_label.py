@@ -3,12 +3,12 @@
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.losses.band_softmax import BandSoftmax, top_class
+from segadapt.losses.cpu.band_softmax import BandSoftmax, top_class
+from segadapt.losses.cpu.interpolation import Span
+from segadapt.losses.cpu.labelled_bands import labelled_bands
 from segadapt.losses.cross_entropy import masked_cross_entropy
+from segadapt.losses.dispatch import in_bands, in_cells
 from segadapt.losses.exact_gradient import exact_gradient_loss
-from segadapt.losses.form import in_bands, in_cells
-from segadapt.losses.interpolation import Span
-from segadapt.losses.labelled_bands import labelled_bands
 from segadapt.losses.stable_softmax import top_softmax
 from segadapt.losses.upsample import upsample, widen
 
@@ -44,7 +44,7 @@ def hard_pseudo_label(
         return labelled_bands(logits_BCHW, size, lambda index: label_of_band, wants_gradient)
 
     def by_cells(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        from segadapt.losses.triton_labelled import own_in_cells
+        from segadapt.losses.cuda.labelled import own_in_cells
 
         return own_in_cells(logits_BCHW, size, threshold, wants_gradient)
 

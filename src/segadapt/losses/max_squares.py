@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from segadapt.losses.band_softmax import BandSoftmax, expm1_from
+from segadapt.losses.cpu.band_softmax import BandSoftmax, expm1_from
 from segadapt.losses.image_weight import ImageWeight, check_image_weight, pick
 from segadapt.losses.stable_softmax import TopSoftmax
 from segadapt.losses.target_loss import target_loss

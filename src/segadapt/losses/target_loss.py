@@ -3,12 +3,12 @@
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.losses.bands import scaled
+from segadapt.losses.cpu.bands import scaled
+from segadapt.losses.cpu.target_bands import BandLoss, target_bands
+from segadapt.losses.dispatch import in_bands, in_cells
 from segadapt.losses.exact_gradient import exact_gradient_loss
-from segadapt.losses.form import in_bands, in_cells
 from segadapt.losses.image_weight import ImageWeight, check_image_weight, class_counts, class_weights, pick
 from segadapt.losses.stable_softmax import PixelLoss, TopSoftmax, logit_gradient, top_softmax
-from segadapt.losses.target_bands import BandLoss, target_bands
 from segadapt.losses.upsample import upsample, widen
 
 NORMALISATIONS = ("released", "paper")
@@ -29,7 +29,7 @@ def target_loss(
     Without weights the sum is divided by the N pixels of the batch. With weights, which are near
     1/N of their image already, it is divided by the B images. "released" divides by C as well.
     ``band_loss`` and ``kernel`` are the objective's other forms, if it has them: see
-    :mod:`segadapt.losses.target_bands` and :mod:`segadapt.losses.triton_target`. UserError on a bad argument.
+    :mod:`segadapt.losses.cpu.target_bands` and :mod:`segadapt.losses.cuda.target`. UserError on a bad argument.
     """
     if normalisation not in NORMALISATIONS:
         raise UserError(f'normalisation is {normalisation!r}; give "released" or "paper".')
@@ -58,7 +58,7 @@ def target_loss(
         return scaled(*sums, scale, logits_BCHW.dtype)
 
     def by_cells(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        from segadapt.losses.triton_target import target_in_cells
+        from segadapt.losses.cuda.target import target_in_cells
 
         return target_in_cells(kernel, logits_BCHW, size, image_weight, scale, wants_gradient)
 

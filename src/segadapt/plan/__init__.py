@@ -3,7 +3,7 @@
 No torch and no engine is imported here: a plan of hundreds of jobs costs milliseconds.
 """
 
-from segadapt.plan.jobs import Plan, make_plan
+from segadapt.plan.plan import Plan, make_plan
 from segadapt.plan.status import Status, statuses, tell_engines
 from segadapt.plan.targets import phase_targets, result_files
 

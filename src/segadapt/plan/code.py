@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NEUTRAL = {
     f"{PACKAGE}.core.{name}"
     for name in ("artifacts", "chosen", "errors", "job", "locking", "parameters", "progress", "provenance")
-} | {f"{PACKAGE}.data.sources", f"{PACKAGE}.stages.runner"}
+} | {f"{PACKAGE}.data.shipped.sources", f"{PACKAGE}.stages.runner"}
 
 
 def code_hash(module: str, config: Mapping[str, Any] | None = None) -> str:

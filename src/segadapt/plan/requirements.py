@@ -7,7 +7,7 @@ from pathlib import Path
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
 from segadapt.data.datasets import dataset_module
-from segadapt.plan.passes import said_architecture
+from segadapt.plan.estimate.passes import said_architecture
 from segadapt.plan.status import Status
 
 _SNAPSHOTS = "/.dvc/tmp/exps/"

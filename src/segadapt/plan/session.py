@@ -11,7 +11,7 @@ from typing import IO
 from segadapt.core.errors import UserError
 from segadapt.core.locking import try_lock
 from segadapt.core.stages import FOLDERS
-from segadapt.plan.jobs import Plan
+from segadapt.plan.plan import Plan
 from segadapt.plan.requirements import check_requirements
 from segadapt.plan.shelf import unshelve
 from segadapt.plan.status import Status, tell_engines

@@ -14,7 +14,7 @@ from pathlib import Path
 from segadapt.core.artifacts import atomic_path
 from segadapt.core.job import Job
 from segadapt.core.provenance import read_provenance
-from segadapt.plan.jobs import Plan
+from segadapt.plan.plan import Plan
 from segadapt.plan.targets import jobs_of
 
 

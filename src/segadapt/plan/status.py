@@ -21,8 +21,8 @@ from segadapt.core.job import Job
 from segadapt.core.provenance import read_provenance, record_is_genuine
 from segadapt.core.seen import Memo, memo_path
 from segadapt.core.stages import STAGES
-from segadapt.data.sources import changed_sources, seen_path
-from segadapt.plan.jobs import Plan
+from segadapt.data.shipped.sources import changed_sources, seen_path
+from segadapt.plan.plan import Plan
 
 LONG_AGO = 946684800.0  # 2000-01-01
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from segadapt.core.job import Job
 from segadapt.core.stages import STAGES
-from segadapt.plan.jobs import Plan
+from segadapt.plan.plan import Plan
 
 
 def jobs_of(plan: Plan, phase: str) -> list[Job]:

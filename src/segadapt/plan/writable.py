@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segadapt.core.errors import UserError
-from segadapt.plan.jobs import Plan
+from segadapt.plan.plan import Plan
 
 _ENGINES = (".snakemake", ".snakemake/locks", ".snakemake/incomplete", ".snakemake/metadata", ".snakemake/log")
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from segadapt.core.lazy import exports
 
 if TYPE_CHECKING:
-    from segadapt.reporting.console import print_table
-    from segadapt.reporting.picture import colour_label, panel
-    from segadapt.reporting.published import PublishedRow, published_frame, published_rows
-    from segadapt.reporting.table import TableRow, build_table, read_table
-    from segadapt.reporting.twins import BUILT_IN_NOTE, TableHeader, write_table
+    from segadapt.reporting.figures.qualitative import colour_label, panel
+    from segadapt.reporting.tables.console import print_table
+    from segadapt.reporting.tables.formats import BUILT_IN_NOTE, TableHeader, write_table
+    from segadapt.reporting.tables.main import TableRow, build_table, read_table
+    from segadapt.reporting.tables.published import PublishedRow, published_frame, published_rows
 
 __all__ = [
     "BUILT_IN_NOTE",

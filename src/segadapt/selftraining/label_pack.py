@@ -9,8 +9,8 @@ import numpy as np
 
 from segadapt.core.artifacts import atomic_path, write_json
 from segadapt.core.errors import UserError
-from segadapt.data.cache import MANIFEST, PACK, PackedCache, record_crc
-from segadapt.data.records import FORMS
+from segadapt.data.packed.cache import MANIFEST, PACK, PackedCache, record_crc
+from segadapt.data.packed.records import FORMS
 from segadapt.labels import CLASS_SETS, IGNORE_INDEX
 
 _FORM = "compressed"

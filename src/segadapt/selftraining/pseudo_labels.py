@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from segadapt.core.errors import UserError
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation.mirror import mirror_averaged, probabilities
 from segadapt.labels import CLASS_SETS
 from segadapt.selftraining.confidence_histogram import ConfidenceHistogram

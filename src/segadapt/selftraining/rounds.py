@@ -10,7 +10,7 @@ import numpy as np
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
 from segadapt.core.seeding import generator
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.selftraining.label_pack import LabelledImages
 from segadapt.training.trainer import Trainer
 

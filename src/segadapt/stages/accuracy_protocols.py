@@ -6,9 +6,9 @@ from typing import Any
 from segadapt.core.artifacts import read_json, write_bytes
 from segadapt.core.job import Job
 from segadapt.reporting import TableHeader
-from segadapt.reporting.accuracy_protocols import by_habit, protocols_csv, protocols_markdown, records
-from segadapt.reporting.accuracy_rows import by_row, with_mean
-from segadapt.reporting.lineage import Tracer, joined, notes, trace_rows
+from segadapt.reporting.lineage.trace import Tracer, joined, notes, trace_rows
+from segadapt.reporting.tables.accuracy_protocols import by_habit, protocols_csv, protocols_markdown, records
+from segadapt.reporting.tables.accuracy_rows import by_row, with_mean
 from segadapt.stages.runner import main
 
 

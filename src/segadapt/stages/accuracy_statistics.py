@@ -7,10 +7,10 @@ from segadapt.core.artifacts import read_json, write_bytes
 from segadapt.core.job import Job, score_role
 from segadapt.evaluation.answers import Answers
 from segadapt.reporting import TableHeader
-from segadapt.reporting.accuracy_rows import by_row
-from segadapt.reporting.accuracy_statistics import compare_answers
-from segadapt.reporting.comparison import comparison_csv, comparison_markdown, comparison_record
-from segadapt.reporting.lineage import Tracer, notes, trace_rows
+from segadapt.reporting.lineage.trace import Tracer, notes, trace_rows
+from segadapt.reporting.tables.accuracy_rows import by_row
+from segadapt.reporting.tables.accuracy_statistics import compare_answers
+from segadapt.reporting.tables.statistics import comparison_csv, comparison_markdown, comparison_record
 from segadapt.stages.runner import main
 
 

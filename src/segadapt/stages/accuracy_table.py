@@ -6,10 +6,10 @@ from typing import Any
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
 from segadapt.reporting import TableHeader, write_table
-from segadapt.reporting.accuracy_rows import accuracies, by_row, table_rows, with_mean
-from segadapt.reporting.accuracy_table import accuracy_table
-from segadapt.reporting.lineage import Tracer, joined, notes, trace_rows
-from segadapt.reporting.published import published_accuracies
+from segadapt.reporting.lineage.trace import Tracer, joined, notes, trace_rows
+from segadapt.reporting.tables.accuracy_rows import accuracies, by_row, table_rows, with_mean
+from segadapt.reporting.tables.accuracy_table import accuracy_table
+from segadapt.reporting.tables.published import published_accuracies
 from segadapt.stages.runner import main
 
 

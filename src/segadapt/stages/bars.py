@@ -7,8 +7,8 @@ import numpy
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job, score_role
 from segadapt.labels import CLASS_SETS
-from segadapt.reporting.bars import ClassBars, bars_csv, bars_figure
-from segadapt.reporting.style import write_figure
+from segadapt.reporting.figures.bars import ClassBars, bars_csv, bars_figure
+from segadapt.reporting.figures.style import write_figure
 from segadapt.stages.runner import main
 
 

@@ -7,7 +7,7 @@ from segadapt.core.job import Job, snapshot_paths
 from segadapt.core.parameters import width_height
 from segadapt.core.progress import progress_bar
 from segadapt.core.provenance import read_provenance
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation.answers import classification_metrics
 from segadapt.evaluation.classification import answers
 from segadapt.labels import CLASS_SETS

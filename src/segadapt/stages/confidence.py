@@ -5,12 +5,12 @@ from pathlib import Path
 
 from segadapt.core.job import Job
 from segadapt.core.progress import progress_bar
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import Evaluation
-from segadapt.evaluation.confidence import ClassConfidence
+from segadapt.evaluation.measures.confidence import ClassConfidence
 from segadapt.labels import CLASS_SETS
-from segadapt.reporting.scatter import Cloud, scatter_csv, scatter_figure
-from segadapt.reporting.style import write_figure
+from segadapt.reporting.figures.scatter import Cloud, scatter_csv, scatter_figure
+from segadapt.reporting.figures.style import write_figure
 from segadapt.stages.runner import main
 from segadapt.training.assembly import predictor
 from segadapt.training.compute import set_up_compute

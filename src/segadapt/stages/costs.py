@@ -6,8 +6,8 @@ from typing import Any
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.job import Job
 from segadapt.reporting import TableHeader
-from segadapt.reporting.costs import cost_record, costs_csv, costs_markdown
-from segadapt.reporting.lineage import Tracer, chain, notes, trace_rows
+from segadapt.reporting.lineage.trace import Tracer, chain, notes, trace_rows
+from segadapt.reporting.tables.costs import cost_record, costs_csv, costs_markdown
 from segadapt.stages.runner import main
 
 

@@ -6,8 +6,8 @@ import pandas
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job, score_role
-from segadapt.reporting.curves import Curve, curves_csv, curves_figure
-from segadapt.reporting.style import write_figure
+from segadapt.reporting.figures.curves import Curve, curves_csv, curves_figure
+from segadapt.reporting.figures.style import write_figure
 from segadapt.stages.runner import main
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from segadapt.core.job import Job, score_role
 from segadapt.evaluation.answers import Answers
-from segadapt.reporting.easy_and_hard import easy_and_hard_csv, easy_and_hard_figure, follow
-from segadapt.reporting.style import write_figure
+from segadapt.reporting.figures.easy_and_hard import easy_and_hard_csv, easy_and_hard_figure, follow
+from segadapt.reporting.figures.style import write_figure
 from segadapt.stages.runner import main
 
 

@@ -6,7 +6,7 @@ from segadapt.core.artifacts import write_json
 from segadapt.core.job import Job, model_paths, snapshot_paths
 from segadapt.core.progress import progress_bar
 from segadapt.core.provenance import read_provenance
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import metrics
 from segadapt.evaluation.cached import score_weights
 from segadapt.evaluation.ensembles import combined_record

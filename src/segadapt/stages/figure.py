@@ -5,7 +5,7 @@ from pathlib import Path
 from segadapt.core.artifacts import atomic_path
 from segadapt.core.job import Job
 from segadapt.core.progress import progress
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import predict_labels
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting import panel

@@ -8,8 +8,8 @@ import numpy
 from segadapt.core.job import Job, score_role
 from segadapt.evaluation import Evaluation
 from segadapt.labels import CLASS_SETS
-from segadapt.reporting.scatter import Cloud, log_frequency, scatter_csv, scatter_figure
-from segadapt.reporting.style import write_figure
+from segadapt.reporting.figures.scatter import Cloud, log_frequency, scatter_csv, scatter_figure
+from segadapt.reporting.figures.style import write_figure
 from segadapt.stages.runner import main
 
 QUANTITY = "natural log of the class's share of labelled pixels"

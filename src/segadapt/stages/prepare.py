@@ -4,8 +4,8 @@ from pathlib import Path
 
 from segadapt.core.job import Job
 from segadapt.core.parameters import width_height
-from segadapt.data.prepare import Preparation, prepare
-from segadapt.data.sources import seen_path
+from segadapt.data.packed.prepare import Preparation, prepare
+from segadapt.data.shipped.sources import seen_path
 from segadapt.stages.runner import main
 
 

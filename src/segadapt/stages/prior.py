@@ -4,7 +4,7 @@ from pathlib import Path
 
 from segadapt.core.job import Job
 from segadapt.core.progress import progress
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.labels import CLASS_SETS
 from segadapt.selftraining.spatial_prior import save_prior, spatial_prior
 from segadapt.stages.runner import main

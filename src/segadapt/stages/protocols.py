@@ -6,9 +6,9 @@ from typing import Any
 from segadapt.core.artifacts import read_json, write_bytes
 from segadapt.core.job import Job
 from segadapt.reporting import TableHeader
-from segadapt.reporting.lineage import Tracer, notes, trace_rows
-from segadapt.reporting.protocols import protocol_record, protocol_steps, protocol_values, protocols_csv
-from segadapt.reporting.protocols_markdown import protocols_markdown
+from segadapt.reporting.lineage.trace import Tracer, notes, trace_rows
+from segadapt.reporting.tables.scoring import protocol_record, protocol_steps, protocol_values, protocols_csv
+from segadapt.reporting.tables.scoring_markdown import protocols_markdown
 from segadapt.stages.runner import main
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from segadapt.core.artifacts import write_json
 from segadapt.core.job import Job
 from segadapt.core.progress import progress_bar
-from segadapt.data.cache import PackedCache
+from segadapt.data.packed.cache import PackedCache
 from segadapt.selftraining.pseudo_labels import make_pseudo_labels, scores
 from segadapt.selftraining.spatial_prior import load_prior
 from segadapt.stages.runner import main

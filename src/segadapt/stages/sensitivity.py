@@ -4,9 +4,9 @@ from pathlib import Path
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job, score_role
-from segadapt.reporting.published import published_rows
-from segadapt.reporting.sensitivity import Panel, Point, sensitivity_csv, sensitivity_figure
-from segadapt.reporting.style import write_figure
+from segadapt.reporting.figures.sensitivity import Panel, Point, sensitivity_csv, sensitivity_figure
+from segadapt.reporting.figures.style import write_figure
+from segadapt.reporting.tables.published import published_rows
 from segadapt.stages.runner import main
 
 

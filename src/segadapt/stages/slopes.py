@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from segadapt.core.job import Job
-from segadapt.reporting.slopes import slopes, slopes_csv, slopes_figure
-from segadapt.reporting.style import write_figure
+from segadapt.reporting.figures.slopes import slopes, slopes_csv, slopes_figure
+from segadapt.reporting.figures.style import write_figure
 from segadapt.stages.runner import main
 
 

@@ -7,8 +7,8 @@ from segadapt.core.artifacts import read_json, write_bytes
 from segadapt.core.job import Job, score_role
 from segadapt.evaluation import Evaluation
 from segadapt.reporting import TableHeader
-from segadapt.reporting.comparison import compare, comparison_csv, comparison_markdown, comparison_record
-from segadapt.reporting.lineage import Tracer, notes, trace_rows
+from segadapt.reporting.lineage.trace import Tracer, notes, trace_rows
+from segadapt.reporting.tables.statistics import compare, comparison_csv, comparison_markdown, comparison_record
 from segadapt.stages.runner import main
 
 

@@ -7,8 +7,8 @@ from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting import TableHeader, build_table, published_rows, write_table
-from segadapt.reporting.lineage import Tracer, missing_rows, notes, trace_rows
-from segadapt.reporting.rows import missing_row, row_values, table_row
+from segadapt.reporting.lineage.trace import Tracer, missing_rows, notes, trace_rows
+from segadapt.reporting.tables.rows import missing_row, row_values, table_row
 from segadapt.stages.runner import main
 
 
@@ -16,7 +16,7 @@ def assemble(job: Job, scratch: Path) -> dict[str, Any]:
     """From the metrics of every row and seed to ``results/<table>.*``; returns the table's lineage.
 
     A row whose chain of records is broken is left out; the table's note and stderr say so, and why. A row that the
-    configuration calls ``missing``, for a job of it failed, has no numbers (``segadapt.plan.partial``).
+    configuration calls ``missing``, for a job of it failed, has no numbers (``segadapt.plan.jobs.partial``).
     """
     config, tracer = job.config, Tracer()
     class_set = CLASS_SETS[config["classes"]]

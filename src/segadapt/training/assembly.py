@@ -13,9 +13,9 @@ from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import width_height
-from segadapt.data.augment import Augmentation
-from segadapt.data.cache import PackedCache
-from segadapt.data.loader import BatchSource
+from segadapt.data.batches.augment import Augmentation
+from segadapt.data.batches.loader import BatchSource
+from segadapt.data.packed.cache import PackedCache
 from segadapt.labels import CLASS_SETS
 from segadapt.methods import AnyAdversary, Objective
 from segadapt.models import Architecture, BatchNormPolicy, Network, build, open_model, to_input

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from segadapt.core.errors import UserError
-from segadapt.data.batch import Batch
+from segadapt.data.batches.batch import Batch
 from segadapt.training.compute import Compute
 
 Losses = tuple[Tensor | None, ...]

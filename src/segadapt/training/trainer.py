@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from segadapt.core.errors import UserError
 from segadapt.core.progress import progress_bar
 from segadapt.core.stopping import at_saved_steps, stopped_after
-from segadapt.data.batch import Batch
-from segadapt.data.loader import BatchSource, batches
+from segadapt.data.batches.batch import Batch
+from segadapt.data.batches.loader import BatchSource, batches
 from segadapt.losses import cross_entropy
 from segadapt.methods import AnyAdversary, Objective, Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input

@@ -54,7 +54,7 @@ class Schedule(Section):
     ``annealing`` is the learning rate's way down: ``poly`` to zero at ``horizon`` steps, or ``inverse``, as
     classification papers have it (``segadapt.training.schedule``); ``steps`` is where training stops. ``joint_batch``
     passes source and target images through the network as one batch, so that batch norm sees both domains at once.
-    ``mirror`` to ``crop`` are explained in ``segadapt.data.augment.Augmentation``; the paper uses the first two.
+    ``mirror`` to ``crop``: see ``segadapt.data.batches.augment.Augmentation``; the paper uses the first two.
     ``snapshots`` models are kept on the way, evenly spaced, so that ways to choose a step can be compared.
     """
 

@@ -7,8 +7,9 @@ A data set module defines
 ``COUNTS``
     how many samples each split has as its authors ship it, for example ``{"train": 2975, "val": 500}``,
 ``list_samples(root, split)``
-    the split's files as ``SampleFiles``, in a fixed order. With the helpers of ``segadapt.data.listing`` it raises
-    ``MissingSplit`` if nothing of the split is there, and ``Faulty``, which carries all faults, for anything amiss,
+    the split's files as ``SampleFiles``, in a fixed order. With the helpers of ``segadapt.data.shipped.listing`` it
+    raises ``MissingSplit`` if nothing of the split is there, and ``Faulty``, which carries all faults, for anything
+    amiss,
 ``train_id_table(class_set)``
     a 256-entry uint8 table from on-disk id to train id, ``FOREIGN`` for ids that must not occur; UserError for a
     class set that the data set cannot serve.
@@ -38,8 +39,8 @@ FOREIGN = 254
 class SampleFiles:
     """One image and, if the split is labelled, its label: a file, or in classification ``class_id`` alone.
 
-    ``read_ids`` names how ids stand in the label file: see ``segadapt.data.label_files``. ``read_image`` is ``file``
-    or, if ``image`` names a row of an array, ``row``: see ``segadapt.data.image_files``.
+    ``read_ids`` names how ids stand in the label file: see ``segadapt.data.shipped.label_files``. ``read_image`` is
+    ``file`` or, if ``image`` names a row of an array, ``row``: see ``segadapt.data.shipped.image_files``.
     """
 
     name: str

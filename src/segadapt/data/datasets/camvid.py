@@ -10,7 +10,7 @@ import numpy as np
 
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import lookup_table
-from segadapt.data.listing import Listing, folder_pairs
+from segadapt.data.shipped.listing import Listing, folder_pairs
 from segadapt.labels import CAMVID11, ClassSet
 
 HOW_TO_GET = (

@@ -8,8 +8,8 @@ split counts as unlabelled. ``cityscapes_train_ids`` is the same data with the o
 from pathlib import Path
 
 from segadapt.data.datasets import SampleFiles, cityscapes_id_table
-from segadapt.data.faults import Fault, Kind
-from segadapt.data.listing import Listing, require_folders, visible, whole
+from segadapt.data.shipped.faults import Fault, Kind
+from segadapt.data.shipped.listing import Listing, require_folders, visible, whole
 
 HOW_TO_GET = (
     "get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip at www.cityscapes-dataset.com (free account) and "

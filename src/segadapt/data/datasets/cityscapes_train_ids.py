@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from segadapt.data.datasets import cityscapes, named_id_table
-from segadapt.data.listing import Listing
+from segadapt.data.shipped.listing import Listing
 from segadapt.labels import CITYSCAPES19, ClassSet
 
 HOW_TO_GET = f"{cityscapes.HOW_TO_GET}; createTrainIdLabelImgs.py of cityscapesScripts makes the *_labelTrainIds.png"

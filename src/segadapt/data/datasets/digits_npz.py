@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from segadapt.core.errors import UserError
-from segadapt.data.array_rows import check_images, check_labels, read_array, row_path
 from segadapt.data.datasets import SampleFiles, lookup_table
-from segadapt.data.faults import Fault, Faulty, Kind, MissingSplit
-from segadapt.data.listing import Listing, visible
+from segadapt.data.shipped.array_rows import check_images, check_labels, read_array, row_path
+from segadapt.data.shipped.faults import Fault, Faulty, Kind, MissingSplit
+from segadapt.data.shipped.listing import Listing, visible
 from segadapt.labels import DIGITS10, ClassSet
 
 HOW_TO_GET = (

@@ -13,9 +13,9 @@ import re
 from pathlib import Path
 
 from segadapt.data.datasets import cityscapes_id_table
-from segadapt.data.faults import Fault, Faulty, Kind, MissingSplit
-from segadapt.data.listing import Listing, bad_entries, padded, pairs, read_list, require_folders, whole
-from segadapt.data.matlab import read_vector
+from segadapt.data.shipped.faults import Fault, Faulty, Kind, MissingSplit
+from segadapt.data.shipped.listing import Listing, bad_entries, padded, pairs, read_list, require_folders, whole
+from segadapt.data.shipped.matlab import read_vector
 
 HOW_TO_GET = (
     "get GTA5 from the authors' page (download.visinf.tu-darmstadt.de/data/from_games) and unpack it so that "

@@ -8,8 +8,8 @@
 from pathlib import Path
 
 from segadapt.data.datasets import SampleFiles, cityscapes_id_table
-from segadapt.data.faults import MissingSplit
-from segadapt.data.listing import (
+from segadapt.data.shipped.faults import MissingSplit
+from segadapt.data.shipped.listing import (
     Listing,
     bad_entries,
     pairs,

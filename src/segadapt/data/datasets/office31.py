@@ -11,8 +11,8 @@ import numpy as np
 
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import SampleFiles, lookup_table
-from segadapt.data.faults import Fault, Faulty, Kind, MissingSplit
-from segadapt.data.listing import IMAGE_ENDS, Listing, visible, whole
+from segadapt.data.shipped.faults import Fault, Faulty, Kind, MissingSplit
+from segadapt.data.shipped.listing import IMAGE_ENDS, Listing, visible, whole
 from segadapt.labels import CLASS_SETS, OFFICE31, ClassSet
 
 HOW_TO_GET = (

@@ -11,8 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from segadapt.data.datasets import named_id_table
-from segadapt.data.faults import Fault, Kind, MissingSplit
-from segadapt.data.listing import Listing, bad_entries, padded, pairs, read_list, require_folders, visible, whole
+from segadapt.data.shipped.faults import Fault, Kind, MissingSplit
+from segadapt.data.shipped.listing import (
+    Listing,
+    bad_entries,
+    padded,
+    pairs,
+    read_list,
+    require_folders,
+    visible,
+    whole,
+)
 from segadapt.labels import SYNTHIA_IGNORED_IDS, SYNTHIA_LABEL_IDS, ClassSet
 
 HOW_TO_GET = (

@@ -18,7 +18,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.seeding import generator
 from segadapt.data.digits.dealing import deal
 from segadapt.data.digits.looks import LOOKS
-from segadapt.data.rendered import DIGITS_NAME
+from segadapt.data.shipped.rendered import DIGITS_NAME
 from segadapt.labels import DIGITS10
 
 LAYOUT = "office31"

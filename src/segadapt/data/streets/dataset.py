@@ -9,8 +9,8 @@ from pathlib import Path
 
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
-from segadapt.data.parallel import worker_pool
-from segadapt.data.rendered import DESCRIPTION_NAME
+from segadapt.data.packed.parallel import worker_pool
+from segadapt.data.shipped.rendered import DESCRIPTION_NAME
 from segadapt.data.streets.domains import domain_of
 from segadapt.data.streets.layouts import LAYOUTS, SPLIT_NUMBER
 from segadapt.data.streets.picture import check_size, render_scene

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from segadapt.core.artifacts import write_bytes, write_failure
-from segadapt.data.faults import Faulty
-from segadapt.data.pictures import open_picture
+from segadapt.data.shipped.faults import Faulty
+from segadapt.data.shipped.pictures import open_picture
 from segadapt.data.streets.layouts import LAYOUTS, SCENES_PER_SPLIT, SPLIT_NUMBER, encode_image
 
 

@@ -1,0 +1,1 @@
+"""Batches for training: which images, how augmented, and how they reach the device."""

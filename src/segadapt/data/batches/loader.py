@@ -1,0 +1,77 @@
+"""Batches as a pure function of the step, read ahead by threads.
+
+The number of threads changes nothing but the speed: a batch depends on (seed, domain, step) alone.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segadapt.core.seeding import generator
+from segadapt.data.batches.augment import Augmentation, augment
+from segadapt.data.batches.batch import Batch
+from segadapt.data.batches.draws import draw
+from segadapt.data.batches.sampling import sample_index
+from segadapt.data.packed.cache import PackedCache
+from segadapt.labels import ONE_LABEL
+
+
+@dataclass(frozen=True)
+class BatchSource:
+    """All batches of one domain of one run.
+
+    ``on_device``: they leave mirror and blur to :meth:`Batch.on`, unless ``augmentation`` has more than these two.
+    """
+
+    cache: PackedCache
+    domain: str
+    seed: int
+    batch_size: int
+    augmentation: Augmentation
+    with_labels: bool
+    pin_memory: bool = False
+    on_device: bool = False
+
+    def batch(self, step: int) -> Batch:
+        """The batch of training step ``step``, counted from 0."""
+        later = self.on_device and self.augmentation.only_mirrors_and_blurs
+        images, labels, draws = [], [], []
+        for position in range(step * self.batch_size, (step + 1) * self.batch_size):
+            index = sample_index(self.seed, self.domain, position, len(self.cache))
+            image_HWC, label_HW = self.cache.image(index), self.cache.label(index) if self.with_labels else None
+            random = generator(self.seed, self.domain, "augment", position)
+            if later:
+                draws.append(draw(random, self.augmentation.mirror, self.augmentation.blur))
+            else:
+                image_HWC, label_HW = augment(image_HWC, label_HW, random, self.augmentation)
+            images.append(image_HWC)
+            labels.append(label_HW)
+        return Batch(
+            self._tensor(images),
+            self._tensor(labels) if self.with_labels else None,
+            is_classification=self.cache.label_size == ONE_LABEL,
+            draws=tuple(draws) if later else None,
+        )
+
+    def _tensor(self, arrays: list[np.ndarray]) -> Tensor:
+        tensor = torch.from_numpy(np.stack(arrays))
+        return tensor.pin_memory() if self.pin_memory else tensor
+
+
+def batches(source: BatchSource, first: int, end: int, threads: int) -> Iterator[Batch]:
+    """The batches of steps ``first`` to ``end - 1`` in order, prepared by ``threads`` threads ahead."""
+    if threads == 0:
+        yield from map(source.batch, range(first, end))
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix=f"{source.domain}-loader") as pool:
+        waiting = deque(pool.submit(source.batch, step) for step in range(first, min(first + 2 * threads, end)))
+        for step in range(first, end):
+            following = step + 2 * threads
+            if following < end:
+                waiting.append(pool.submit(source.batch, following))
+            yield waiting.popleft().result()

@@ -1,0 +1,1 @@
+"""The packed cache: resized once, verified, and read without decoding."""

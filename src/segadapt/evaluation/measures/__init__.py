@@ -1,0 +1,1 @@
+"""What is measured of predictions, beside the confusion matrix and from it."""

@@ -1,0 +1,1 @@
+"""The losses' fast form on a CPU: bands of rows that stay in the cache."""

@@ -1,0 +1,1 @@
+"""The losses' fast form on a GPU: Triton kernels."""

@@ -1,0 +1,108 @@
+"""What a table takes: its jobs by source model and row, and the sum of what each does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from segadapt.core.devices import HALF, SINGLE, TF32, Device
+from segadapt.core.errors import UserError
+from segadapt.core.job import Job, score_role
+from segadapt.core.parameters import split_row
+from segadapt.core.parameters.root import ORACLE
+from segadapt.core.workload import Amount, Pass, Work
+from segadapt.plan.estimate.passes import SCORING, TRAINING, passes, step_images
+from segadapt.plan.plan import Plan
+from segadapt.plan.rows import table_rows
+from segadapt.plan.targets import jobs_behind
+from segadapt.reporting.estimate import Line
+
+
+@dataclass
+class Estimator:
+    """Adds up what jobs take; every pass is counted once. ``count``: ``segadapt.models.counting.pass_work``."""
+
+    plan: Plan
+    count: Callable[[Pass], Work]
+    _passes: dict[str, Counter[Pass]] = field(default_factory=dict)
+    _known: dict[tuple[Pass, bool, str], Amount] = field(default_factory=dict)
+
+    def amount(self, jobs: Iterable[Job], device: Device) -> Amount:
+        """The sum over jobs, its seconds on a device."""
+        return sum((self._of_job(job, device) for job in jobs), Amount())
+
+    def _of_job(self, job: Job, device: Device) -> Amount:
+        if job.name not in self._passes:
+            self._passes[job.name] = passes(job, self.plan)
+        flops, moved, seconds, images = 0, 0, 0.0, 0
+        for each, times in self._passes[job.name].items():
+            one = self._of_pass(each, job.config["precision"]["tf32"], device)
+            flops, moved, seconds = flops + times * one.flops, moved + times * one.bytes, seconds + times * one.seconds
+            images += times * each.batch_size
+        steps = job.config["training"]["steps"] if job.stage in TRAINING else 0
+        return Amount(steps, 0 if steps else images, flops, moved, seconds)
+
+    def _of_pass(self, each: Pass, tf32: bool, device: Device) -> Amount:
+        key = each, tf32, device.name
+        if key not in self._known:
+            work = self.count(each)
+            self._known[key] = Amount(flops=work.flops, bytes=work.bytes, seconds=device.seconds(work, tf32))
+        return self._known[key]
+
+
+def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
+    """The jobs of a table that run networks, each once: by source model, then by row (titles).
+
+    What several rows need and is no source model, a member of an ensemble, is the row's of that name.
+    UserError for a table that the preset does not make, and for one of classification.
+    """
+    parameters = plan.parameters
+    if table not in parameters.tables:
+        known = ", ".join(parameters.tables) or "none"
+        of_images = table in parameters.classification_tables
+        wrong = f"table '{table}' is of image classification" if of_images else f"there is no table '{table}'"
+        raise UserError(f"{wrong}; the segmentation tables that preset {parameters.preset} makes are: {known}")
+    rows = table_rows(parameters, table)
+    of_table = plan.by_name[f"table/{table}"].inputs
+    behind = {row.key: _behind(plan, of_table, row.key) for row in rows}
+    needed = set().union(*behind.values())
+    of_sources = [job for job in plan.jobs if job.name in needed and _is_source_model(job)]
+    found: dict[str, list[Job]] = {}
+    for job in of_sources:
+        found.setdefault(f"source model: {job.subject['model']}", []).append(job)
+    given = {job.name for job in of_sources}
+    own: dict[str, list[Job]] = {}
+    # Those with the fewest jobs first, so that an ensemble is left with what is no other row's.
+    for key in sorted(behind, key=lambda key: len(behind[key])):
+        own[key] = [job for job in plan.jobs if job.name in behind[key] - given]
+        given |= behind[key]
+    for row in rows:
+        # Settings need not have a title, so that rows may share theirs. A cell of a sweep may be a row already.
+        found[f"{row.title} ({row.key})" if row.title in found else row.title] = own.pop(row.key, [])
+    return found
+
+
+def _is_source_model(job: Job) -> bool:
+    """Not the oracle, which is a row itself, and no other row's."""
+    return job.stage == "pretrain" and split_row(job.subject["model"])[1] != ORACLE
+
+
+def _behind(plan: Plan, inputs: dict[str, str], key: str) -> set[str]:
+    paths = [inputs[score_role("metrics", key, seed)] for seed in plan.parameters.seeds]
+    return {name for name in jobs_behind(plan, paths) if plan.by_name[name].stage in (*TRAINING, *SCORING)}
+
+
+def lines(estimator: Estimator, jobs: Mapping[str, list[Job]], device: Device) -> list[Line]:
+    """One line a source model and row, in order."""
+    return [Line(title, _images(own, estimator.plan), estimator.amount(own, device)) for title, own in jobs.items()]
+
+
+def _images(jobs: list[Job], plan: Plan) -> str:
+    return ", ".join(dict.fromkeys(step_images(job, plan) for job in jobs if job.stage in TRAINING))
+
+
+def formats(jobs: Iterable[Job]) -> list[str]:
+    """The number formats in which the jobs' networks compute."""
+    wanted = (job.config["precision"] for job in jobs)
+    return list(dict.fromkeys(HALF if each["bf16"] else TF32 if each["tf32"] else SINGLE for each in wanted))

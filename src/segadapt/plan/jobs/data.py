@@ -1,0 +1,57 @@
+"""Jobs that make data: rendering and packing."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from segadapt.core.errors import UserError
+from segadapt.core.job import Job
+from segadapt.data.shipped.splits import official_counts
+from segadapt.plan.code import require_file
+from segadapt.plan.planner import Planner
+
+
+def data_jobs(planner: Planner, jobs: Iterable[Job]) -> list[Job]:
+    """The render and prepare jobs whose caches the ``jobs`` read at all."""
+    read = {path for job in jobs for path in job.inputs.values()}
+    caches = [name for name in planner.preset.caches if planner.cache(name) in read]
+    datasets = {planner.preset.caches[name].dataset for name in caches}
+    rendered = [name for name, entry in planner.preset.datasets.items() if name in datasets and entry.render]
+    return [render(planner, name) for name in rendered] + [prepare(planner, name) for name in caches]
+
+
+def render(planner: Planner, dataset: str) -> Job:
+    """Draws a built-in data set in its authors' layout; the stage says with what, its name alike for all."""
+    entry = planner.preset.datasets[dataset]
+    config = {"layout": entry.format, **entry.render.model_dump()}
+    stage = "render_digits" if entry.render.domain == "digits" else "render"
+    return planner.job(stage, {"dataset": dataset}, inputs={}, config=config)
+
+
+def prepare(planner: Planner, cache: str) -> Job:
+    """Packs a split at the network's size."""
+    entry = planner.preset.caches[cache]
+    dataset = planner.preset.datasets[entry.dataset]
+    where = f"presets.{planner.parameters.preset}.datasets.{entry.dataset}.format"
+    require_file("segadapt.data.datasets", dataset.format, where)
+    rendered = planner.path("render", "manifest", dataset=entry.dataset)
+    config = entry.model_dump(exclude={"dataset", "classes"}) | {
+        "format": dataset.format,
+        "root": str(Path(rendered).parent)
+        if dataset.root is None
+        else expanded(dataset.root, where.replace(".format", ".root")),
+        "classes": entry.classes or planner.preset.model.classes,
+        "count": (dataset.render.splits if dataset.render else official_counts(dataset.format)).get(entry.split),
+        "accept": list(dataset.accept),
+    }
+    inputs = {"rendered": rendered} if dataset.render else {}
+    return planner.job("prepare", {"cache": cache}, inputs=inputs, config=config)
+
+
+def expanded(path: str, where: str) -> str:
+    """The path with ``~`` and ``$NAME`` replaced, as a shell does it; UserError for a name that is not set."""
+    found = os.path.expandvars(os.path.expanduser(path))
+    if found.startswith("~") or re.search(r"\$(\w+|\{\w+\})", found):
+        raise UserError(f"params.yaml: {where}: '{path}' names a home or a variable that is not set here; write it out")
+    return found

@@ -1,0 +1,129 @@
+"""The figures that go with the tables of a preset."""
+
+from segadapt.core.job import Job, score_role
+from segadapt.core.parameters.root import SOURCE_ONLY
+from segadapt.plan.jobs.paper_figures import figure1, figure2, figure4
+from segadapt.plan.jobs.tables import Reporter
+from segadapt.plan.planner import Planner, about_figure
+from segadapt.plan.rows import ADAPT, SOURCE, SYMBOLS, UNADAPTED, Row, look
+
+
+def figures(reporter: Reporter) -> list[Job]:
+    """Every figure of the tables: of the paper, of each table, of each setting that shows other images."""
+    parameters, base = reporter.parameters, reporter.base
+    jobs = [figure1(base)] if parameters.tables else []
+    jobs += [classes_of(reporter, name) for name, each in parameters.tables.items() if not each.sweeps]
+    jobs += [sensitivity(reporter, name) for name, each in parameters.tables.items() if each.sweeps]
+    for setting, planner in reporter.planners.items():
+        rows = _plain_rows(reporter, setting)
+        methods = _shown(planner, rows)
+        unadapted = any(row.method == SOURCE_ONLY for row in rows)
+        if setting is None and unadapted:
+            jobs += [figure2(reporter, rows), figure4(reporter, rows)]
+            jobs += [curves(reporter, methods)] if methods else []
+        if unadapted and methods and (setting is None or _shows_other_images(planner, base)):
+            jobs.append(qualitative(planner, methods))
+    return jobs
+
+
+def _plain_rows(reporter: Reporter, setting: str | None) -> list[Row]:
+    """The rows of all tables in one setting, each once, without the cells of sweeps."""
+    listed = [row for name in reporter.rows for row in _listed(reporter, name)]
+    return list({row.key: row for row in listed if row.setting == setting}.values())
+
+
+def _shown(planner: Planner, rows: list[Row]) -> list[str]:
+    """The trained methods among the rows, or those of them that the preset wants to be shown."""
+    wanted = planner.preset.figure_methods
+    trained = [row.method for row in rows if row.method in planner.methods and not planner.methods[row.method].ensemble]
+    return [name for name in trained if name in wanted or not wanted]
+
+
+def _shows_other_images(planner: Planner, base: Planner) -> bool:
+    ours, theirs = planner.preset, base.preset
+    return (ours.pretrain.source, ours.evaluate_on) != (theirs.pretrain.source, theirs.evaluate_on)
+
+
+def qualitative(planner: Planner, methods: list[str]) -> Job:
+    """Target images with the predictions of the first seed's models: unadapted, then each method of ours."""
+    shown = {SOURCE_ONLY: (SOURCE, UNADAPTED[SOURCE_ONLY]["title"])}
+    shown |= {key: (key, planner.methods[key].title) for key in methods if planner.methods[key].origin == "ours"}
+    seed, preset = planner.parameters.seeds[0], planner.preset
+    inputs = {f"model/{key}": planner.model(name, seed) for key, (name, _) in shown.items()}
+    inputs |= {"source": planner.cache(preset.pretrain.source), "labelled": planner.cache(preset.evaluate_on)}
+    config = {
+        "models": {
+            key: {"title": title, **planner.of(name).network(planner.has_auxiliary_head(name))}
+            for key, (name, title) in shown.items()
+        },
+        "images": list(preset.figure_rows),
+    }
+    name = "qualitative" if planner.scene.name is None else f"qualitative_{planner.scene.name}"
+    return planner.job("figure", {"figure": name}, inputs=inputs, config=config)
+
+
+def curves(reporter: Reporter, methods: list[str]) -> Job:
+    """Losses and mIoU along the adaptation of every method and seed."""
+    planner, seeds = reporter.base, reporter.parameters.seeds
+    inputs, rows = {}, []
+    for key in (SOURCE_ONLY, *methods):
+        inputs |= {score_role("metrics", key, seed): planner.score(key, seed) for seed in seeds}
+    for key in methods:
+        method = planner.methods[key]
+        for seed in seeds:
+            inputs[f"history/{key}/{seed}"] = planner.model(key, seed, "history")
+        # A method with the auxiliary head starts from another source model, which no table scores.
+        about = {"key": key, "title": method.title, "look": look(key, reporter.parameters.methods)}
+        rows.append(about | {"steps": planner.training(method).steps, "from_source": method.stage == ADAPT})
+    config = about_figure(planner) | {"rows": rows, "seeds": list(seeds)}
+    return planner.job("curves", {}, inputs=inputs, config=config)
+
+
+def classes_of(reporter: Reporter, table: str) -> Job:
+    """IoU of every class, for the rows of one table."""
+    parameters, keys = reporter.parameters, _listed(reporter, table)
+    rows = [row.about("key", "title", "origin") | {"look": look(row.method, parameters.methods)} for row in keys]
+    experiment, first = parameters.tables[table], reporter.planners[keys[0].setting]
+    config = about_figure(first) | {
+        "rows": rows,
+        "seeds": list(parameters.seeds),
+        "classes": experiment.classes or first.preset.model.classes,
+    }
+    return reporter.base.job("bars", {"table": table}, inputs=reporter.metrics(keys), config=config)
+
+
+def _listed(reporter: Reporter, table: str) -> list[Row]:
+    """The rows that a table lists by name, without the cells of its sweeps."""
+    listed = reporter.parameters.tables[table].rows
+    return [row for row in reporter.rows[table] if row.key in listed]
+
+
+def sensitivity(reporter: Reporter, table: str) -> Job:
+    """mIoU over each parameter that a table sweeps, the paper's points beside ours on the paper's data."""
+    parameters, experiment = reporter.parameters, reporter.parameters.tables[table]
+    cells = reporter.rows[table][len(experiment.rows) :]
+    inputs, panels = reporter.metrics(cells), []
+    for sweep in experiment.sweeps:
+        own, cells = cells[: len(sweep.values)], cells[len(sweep.values) :]
+        points = [
+            {"key": row.key, "value": value, "paper_row": row.paper_row}
+            for row, value in zip(own, sweep.values, strict=True)
+        ]
+        base = own[0].base
+        panels.append(
+            {
+                "title": base.title,
+                "symbol": SYMBOLS.get(sweep.parameter, sweep.parameter),
+                "look": look(base.method, parameters.methods),
+                "points": points,
+            }
+        )
+    is_paper_data = reporter.about_table(reporter.rows[table])["is_paper_data"]
+    if experiment.published is not None and is_paper_data:
+        inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
+    config = about_figure(reporter.base) | {
+        "panels": panels,
+        "seeds": list(parameters.seeds),
+        "published": experiment.published if is_paper_data else None,
+    }
+    return reporter.base.job("sensitivity", {"table": table}, inputs=inputs, config=config)

@@ -1,0 +1,71 @@
+"""Figure 5: accuracy on the easy and the hard target images along training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+import pandas
+from matplotlib.figure import Figure
+
+from segadapt.evaluation.answers import LAST, Answers, easy_and_hard
+from segadapt.reporting.figures import style
+
+PARTS = ("all", "easy", "hard")
+
+
+@dataclass(frozen=True)
+class Followed:
+    """One method: by part, accuracies (seeds, steps) as fractions; step 0 is the source-only model. ``look`` as in
+    ``reporting.style``."""
+
+    title: str
+    look: int
+    steps: tuple[int, ...]
+    accuracy_SK: dict[str, numpy.ndarray]
+
+
+def follow(
+    title: str, look: int, source_only: Sequence[Answers], runs: Sequence[Answers], share: float, last_step: int
+) -> Followed:
+    """The accuracies of a method's runs, one a seed, each on the parts that its own source-only model sets."""
+    steps = sorted(last_step if step == LAST else int(step) for step in runs[0].prediction_N)
+    found: dict[str, list[list[float]]] = {part: [] for part in PARTS}
+    for before, run in zip(source_only, runs, strict=True):
+        easy, hard = easy_and_hard(before.confidence_N[LAST], share)
+        for part, of in zip(PARTS, (None, easy, hard), strict=True):
+            after = [run.accuracy(LAST if step == last_step else str(step), of) for step in steps]
+            found[part].append([before.accuracy(of=of), *after])
+    return Followed(title, look, (0, *steps), {part: numpy.array(each) for part, each in found.items()})
+
+
+def easy_and_hard_csv(followed: Sequence[Followed], seeds: Sequence[int]) -> bytes:
+    """Every point as a line: method, images, seed, step, accuracy in percent."""
+    lines = [
+        (each.title, part, seed, step, f"{100 * value:.2f}")
+        for each in followed
+        for part in PARTS
+        for seed, values in zip(seeds, each.accuracy_SK[part], strict=True)
+        for step, value in zip(each.steps, values, strict=True)
+    ]
+    frame = pandas.DataFrame(lines, columns=["method", "images", "seed", "step", "accuracy"])
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def easy_and_hard_figure(followed: Sequence[Followed], share: float, task: str, note: str) -> Figure:
+    """Three panels, all images, the easy and the hard ones; lines are means over seeds, bands their range."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    percent = f"{100 * share:.0f} %"
+    titles = ("All target images", f"Easy: the {percent} most confident", f"Hard: the {percent} least confident")
+    for axis, part, title in zip(figure.subplots(1, 3), PARTS, titles, strict=True):
+        for each in followed:
+            values_SK = 100 * each.accuracy_SK[part]
+            axis.plot(
+                each.steps, values_SK.mean(axis=0), marker="o", markersize=3, label=each.title, **style.line(each.look)
+            )
+            low_K, high_K = values_SK.min(axis=0), values_SK.max(axis=0)
+            axis.fill_between(each.steps, low_K, high_K, color=style.colour(each.look), alpha=0.15, linewidth=0)
+        style.quiet(axis, title, xlabel="step after the source-only model", ylabel="accuracy (%)")
+        handles = axis.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle(f"{task}. {note}", fontsize=9, color=style.GREY, wrap=True)
+    return figure

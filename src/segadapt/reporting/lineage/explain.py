@@ -1,0 +1,123 @@
+"""Where a cell of a result table comes from, read from the table's provenance alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.artifacts import read_json
+from segadapt.core.errors import UserError
+from segadapt.core.job import model_paths
+from segadapt.core.stages import STAGES
+from segadapt.reporting.lineage.trace import Record, chain, is_made, missing_rows
+
+_MEANS = ("mIoU", "accuracy")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One row of a table, or one class of it.
+
+    ``values`` are fractions, one a seed; ``jobs`` are upstream first, and ``ends`` the fingerprints of those among
+    them whose files the table was made from.
+    """
+
+    table: Record
+    key: str
+    title: str
+    column: str
+    values: list[float | None]
+    jobs: list[Record]
+    ends: tuple[str, ...]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The table's part of the parameters."""
+        return self.table["identity"]["config"]
+
+    @property
+    def seeds(self) -> list[int]:
+        return self.config["seeds"]
+
+    @property
+    def scored(self) -> list[Record]:
+        """The evaluations of the row, one a seed; after them those of a row that it is compared with."""
+        by_fingerprint = {job["fingerprint"]: job for job in self.jobs}
+        return [by_fingerprint[end] for end in self.ends if "metrics" in by_fingerprint[end]["outputs"]]
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics files of the row, one a seed."""
+        return [job["outputs"]["metrics"]["path"] for job in self.scored]
+
+    @property
+    def trainings(self) -> list[Record]:
+        """The job that trained what was scored with the first seed; several for an ensemble."""
+        inputs = self.scored[0]["identity"]["inputs"]
+        models = set(model_paths(inputs))
+        return [job for job in self.jobs if models & {each["path"] for each in job["outputs"].values()}]
+
+    def outside_files(self) -> dict[str, str]:
+        """Files that no job made, such as initial weights, with their SHA-256."""
+        return {
+            path: job["input_sha256"][role]
+            for job in self.jobs
+            for role, path in job["identity"]["inputs"].items()
+            if not is_made(path)
+        }
+
+    def data_manifests(self) -> dict[str, str]:
+        """The manifests of the data sets, each of which holds the hash of every image, with their SHA-256."""
+        data = [job for job in self.jobs if STAGES[job["identity"]["stage"]].phase == "data"]
+        made = [job["outputs"]["manifest"] for job in data]
+        return {each["path"]: each["sha256"] for each in made}
+
+    def remake(self) -> str:
+        """The command that makes the row's metrics anew where they are missing or out of date."""
+        seeds = ",".join(map(str, self.seeds))
+        chosen = f"preset={self.config['preset']} protocol={self.config['protocol']} 'seeds=[{seeds}]'"
+        return f"snakemake --cores 2 {' '.join(self.metrics)} --config {chosen}"
+
+
+def read_lineage(table: Path) -> Record:
+    """The record of a table's CSV; UserError if there is none, or none with a lineage."""
+    path = table.with_suffix(".provenance.json")
+    record = read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("lineage"), dict):
+        raise UserError(
+            f"{path} holds no lineage, for it was made by an earlier segadapt; make the table again with "
+            f"'snakemake --cores 2 results/{table.name}'"
+        )
+    return record
+
+
+def explain(table: Path, method: str, column: str | None = None) -> Explanation:
+    """Finds the row by key or title and the column by class or task, the table's mean if None; case does not matter.
+
+    UserError, with the names there are, for a row or class that the table doesn't trace.
+    """
+    record = read_lineage(table)
+    lineage = record["lineage"]
+    row = _by_name(lineage["rows"]).get(method.casefold())
+    missing = missing_rows(record["identity"]["config"])
+    asked = _by_name(record["identity"]["config"]["rows"]).get(method.casefold(), {"key": None})
+    if asked["key"] in missing:
+        raise UserError(f"{table} is partial and lacks the row '{method}': {missing[asked['key']]}")
+    if row is None:
+        known = ", ".join(each["key"] for each in lineage["rows"])
+        raise UserError(f"{table} has no traced row '{method}'; it has {known}; published rows come from the paper")
+    if not row["values"]:
+        raise UserError(f"{table} holds no scores; explain a row of the table that it goes with")
+    columns = {name.casefold(): name for name in row["values"]}
+    mean = next((each for each in _MEANS if each in row["values"]), _MEANS[0])
+    name = columns.get((column or mean).casefold())
+    if name is None:
+        raise UserError(f"{table} has no column '{column}'; it has {', '.join(row['values'])}")
+    made_by = row.get("made_by_column", {}).get(name, row["made_by"])
+    ends = tuple(dict.fromkeys(fingerprint for seed in made_by for fingerprint in seed))
+    jobs = [lineage["jobs"][each] for each in chain(lineage["jobs"], ends)]
+    return Explanation(record, row["key"], row["title"], name, row["values"][name], jobs, ends)
+
+
+def _by_name(rows: list[Record]) -> dict[str, Record]:
+    """Rows by title and by key, in lower case."""
+    return {name.casefold(): row for row in rows for name in (row["title"], row["key"])}

@@ -1,0 +1,1 @@
+"""Tables, what goes with them, and their forms."""

@@ -1,0 +1,239 @@
+"""The result table: fixed columns, one row a method, numbers of ours beside the published ones."""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import pandas
+
+from segadapt.core.errors import UserError
+from segadapt.labels import SYNTHIA13, SYNTHIA16, ClassSet
+from segadapt.reporting.tables.published import PublishedRow
+
+ORIGINS = ("ours", "control", "published")
+MIOU, ACCURACY = "mIoU", "accuracy"
+MEANS = (MIOU, ACCURACY)
+"""The column of a table's mean: over classes in segmentation, over tasks in classification."""
+_LEADING = ("method", "backbone", "origin")
+_TRAILING = ("delta", "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit")
+_TEXT = {"method", "backbone", "origin", "selection", "protocol", "eval_size", "preset", "commit"}
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """What is known of one method after its seeds were run.
+
+    Args:
+        method: Title, as shown.
+        backbone: "ResNet-101", say.
+        origin: "ours" for a method, "control" for a run that only tells what a method's parts buy.
+        iou_per_seed: One float array (C,) a seed: IoU in [0, 1] of the class set's classes in
+            order, NaN for an absent class. Empty if the method was not run.
+        miou_per_seed: The mean IoU in [0, 1] of each seed.
+        paper_method: The ``method`` of the published row to compare with, or None.
+        selection: Which checkpoint is scored: "last step", say.
+        protocol: "released", "paper" or "submission".
+        eval_size: Width x height of the labels: "1024x512", say.
+        preset: The preset of ``params.yaml``.
+        gpu_hours: Over all seeds; None where no GPU was used or nothing was measured.
+        commit: The commit of the code that made the numbers.
+    """
+
+    method: str
+    backbone: str
+    origin: str
+    iou_per_seed: Sequence[numpy.ndarray]
+    miou_per_seed: Sequence[float]
+    paper_method: str | None = None
+    selection: str = ""
+    protocol: str = ""
+    eval_size: str = ""
+    preset: str = ""
+    gpu_hours: float | None = None
+    commit: str = ""
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds were run."""
+        return len(self.miou_per_seed)
+
+
+def table_columns(classes: Sequence[str], mean: str = MIOU) -> list[str]:
+    """The fixed columns of a table over these classes; the 16 of SYNTHIA have a second mean, over 13 of them.
+
+    With ``ACCURACY`` as ``mean`` they are tasks, each of which has a standard deviation.
+    """
+    further = [column for name in further_means(classes) for column in (name, f"{name}_sd")]
+    if mean == ACCURACY:
+        further = [f"{name}_sd" for name in classes]
+    return [*_LEADING, *classes, mean, f"{mean}_sd", *further, "seeds", f"paper_{mean}", *_TRAILING]
+
+
+def mean_column(columns: Iterable[str]) -> str:
+    """The column of ``MEANS`` that a table has; ValueError if it has none."""
+    columns = list(columns)
+    return next((name for name in MEANS if name in columns), None) or columns[columns.index(MIOU)]
+
+
+def further_means(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The means over a part of the classes that the field reports too, and their classes."""
+    return {"mIoU13": SYNTHIA13.classes} if tuple(classes) == SYNTHIA16.classes else {}
+
+
+def class_columns(columns: Sequence[str]) -> list[str]:
+    """The names of classes or tasks among a table's columns: what stands between ``origin`` and the mean."""
+    columns = list(columns)
+    return columns[columns.index("origin") + 1 : columns.index(mean_column(columns))]
+
+
+def build_table(
+    rows: Iterable[TableRow],
+    class_set: ClassSet,
+    published: Sequence[PublishedRow] = (),
+    paper_data: bool = False,
+) -> pandas.DataFrame:
+    """Our rows in the order given, then the published ones with origin "published".
+
+    IoU, mIoU, its sample standard deviation over seeds (empty for fewer than two) and the
+    difference to the paper are percent or percentage points, rounded to one decimal; a class's IoU is the
+    mean over the seeds in which it is present. What was not run is NaN or "".
+
+    Args:
+        rows: Our rows.
+        class_set: Gives the class columns and how many classes a mean is over.
+        published: Rows of ``published_rows`` over the same classes or more.
+        paper_data: Whether our rows were measured on the paper's data; only then do ``paper_mIoU``
+            and ``delta`` stand beside them.
+
+    Raises:
+        UserError: for an unknown origin, a wrong number of classes, a number out of [0, 1], a
+            ``paper_method`` that was not published or published rows over other classes.
+    """
+    paper = {each.method: each for each in published}
+    # A class that one published row does not report is reported by another.
+    by_class = [row.iou for row in published if row.iou]
+    missing = set(class_set.classes).difference(*by_class) if by_class else None
+    if missing:
+        raise UserError(f"the published rows have no classes {sorted(missing)} of {class_set.name}; leave them out")
+    records = [_own_record(row, class_set, paper, paper_data) for row in rows]
+    records += [_published_record(row, class_set) for row in published]
+    frame = pandas.DataFrame(records, columns=table_columns(class_set.classes))
+    return typed(frame)
+
+
+def _own_record(row: TableRow, class_set: ClassSet, paper: dict[str, PublishedRow], paper_data: bool) -> dict:
+    _check(row, class_set)
+    if row.paper_method is not None and paper and row.paper_method not in paper:
+        raise UserError(
+            f"row {row.method!r}: {row.paper_method!r} is not a published method; choose one of {sorted(paper)}"
+        )
+    text = {name: getattr(row, name) for name in _TEXT}
+    record = {**text, "seeds": row.seeds, "gpu_hours": row.gpu_hours}
+    if not row.seeds:
+        return record
+    iou_SC = numpy.asarray(row.iou_per_seed, dtype=numpy.float64)
+    for name, iou_S in zip(class_set.classes, iou_SC.T, strict=True):
+        present = iou_S[~numpy.isnan(iou_S)]
+        record[name] = percent(present.mean()) if present.size else None
+    means = {"mIoU": numpy.asarray(row.miou_per_seed, dtype=numpy.float64)}
+    for name, classes in further_means(class_set.classes).items():
+        part_SC = iou_SC[:, [class_set.classes.index(each) for each in classes]]
+        means[name] = numpy.array([iou_C[~numpy.isnan(iou_C)].mean() for iou_C in part_SC])
+    for name, miou_S in means.items():
+        record[name] = percent(miou_S.mean())
+        if row.seeds > 1:
+            record[f"{name}_sd"] = percent(miou_S.std(ddof=1))
+    reference = paper.get(row.paper_method)
+    if paper_data and reference is not None and len(class_set) in reference.miou:
+        record["paper_mIoU"] = reference.miou[len(class_set)]
+        record["delta"] = one_decimal(record["mIoU"] - record["paper_mIoU"])
+    return record
+
+
+def _check(row: TableRow, class_set: ClassSet) -> None:
+    where = f"row {row.method!r}"
+    if row.origin not in ORIGINS[:2]:
+        raise UserError(f"{where}: origin {row.origin!r} is not one of our own rows; choose 'ours' or 'control'")
+    if len(row.iou_per_seed) != len(row.miou_per_seed):
+        raise UserError(
+            f"{where}: {len(row.iou_per_seed)} seeds have class IoUs, {len(row.miou_per_seed)} have a mean; give both"
+        )
+    for index, (iou_C, miou) in enumerate(zip(row.iou_per_seed, row.miou_per_seed, strict=True)):
+        if numpy.shape(iou_C) != (len(class_set),):
+            raise UserError(
+                f"{where}, seed number {index}: IoUs of shape {numpy.shape(iou_C)} do not fit the "
+                f"{len(class_set)} classes of {class_set.name}"
+            )
+        values = numpy.append(iou_C, miou)
+        if not numpy.all(numpy.isnan(values) | ((values >= 0) & (values <= 1))):
+            raise UserError(f"{where}, seed number {index}: an IoU is outside [0, 1]; give fractions, not percent")
+
+
+def _published_record(row: PublishedRow, class_set: ClassSet) -> dict:
+    record = {"method": row.method, "backbone": row.backbone, "origin": "published"}
+    record.update({name: row.iou.get(name) for name in class_set.classes})
+    record["mIoU"] = row.miou.get(len(class_set))
+    for name, classes in further_means(class_set.classes).items():
+        record[name] = row.miou.get(len(classes))
+    return record
+
+
+def percent(fraction: float) -> float:
+    """A fraction in percent, as it stands in a table."""
+    return one_decimal(100.0 * fraction)
+
+
+def one_decimal(value: float) -> float:
+    """Rounded as it is written, so that what is read back is equal."""
+    return float(f"{value:.1f}")
+
+
+def typed(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Text columns without NaN, the others as numbers."""
+    for name in frame.columns:
+        if name in _TEXT:
+            frame[name] = frame[name].astype(object).where(frame[name].notna(), "")
+        else:
+            frame[name] = frame[name].astype("Int64" if name == "seeds" else "float64")
+    return frame
+
+
+def table_csv(frame: pandas.DataFrame) -> bytes:
+    """The table as CSV; equal tables give equal bytes. GPU hours have three decimals, others one."""
+    cells = frame.copy()
+    for name in frame.columns:
+        if name not in _TEXT and name != "seeds":
+            decimals = 3 if name == "gpu_hours" else 1
+            cells[name] = ["" if pandas.isna(value) else f"{value:.{decimals}f}" for value in frame[name]]
+    return cells.to_csv(index=False, lineterminator="\n").encode()
+
+
+def read_table(csv: Path | bytes) -> pandas.DataFrame:
+    """The table that ``table_csv`` wrote, numbers as numbers and NaN for an empty cell.
+
+    Raises:
+        UserError: if the file is missing or has not the columns of a table.
+    """
+    cells = read_cells(csv)
+    for name in cells.columns:
+        if name not in _TEXT:
+            cells[name] = pandas.to_numeric(cells[name].where(cells[name] != "", None))
+    return typed(cells)
+
+
+def read_cells(csv: Path | bytes) -> pandas.DataFrame:
+    """The table's cells as the text that stands in the file, "" for an empty one."""
+    where = "the table" if isinstance(csv, bytes) else str(csv)
+    try:
+        content = csv if isinstance(csv, bytes) else Path(csv).read_bytes()
+        cells = pandas.read_csv(io.BytesIO(content), dtype=object, keep_default_na=False)
+        classes = class_columns(cells.columns)
+    except OSError as error:
+        raise UserError(f"cannot read {where}: {error.strerror}; make it with `make table2`") from error
+    except ValueError as error:
+        raise UserError(f"{where} is not a result table ({error}); delete it and make it again") from error
+    if list(cells.columns) != table_columns(classes, mean_column(cells.columns)):
+        raise UserError(f"{where} has not the columns of a result table; delete it and make it again")
+    return cells

@@ -1,0 +1,153 @@
+"""The table of statistics: every row against the control, over seeds and over images."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas
+
+from segadapt.evaluation import Evaluation
+from segadapt.reporting.tables.accuracy_statistics import AccuracyComparison
+from segadapt.reporting.tables.intervals import ImageInterval, image_interval, matrices_in_order
+from segadapt.reporting.tables.markdown import escape, heading, row_line
+from segadapt.reporting.tables.paired_seeds import PairedSeeds, paired_seeds
+
+COLUMNS = (
+    "method", "origin", "baseline", "pairs", "mIoU", "baseline_mIoU", "difference", "difference_sd",
+    "seeds_low", "seeds_high", "seeds_note", "images", "images_low", "images_high", "samples", "primary", "protocol",
+    "preset",
+)  # fmt: skip
+_WHAT = {
+    "mIoU": "mIoU (percentage points; final head, no flip, last step)",
+    "accuracy": "accuracy (percentage points; last step)",
+}
+_MEANING = """
+Differences in {what} from the row **{baseline}**. **Over seeds**:
+mean of the differences of runs that share a seed, their sample standard deviation, and the 95 % t interval of the mean,
+which is not given for fewer than six pairs. **Over images**: 95 % percentile interval of the difference when the
+{images} images are drawn anew with replacement ({samples} samples, the same for every row and seed); the models stay
+what they are, so it says nothing of other training runs. A gain worth the name leaves zero outside of both.
+"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row against the baseline: mIoU of each seed as fractions, and both statistics."""
+
+    ours_S: list[float]
+    baseline_S: list[float]
+    seeds: PairedSeeds
+    images: ImageInterval
+
+    def values(self) -> dict[str, list[float | None]]:
+        """mIoU and its difference from the baseline, one a seed, as the lineage keeps them; None where undefined."""
+        differences = [ours - theirs for ours, theirs in zip(self.ours_S, self.baseline_S, strict=True)]
+        found = {"mIoU": self.ours_S, "difference": differences}
+        return {name: [None if math.isnan(each) else each for each in values] for name, values in found.items()}
+
+
+def compare(
+    ours: Sequence[Evaluation], baseline: Sequence[Evaluation], title: str, config: Mapping[str, Any]
+) -> Comparison:
+    """Compares two rows by their evaluations, one a seed, both in the same order of seeds.
+
+    Args:
+        ours: Of the row.
+        baseline: Of the row that it is compared with.
+        title: What the row is called in an error.
+        config: The job's: ``evaluation_size``, ``bootstrap_samples``, ``bootstrap_seed``.
+
+    Raises:
+        UserError: if the rows were scored on images of different names.
+    """
+    size, names = config["evaluation_size"], baseline[0].image_names
+    ours_S, baseline_S = [each.miou(size) for each in ours], [each.miou(size) for each in baseline]
+    matrices = [matrices_in_order(row, size, names, f"row {title}") for row in (ours, baseline)]
+    images = image_interval(*matrices, config["bootstrap_samples"], config["bootstrap_seed"])
+    return Comparison(ours_S, baseline_S, paired_seeds(ours_S, baseline_S), images)
+
+
+def comparison_record(
+    row: Mapping[str, Any], baseline: str, found: Comparison | AccuracyComparison, config: Mapping[str, Any],
+    measure: str = "mIoU",
+) -> dict[str, str]:  # fmt: skip
+    """The cells of a row by column, as they stand in the CSV: percent with two decimals, "" for what is not known."""
+    seeds, images, values = found.seeds, found.images, found.values()
+    return {
+        "method": row["title"],
+        "origin": row["origin"],
+        "baseline": baseline,
+        "pairs": str(seeds.n),
+        measure: _percent(_mean(found.ours_S)),
+        f"baseline_{measure}": _percent(_mean(found.baseline_S)),
+        "difference": _percent(seeds.mean if None not in values["difference"] else math.nan),
+        "difference_sd": _percent(seeds.sd),
+        "seeds_low": _percent(seeds.low),
+        "seeds_high": _percent(seeds.high),
+        "seeds_note": seeds.note,
+        "images": str(images.images),
+        "images_low": _percent(images.low),
+        "images_high": _percent(images.high),
+        "samples": str(config["bootstrap_samples"]),
+        "primary": f"mIoU {config['evaluation_size']}" if measure == "mIoU" else measure,
+        "protocol": config["protocol"],
+        "preset": config["preset"],
+    }
+
+
+def comparison_csv(records: Sequence[Mapping[str, str]], measure: str = "mIoU") -> bytes:
+    """The table as CSV, its columns the same whatever was run; equal rows give equal bytes."""
+    return (
+        pandas.DataFrame(records, columns=[name.replace("mIoU", measure) for name in COLUMNS])
+        .to_csv(index=False, lineterminator="\n")
+        .encode()
+    )
+
+
+def comparison_markdown(
+    records: Sequence[Mapping[str, str]], title: str, entries: Mapping[str, str], note: str, measure: str = "mIoU"
+) -> str:
+    """Markdown with the facts of ``entries``, the note, and what the columns mean.
+
+    Args:
+        records: Cells by column, from ``comparison_record``.
+        title: The heading.
+        entries: Name and value of each fact.
+        note: A warning, or "".
+        measure: "mIoU" or "accuracy".
+    """
+    lines = [*heading(title, entries, note), ""]
+    if not records:
+        return (
+            "\n".join([*lines, "There is nothing to compare: the table has no second row, or none with a trace."])
+            + "\n"
+        )
+    first = records[0]
+    facts = {"what": _WHAT[measure], "samples": escape(first["samples"])}
+    facts["images"] = " or ".join(dict.fromkeys(escape(record["images"]) for record in records))
+    facts["baseline"] = " or ".join(dict.fromkeys(escape(record["baseline"]) for record in records))
+    lines += [_MEANING.strip().format(**facts), ""]
+    heads = ("method", "origin", "pairs", first["primary"], "baseline", "difference ± sd", "95 % over seeds")
+    lines.append(row_line([*heads, "95 % over images"]))
+    lines.append(row_line(["---", "---", "---:", "---:", "---:", "---:", "---:", "---:"]))
+    for record in records:
+        over_seeds = record["seeds_note"] or _interval(record["seeds_low"], record["seeds_high"])
+        difference = f"{record['difference']} ± {record['difference_sd']}".removesuffix(" ± ")
+        over_images = _interval(record["images_low"], record["images_high"])
+        leading = [escape(record["method"]), escape(record["origin"]), record["pairs"], record[measure]]
+        lines.append(row_line([*leading, record[f"baseline_{measure}"], difference, over_seeds, over_images]))
+    return "\n".join(lines) + "\n"
+
+
+def _interval(low: str, high: str) -> str:
+    return f"{low} to {high}" if low and high else ""
+
+
+def _percent(fraction: float) -> str:
+    # Adding zero turns what is rounded to -0.00 into 0.00.
+    return "" if math.isnan(fraction) else f"{round(100 * fraction, 2) + 0.0:.2f}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
