@@ -13,7 +13,7 @@ from segadapt import labels
 from segadapt.cli import main
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
-from segadapt.core.parameters.schema import json_schema
+from segadapt.core.parameters.loader import json_schema
 from segadapt.data.datasets import FOREIGN, cityscapes_id_table, named_id_table, own_id_table
 from segadapt.data.shipped.listing import folder_pairs
 from segadapt.labels import BUILT_IN, CITYSCAPES19, CLASS_SETS, class_set, register

@@ -102,7 +102,7 @@ def test_discriminators_need_maps_that_they_can_halve_five_times(key):
 
 def test_branches_mean_nothing_to_a_network_without_them():
     plan = make_plan(parameters_from(shipped("paper"), "params.yaml"))
-    assert plan.parameters.scenes["wide"].methods["cbst"].aspp_branches == 4
+    assert plan.parameters.resolved["wide"].methods["cbst"].aspp_branches == 4
     wide = [job for job in plan.jobs if job.stage == "pretrain" and "wide" in job.name]
     assert [job.name for job in wide] == ["pretrain/wide/source/seed1"]
 

@@ -8,7 +8,7 @@ from test_parameters import SCHEMA, SHIPPED, put, shipped
 from tiny import tiny_parameters
 
 from segadapt.core.parameters import load_parameters, parameters_from
-from segadapt.core.parameters.schema import json_schema
+from segadapt.core.parameters.loader import json_schema
 
 
 def test_the_schema_that_is_shipped_is_the_models_own():

@@ -121,7 +121,7 @@ def test_batch_norm_is_frozen_as_in_the_originals():
     for method in ("cbst", "cbst_sp", "self_training"):
         model = plan_of(method).by_name[f"self_train/{method}-round1/seed1"].config["model"]
         assert model["batch_norm"] == vars(CRST)
-        assert shipped.scenes["wide"].methods[method].batch_norm.model_dump() == vars(CBST)
+        assert shipped.resolved["wide"].methods[method].batch_norm.model_dump() == vars(CBST)
         # Predicting knows no such switch.
         plain = plan_of(method).by_name[f"pseudo_label/{method}-round1/seed1"].config["model"]
         assert plain["batch_norm"] == plan_of(method).by_name["evaluate/source/seed1"].config["model"]["batch_norm"]

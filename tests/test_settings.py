@@ -53,12 +53,12 @@ def sweep(values=GRID, parameter="lambda_target", method="maxsquare") -> dict:
 
 def test_a_setting_replaces_keys_section_by_section():
     found = parameters("rome/maxsquare", rome=thirteen("Rome") | {"methods": {"maxsquare": {"lambda_target": 0.7}}})
-    scene, base = found.scenes["rome"], found.scenes[None]
-    assert (scene.preset.model.classes, base.preset.model.classes) == ("nthu13", "cityscapes19")
-    assert scene.preset.model.backbone == base.preset.model.backbone
-    assert (scene.preset.adapt.source, scene.preset.adapt.target) == ("other_source", "target_train")
-    assert scene.preset.adapt.steps == base.preset.adapt.steps
-    assert (scene.methods["maxsquare"].lambda_target, base.methods["maxsquare"].lambda_target) == (0.7, 0.1)
+    rome, base = found.resolved["rome"], found.resolved[None]
+    assert (rome.preset.model.classes, base.preset.model.classes) == ("nthu13", "cityscapes19")
+    assert rome.preset.model.backbone == base.preset.model.backbone
+    assert (rome.preset.adapt.source, rome.preset.adapt.target) == ("other_source", "target_train")
+    assert rome.preset.adapt.steps == base.preset.adapt.steps
+    assert (rome.methods["maxsquare"].lambda_target, base.methods["maxsquare"].lambda_target) == (0.7, 0.1)
 
 
 def test_jobs_of_a_setting_have_folders_of_their_own():

@@ -11,6 +11,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    from segadapt.core.parameters.schema import json_schema
+    from segadapt.core.parameters.loader import json_schema
 
     print(json.dumps(json_schema(), indent=1))

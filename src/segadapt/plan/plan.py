@@ -48,7 +48,7 @@ class Plan:
 
 def make_plan(parameters: Parameters) -> Plan:
     """The jobs of every experiment of the active preset; UserError for what params.yaml says and no job could do."""
-    planners = {setting: Planner(parameters, setting) for setting in parameters.scenes}
+    planners = {setting: Planner(parameters, setting) for setting in parameters.resolved}
     reporter = Reporter(parameters, planners)
     rows = {row.key: row for table in reporter.rows.values() for row in table}.values()
     wanted = {setting: [row.method for row in rows if row.setting == setting] for setting in planners}

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from segadapt.core.job import Job
-from segadapt.core.parameters import MethodEntry, Parameters, Protocol, Scene, TrainingSettings, training_of
+from segadapt.core.parameters import MethodEntry, Parameters, Protocol, ResolvedSetting, TrainingSettings, training_of
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 from segadapt.core.stages import STAGES
 from segadapt.labels import CLASS_SETS
@@ -25,14 +25,14 @@ class Planner:
 
     def __init__(self, parameters: Parameters, setting: str | None = None, aspp_branches: int | None = None) -> None:
         self.parameters = parameters
-        self.scene = parameters.scenes[setting]
+        self.setting = parameters.resolved[setting]
         own = {} if aspp_branches is None else {"aspp_branches": aspp_branches}
-        self.switches, self.protocol = self.scene.switches | own, self.scene.protocol.model_copy(update=own)
+        self.switches, self.protocol = self.setting.switches | own, self.setting.protocol.model_copy(update=own)
         self._by_branches = {self.protocol.aspp_branches: self}
-        model = self.scene.preset.model
+        model = self.setting.preset.model
         where = f"presets.{parameters.preset}" + (f".settings.{setting}" if setting else "")
         self._has_branches = model is None or has_branches(model, f"{where}.model")
-        self.preset, self.methods = self.scene.preset, self.scene.methods
+        self.preset, self.methods = self.setting.preset, self.setting.methods
         self.prefix = "" if setting is None else f"{setting}/"
         self.run = self.preset.run.model_dump(exclude={"cpu_threads"})
 
@@ -44,7 +44,7 @@ class Planner:
         own = method.aspp_branches if method is not None and self._has_branches else None
         branches = own or self.protocol.aspp_branches
         if branches not in self._by_branches:
-            self._by_branches[branches] = Planner(self.parameters, self.scene.name, branches)
+            self._by_branches[branches] = Planner(self.parameters, self.setting.name, branches)
         return self._by_branches[branches]
 
     def job(
@@ -127,10 +127,10 @@ class Planner:
     @cached_property
     def _source_prefixes(self) -> Mapping[str, str]:
         """The prefix of each source model: that of the first setting which trains it alike."""
-        prefixes, scenes = {}, self.parameters.scenes
+        prefixes, every = {}, self.parameters.resolved
         for name in SOURCES:
-            own = _source_identity(self.scene, self.protocol, name)
-            alike = [each for each in scenes if _source_identity(scenes[each], scenes[each].protocol, name) == own]
+            own = _source_identity(self.setting, self.protocol, name)
+            alike = [each for each in every if _source_identity(every[each], every[each].protocol, name) == own]
             if not alike:
                 prefixes[name] = f"{self.prefix}{self.protocol.aspp_branches}_branches/"
             else:
@@ -156,7 +156,7 @@ def _named_classes(config: Any) -> list[str]:
     return []
 
 
-def _source_identity(scene: Scene, protocol: Protocol, name: str) -> list[Any]:
+def _source_identity(setting: ResolvedSetting, protocol: Protocol, name: str) -> list[Any]:
     """All that a source model's training depends on."""
-    settings = scene.preset.oracle if name == ORACLE else scene.preset.pretrain
-    return [scene.preset.model, settings, scene.preset.precision, protocol.aspp_branches, protocol.repeated_updates]
+    settings = setting.preset.oracle if name == ORACLE else setting.preset.pretrain
+    return [setting.preset.model, settings, setting.preset.precision, protocol.aspp_branches, protocol.repeated_updates]

@@ -75,9 +75,9 @@ def table_rows(parameters: Parameters, table: str) -> list[Row]:
     published = experiment.published
     rows = [_row(parameters, key, several, published) for key in experiment.rows]
     for index, sweep in enumerate(experiment.sweeps):
-        scene = parameters.scenes[split_row(sweep.method)[0]]
+        resolved = parameters.resolved[split_row(sweep.method)[0]]
         base, symbol = _row(parameters, sweep.method, several, published), SYMBOLS.get(sweep.parameter, sweep.parameter)
-        for key, (value, _) in sweep_cells(sweep, scene.methods, f"experiments.{table}.sweeps[{index}]").items():
+        for key, (value, _) in sweep_cells(sweep, resolved.methods, f"experiments.{table}.sweeps[{index}]").items():
             ending = f", {symbol} = {value:g}"
             rows.append(Row(key, base.title + ending, base.origin, base.paper_row and base.paper_row + ending, base))
     return rows
@@ -90,15 +90,15 @@ def plain_row(parameters: Parameters, method: str) -> Row:
 
 def _row(parameters: Parameters, key: str, several: bool, published: int | None) -> Row:
     setting, name = split_row(key)
-    scene = parameters.scenes[setting]
-    method = scene.methods.get(name)
+    resolved = parameters.resolved[setting]
+    method = resolved.methods.get(name)
     about = UNADAPTED[name] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
-    before = f"{scene.title}: " if several and scene.title else ""
+    before = f"{resolved.title}: " if several and resolved.title else ""
     paper_row = about["paper_row"]
-    if name == SOURCE_ONLY and scene.source_paper_row is not None:
-        paper_row = scene.source_paper_row
+    if name == SOURCE_ONLY and resolved.source_paper_row is not None:
+        paper_row = resolved.source_paper_row
     if paper_row is not None and published in BY_SETTING:
-        paper_row = f"{scene.title}: {paper_row}"
+        paper_row = f"{resolved.title}: {paper_row}"
     return Row(key, before + about["title"], about["origin"], paper_row)
 
 

@@ -20,9 +20,9 @@ from segadapt.core.parameters.presets import (
     Setting,
 )
 from segadapt.core.parameters.root import Parameters
-from segadapt.core.parameters.scenes import Scene, method_of, split_row, sweep_cells, training_of
+from segadapt.core.parameters.section import height_width, width_height
 from segadapt.core.parameters.self_training import SelfTrainingSettings
-from segadapt.core.parameters.sizes import height_width, width_height
+from segadapt.core.parameters.settings import ResolvedSetting, method_of, split_row, sweep_cells, training_of
 from segadapt.core.parameters.training import (
     BatchNormSettings,
     ModelSettings,
@@ -49,7 +49,7 @@ __all__ = [
     "Preset",
     "Protocol",
     "Rendering",
-    "Scene",
+    "ResolvedSetting",
     "Schedule",
     "SelfTrainingSettings",
     "Setting",

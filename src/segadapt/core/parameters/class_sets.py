@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from segadapt.core.errors import UserError
-from segadapt.core.parameters.sizes import Name, Section, Whole
+from segadapt.core.parameters.section import Name, Section, Whole
 from segadapt.labels import BUILT_IN, CLASS_SETS, ClassSet, hues, register
 
 LabelId = Annotated[Whole, Field(ge=0, le=255)]
@@ -92,7 +92,7 @@ def check_known(names: Iterable[tuple[str, str | None]]) -> None:
 def register_own(path: Path) -> None:
     """Makes a file's class sets known, whatever else stands in it; UserError for sets that make no sense."""
     from segadapt.core.parameters.loader import read_mapping  # which imports this module
-    from segadapt.core.parameters.sentences import sentence
+    from segadapt.core.parameters.section import sentence
 
     try:
         entries = TypeAdapter(ClassSets).validate_python(read_mapping(path).get("class_sets") or {})

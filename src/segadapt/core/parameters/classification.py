@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from segadapt.core.parameters.sizes import Name, Section
+from segadapt.core.parameters.section import Name, Section
 from segadapt.core.parameters.training import ModelSettings, Precision, Schedule
 
 

@@ -15,9 +15,8 @@ from pydantic import ValidationError
 
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
-from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.root import Parameters
-from segadapt.core.parameters.sentences import sentence
+from segadapt.core.parameters.section import overlaid, sentence
 from segadapt.core.parameters.text import unwritable
 
 MOST_VALUES = 1_000_000
@@ -99,6 +98,12 @@ def parameters_from(content: Mapping[str, Any], where: str) -> Parameters:
         return Parameters.model_validate(content)
     except ValidationError as error:
         raise UserError("\n".join(f"{where}: {sentence(each)}" for each in error.errors())) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) that editors and Snakemake validate against."""
+    schema = Parameters.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _scalars(value: Any) -> Any:

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from segadapt.core.parameters.section import ClassSetName, Count, KeyPath, Name, RowKey, Section
 from segadapt.core.parameters.self_training import SelfTrainingSettings
-from segadapt.core.parameters.sizes import ClassSetName, Count, KeyPath, Name, RowKey, Section
 from segadapt.core.parameters.training import BatchNormSettings, TrainingSettings
 
 

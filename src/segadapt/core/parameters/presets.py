@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from segadapt.core.parameters.classification import Classification
-from segadapt.core.parameters.sizes import ClassSetName, Count, Name, PathText, Section, Seed, Size, Whole
+from segadapt.core.parameters.section import ClassSetName, Count, Name, PathText, Section, Seed, Size, Whole
 from segadapt.core.parameters.text import file_path
 from segadapt.core.parameters.training import ModelSettings, Precision, TrainingSettings
 

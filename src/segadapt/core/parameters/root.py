@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from segadapt.core.parameters.checks import (
+    check_classification,
+    check_classifier_method,
     check_initial_weights,
     check_labels,
     check_method,
@@ -17,12 +19,11 @@ from segadapt.core.parameters.checks import (
     segmentation_is_missing,
 )
 from segadapt.core.parameters.class_sets import ClassSets, check_known
-from segadapt.core.parameters.classification_checks import check_classification, check_classifier_method
 from segadapt.core.parameters.methods import Experiment, MethodEntry, Protocol
-from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.presets import Preset, Setting
-from segadapt.core.parameters.scenes import (
-    Scene,
+from segadapt.core.parameters.section import Name, Section, Seed, overlaid
+from segadapt.core.parameters.settings import (
+    ResolvedSetting,
     changed,
     preset_in_setting,
     split_row,
@@ -30,7 +31,6 @@ from segadapt.core.parameters.scenes import (
     training_of,
     with_sweeps,
 )
-from segadapt.core.parameters.sizes import Name, Section, Seed
 from segadapt.core.stages import COMPANIONS
 from segadapt.labels import CITYSCAPES19, CLASS_SETS, register
 
@@ -84,12 +84,12 @@ class Parameters(Section):
         return {name: each for name, each in self.experiments.items() if each.task == task and name not in left_out}
 
     @cached_property
-    def scenes(self) -> dict[str | None, Scene]:
+    def resolved(self) -> dict[str | None, ResolvedSetting]:
         """The active preset as it stands (None) and in each of its settings, in the file's order."""
         names = (None, *self.active_preset.settings)
-        return {name: self._scene(name) for name in names}
+        return {name: self._resolved(name) for name in names}
 
-    def _scene(self, name: str | None) -> Scene:
+    def _resolved(self, name: str | None) -> ResolvedSetting:
         preset, protocol, methods = self.active_preset, self.active_protocol, self.methods
         setting = Setting() if name is None else preset.settings[name]
         sweeps = [
@@ -101,7 +101,7 @@ class Parameters(Section):
         methods = methods | {
             key: changed(methods[key], change, f"{where}.methods.{key}") for key, change in setting.methods.items()
         }
-        return Scene(
+        return ResolvedSetting(
             name=name,
             title=setting.title,
             source_paper_row=setting.source_paper_row,
@@ -234,13 +234,13 @@ class Parameters(Section):
             self._check_row(f"{where}.rows[{index}]", row)
         for index, sweep in enumerate(experiment.sweeps):
             self._check_row(f"{where}.sweeps[{index}].method", sweep.method)
-            # Where an entry makes no sense, the scenes themselves say so.
-            sweep_cells(sweep, self.scenes[split_row(sweep.method)[0]].methods, f"{where}.sweeps[{index}]")
+            # Where an entry makes no sense, the resolved settings themselves say so.
+            sweep_cells(sweep, self.resolved[split_row(sweep.method)[0]].methods, f"{where}.sweeps[{index}]")
         self._check_classes(where, experiment)
 
     def _check_classes(self, where: str, experiment: Experiment) -> None:
         rows = [*experiment.rows, *(sweep.method for sweep in experiment.sweeps)]
-        models = {self.scenes[split_row(row)[0]].preset.model.classes for row in rows}
+        models = {self.resolved[split_row(row)[0]].preset.model.classes for row in rows}
         if len(models) > 1:
             several = " and ".join(sorted(models))
             raise ValueError(f"{where}.rows: models of {several} do not fit in one table; make a table of each")
@@ -260,29 +260,29 @@ class Parameters(Section):
         known(method, [*SOURCE_ROWS, *self.methods], where)
         if setting is not None:
             known(setting, self.active_preset.settings, where)
-        scene = self.scenes[setting]
+        resolved = self.resolved[setting]
         at = f"presets.{self.preset}" if setting is None else f"presets.{self.preset}.settings.{setting}"
-        if method == ORACLE and scene.preset.oracle is None:
+        if method == ORACLE and resolved.preset.oracle is None:
             raise ValueError(f"{at}.oracle: is missing, but {where} has that row")
-        entry = scene.methods.get(method)
+        entry = resolved.methods.get(method)
         if entry is not None and entry.adversarial is not None and entry.adversarial.game == "dann":
             raise ValueError(f"{where}: dann trains image classifiers; list '{method}' in a classification table")
-        if entry is not None and entry.start == "initial" and scene.preset.joint is None:
+        if entry is not None and entry.start == "initial" and resolved.preset.joint is None:
             raise ValueError(f"{at}.joint: is missing, but {where} trains from the initial weights")
         stages = ["oracle"] if method == ORACLE else ["pretrain"] if entry is None else ["pretrain", entry.schedule]
-        preset = scene.preset
+        preset = resolved.preset
         if entry is not None and entry.training:
-            preset = self._with_own_training(at, scene, method, entry)
+            preset = self._with_own_training(at, resolved, method, entry)
         check_labels(at, preset, stages, self.active_preset.model.classes)
 
-    def _with_own_training(self, at: str, scene: Scene, name: str, method: MethodEntry) -> Preset:
-        """The scene's preset as a method with keys of its own is trained; ValueError if that makes no sense."""
-        where, base = f"methods.{name}.training", self.scenes[None]
-        own = training_of(scene.preset, method, where)
-        check_stage(where, False, own, scene.preset.caches)
-        if scene is not base:
-            check_own_data(f"{at}.{where}", method, base.methods[name], scene.preset, base.preset)
-        return scene.preset.model_copy(update={method.schedule: own})
+    def _with_own_training(self, at: str, resolved: ResolvedSetting, name: str, method: MethodEntry) -> Preset:
+        """The setting's preset as a method with keys of its own is trained; ValueError if that makes no sense."""
+        where, base = f"methods.{name}.training", self.resolved[None]
+        own = training_of(resolved.preset, method, where)
+        check_stage(where, False, own, resolved.preset.caches)
+        if resolved is not base:
+            check_own_data(f"{at}.{where}", method, base.methods[name], resolved.preset, base.preset)
+        return resolved.preset.model_copy(update={method.schedule: own})
 
 
 def _merged(content: dict[str, Any], preset: dict[str, Any], part: str) -> Any:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from segadapt.core.parameters.sizes import Count, Fraction, Section
+from segadapt.core.parameters.section import Count, Fraction, Section
 
 Portion = Annotated[float, Field(gt=0, le=1)]
 

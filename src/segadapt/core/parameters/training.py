@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from segadapt.core.parameters.sizes import ClassSetName, Count, Fraction, Name, PathText, Section, Size, Whole
+from segadapt.core.parameters.section import ClassSetName, Count, Fraction, Name, PathText, Section, Size, Whole
 
 
 class BatchNormSettings(Section):

@@ -18,7 +18,7 @@ from segadapt.core.parameters import (
 )
 from segadapt.core.parameters.loader import read_mapping
 from segadapt.core.parameters.root import ORACLE
-from segadapt.core.parameters.sizes import Section
+from segadapt.core.parameters.section import Section
 from segadapt.reporting.lineage.explain import Explanation
 from segadapt.reporting.lineage.trace import Record
 

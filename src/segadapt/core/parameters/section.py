@@ -1,10 +1,11 @@
-"""Image sizes as the field writes them, ``WIDTHxHEIGHT``, and strict base for all sections."""
+"""A section of ``params.yaml``: the strict base and types of its values, how faults are told, and overlaying."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
-from segadapt.core.parameters.text import LONGEST_NAME, file_path
+from segadapt.core.parameters.text import LONGEST_NAME, file_path, shortened
 from segadapt.labels import BUILT_IN
 
 Size = Annotated[
@@ -55,3 +56,28 @@ def height_width(size: str) -> tuple[int, int]:
     """``"1280x720"`` as (720, 1280), the order of tensors."""
     width, height = width_height(size)
     return height, width
+
+
+def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over`` in place of its own; where both hold a mapping, likewise within."""
+    result = dict(base)
+    for key, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = overlaid(result[key], value) if nested else value
+    return result
+
+
+def sentence(error: Mapping[str, Any]) -> str:
+    """One entry of ``ValidationError.errors()`` for users; begins with the path of the key, if it has one."""
+    path = ""
+    for part in error["loc"]:
+        name = shortened(str(part))
+        path += f"[{part}]" if isinstance(part, int) else f".{name}" if path else name
+    if error["type"] == "extra_forbidden":
+        return f"{path}: unknown key; correct its spelling or remove it"
+    if error["type"] == "missing":
+        return f"{path}: is missing; add it"
+    if error["type"] == "value_error":
+        return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
+    given = repr(error["input"])
+    return f"{path}: {error['msg']}, got {given if len(given) < 60 else given[:57] + '...'}"

@@ -7,17 +7,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from segadapt.core.parameters.methods import MethodEntry, Protocol, Sweep
-from segadapt.core.parameters.overlay import overlaid
 from segadapt.core.parameters.presets import Preset, Setting
-from segadapt.core.parameters.sentences import sentence
-from segadapt.core.parameters.sizes import Section
+from segadapt.core.parameters.section import Section, overlaid, sentence
 from segadapt.core.parameters.training import TrainingSettings
 
 _NOT_OVERLAID = {"title", "source_paper_row", "protocol", "methods"}
 
 
 @dataclass(frozen=True)
-class Scene:
+class ResolvedSetting:
     """``name`` is None for the preset as it stands; ``switches`` are those in which it leaves the protocol."""
 
     name: str | None
