@@ -110,3 +110,16 @@ def vectorised_both(final: Tensor, low: Tensor, label: Tensor, size: tuple[int, 
 def both_cross_entropy(final: Tensor, low: Tensor, label: Tensor, size: tuple[int, int]) -> Tensor:
     """Both baselines: the library's own loss."""
     return F.cross_entropy(upsample(final, size), label, ignore_index=IGNORED)
+
+
+def pixel_weight(label: Tensor) -> Tensor:
+    """Of the shape of the labels, as mixed images have it: 1 in one half, a share in the other."""
+    weight = torch.full(label.shape, 0.4, device=label.device)
+    weight[:, :, : label.shape[2] // 2] = 1
+    return weight
+
+
+def weighted_cross_entropy(final: Tensor, low: Tensor, label: Tensor, size: tuple[int, int]) -> Tensor:
+    """Both baselines: the library's own loss of every pixel, weighted, and the mean over all of them."""
+    each = F.cross_entropy(upsample(final, size), label, ignore_index=IGNORED, reduction="none")
+    return (each * pixel_weight(label)).mean()

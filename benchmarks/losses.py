@@ -30,12 +30,14 @@ from loss_baselines import (
     IGNORED,
     THRESHOLD,
     both_cross_entropy,
+    pixel_weight,
     upsample,
     vectorised_both,
     vectorised_entropy,
     vectorised_guidance,
     vectorised_image_weighted,
     vectorised_max_squares,
+    weighted_cross_entropy,
     written_both,
     written_entropy,
     written_guidance,
@@ -54,7 +56,7 @@ BARS = {"max squares": (12, 3), "entropy": (12, 3), "image-weighted": (7, 2), "i
 MEMORY_BAR = 20
 # Two forms of a formula in float32 may take another side of a tie or a threshold at a pixel of a million, whose
 # gradient then is another one. Where that can be, float64 is the strict comparison.
-STRICT = {"max squares", "entropy", "cross-entropy"}
+STRICT = {"max squares", "entropy", "cross-entropy", "weighted over all pixels"}
 
 LEARNING = {"guidance alone": ("low",), "image-weighted + guidance": ("final", "low")}
 
@@ -104,6 +106,11 @@ OBJECTIVES: dict[str, tuple[Variant, Variant, Variant]] = {
         both_cross_entropy,
         both_cross_entropy,
         lambda z, low, label, size: cross_entropy(z, label, size),
+    ),
+    "weighted over all pixels": (
+        weighted_cross_entropy,
+        weighted_cross_entropy,
+        lambda z, low, label, size: cross_entropy(z, label, size, IGNORED, pixel_weight(label), "all"),
     ),
 }
 

@@ -23,8 +23,9 @@ CASES = [
         for objective in ("max_squares", "entropy")
         for weight in ("none", "pixel", "class")
     ),
-    *((source, triton_labelled._labelled_kernel, {"SOURCE": source}) for source in
+    *((source, triton_labelled._labelled_kernel, {"SOURCE": source, "WEIGHTED": False}) for source in
       ("given", "own", "guided own", "guided winner")),
+    ("given, weighted", triton_labelled._labelled_kernel, {"SOURCE": "given", "WEIGHTED": True}),
 ]  # fmt: skip
 
 

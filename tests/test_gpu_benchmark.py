@@ -28,7 +28,7 @@ def test_a_quick_run_measures_everything(tmp_path):
     assert "error" not in json.dumps(sections), printed
     assert sections["ceilings"]["bf16_tflops"] > 0
     objectives = [row for row in sections["losses"].values() if isinstance(row, dict)]
-    assert len(objectives) == 6
+    assert len(objectives) == 7
     assert all(row["repeatable"] and row["gradient_difference"] < 1e-4 for row in objectives)
     assert sections["evaluation"]["labels_and_counts"]["pixels_counted_elsewhere"] == 0
     steps = {name: row for name, row in (sections["steps"] | sections["compiled"]).items() if isinstance(row, dict)}

@@ -80,16 +80,18 @@ def naive_target_loss(name, logits, size, normalisation, image_weight, half=True
     return -terms.sum() / divisor / (classes if normalisation == "released" else 1) / (2 if halved else 1)
 
 
-def naive_cross_entropy(logits, label, size, ignore_index=255):
+def naive_cross_entropy(logits, label, size, ignore_index=255, weight=None, denominator="valid"):
     p = naive_upsample(logits, size).softmax(1)
     terms = [
-        -p[b, label[b, y, x], y, x].log()
+        -p[b, label[b, y, x], y, x].log() * (1 if weight is None else weight[b, y, x].double())
         for b in range(label.shape[0])
         for y in range(label.shape[1])
         for x in range(label.shape[2])
         if label[b, y, x] != ignore_index
     ]
-    return torch.stack(terms).mean() if terms else logits.sum() * 0
+    if not terms:
+        return logits.sum() * 0
+    return torch.stack(terms).sum() / (len(terms) if denominator == "valid" else label.numel())
 
 
 def assert_matches(loss_of, naive_of, logits):
@@ -151,6 +153,51 @@ def test_cross_entropy_matches_the_formula(low, size, dtype):
         assert_matches(
             lambda z, y=label: cross_entropy(z, y, size), lambda z, y=label: naive_cross_entropy(z, y, size), logits
         )
+
+
+@both_dtypes
+@pytest.mark.parametrize("denominator", ["valid", "all"])
+@pytest.mark.parametrize("weights", ["none", "some", "zero", "whole images", "all ignored"])
+def test_weighted_cross_entropy_matches_the_formula(weights, denominator, dtype):
+    """Weights of zero count in the denominator; a weight of an ignored pixel, whatever it is, counts for nothing."""
+    for number, (low, size) in enumerate(SIZES):
+        logits = random_logits((2, 4, *low), seed=number, dtype=dtype)
+        generator = torch.Generator().manual_seed(number)
+        label = torch.randint(0, 5, (2, *(size or low)), generator=generator)
+        label[label == 4] = 255
+        label[1, 0, 0] = 2
+        weight = torch.rand(label.shape, generator=generator).to(dtype)
+        if weights == "zero":
+            weight.zero_()
+        if weights == "whole images":
+            weight = torch.tensor([0.0, 0.3], dtype=dtype).view(2, 1, 1).expand(label.shape)
+        if weights == "all ignored":
+            label.fill_(255)
+        weight = None if weights == "none" else weight.masked_fill(label == 255, torch.nan)
+        assert_matches(
+            lambda z, y=label, w=weight, s=size: cross_entropy(z, y, s, 255, w, denominator),
+            lambda z, y=label, w=weight, s=size: naive_cross_entropy(z, y, s, 255, w, denominator),
+            logits,
+        )
+
+
+def test_a_weight_that_is_not_a_number_reaches_the_loss_and_none_gets_a_gradient():
+    logits, label = random_logits((1, 3, 2, 2)).requires_grad_(), torch.zeros(1, 2, 2, dtype=torch.long)
+    weight = torch.ones(1, 2, 2, requires_grad=True)
+    cross_entropy(logits, label, pixel_weight_BHW=weight).backward()
+    assert weight.grad is None and logits.grad.any()
+    for form in (nullcontext, use_plain_form):
+        with form():
+            assert cross_entropy(logits, label, pixel_weight_BHW=weight * torch.nan).isnan()
+
+
+def test_weights_of_one_change_no_bit():
+    logits, label = random_logits((2, 3, 4, 5), dtype=torch.float32), torch.ones(2, 9, 11, dtype=torch.uint8)
+    label[0, 3:] = 255
+    for form in (nullcontext, use_plain_form):
+        with form():
+            weighted = cross_entropy(logits, label, (9, 11), pixel_weight_BHW=torch.ones(2, 9, 11))
+            assert torch.equal(weighted, cross_entropy(logits, label, (9, 11)))
 
 
 @pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.int32, torch.int64])

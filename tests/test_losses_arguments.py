@@ -89,6 +89,17 @@ def test_labels_of_a_wrong_type(dtype):
         cross_entropy(LOGITS, LABEL.to(dtype))
 
 
+@pytest.mark.parametrize("weight", [torch.ones(4, 4), torch.ones(2, 4, 4).long(), torch.ones(2, 4, 4).bool()])
+def test_pixel_weights_that_do_not_fit(weight):
+    with pytest.raises(UserError, match=r"pixel_weight_BHW is .* give a float for each pixel of the labels, \(2, 4, 4"):
+        cross_entropy(LOGITS, LABEL, pixel_weight_BHW=weight)
+
+
+def test_unknown_denominator():
+    with pytest.raises(UserError, match='denominator is \'batch\'; give "valid" or "all"'):
+        cross_entropy(LOGITS, LABEL, denominator="batch")
+
+
 @pytest.mark.parametrize("foreign", [-1, 3, 254, -100])
 def test_a_foreign_label_never_trains(foreign):
     label = LABEL.clone()

@@ -45,6 +45,13 @@ def label_at(logits, size):
     return torch.randint(0, classes, shape, generator=generator).masked_fill(ignored, 255)
 
 
+def weight_at(logits, size):
+    """Weights of the shape of the loss in [0, 1], a good part of them 0; those of the ignored pixels are no numbers."""
+    label = label_at(logits, size)
+    weight = torch.rand(label.shape, generator=torch.Generator().manual_seed(4)).sub(0.3).clamp(min=0)
+    return weight.masked_fill(label == 255, torch.nan)
+
+
 def final_head(logits):
     """The other head's logits: partly of the same opinion."""
     return (logits.flip(1) + 2 * logits.roll(1, dims=3)).detach()
@@ -57,6 +64,9 @@ OBJECTIVES = {
     "scaled entropy": scaled_entropy,
     "hard": lambda z, size: hard_pseudo_label(z, size, 0.4),
     "cross-entropy": lambda z, size: cross_entropy(z, label_at(z, size), size),
+    "weighted": lambda z, size: cross_entropy(z, label_at(z, size), size, 255, weight_at(z, size)),
+    "weighted over all": lambda z, size: cross_entropy(z, label_at(z, size), size, 255, weight_at(z, size), "all"),
+    "over all": lambda z, size: cross_entropy(z, label_at(z, size), size, denominator="all"),
     "all ignored": lambda z, size: cross_entropy(z, torch.full_like(label_at(z, size), 255), size),
     "guidance": lambda z, size: guidance(z, final_head(z), size, 0.8),
     "guidance winner": lambda z, size: guidance(z, final_head(z), size, 0.8, "winner"),
@@ -170,8 +180,9 @@ def test_no_tensor_of_the_size_of_the_loss_is_made(objective, monkeypatch):
     size = (80, 96)
     with LargestTensor() as seen:
         objective(logits, size).backward()
-    # The largest: a band, one image at the network's rows and the loss's columns, a map of weights without classes.
-    assert seen.elements <= max(8 * 8 * 96, 8 * 5 * 96, 80 * 96)
+    # The largest: a band, one image at the network's rows and the loss's columns, a map of weights without classes
+    # of both images.
+    assert seen.elements <= max(8 * 8 * 96, 8 * 5 * 96, 2 * 80 * 96)
     with use_plain_form(), LargestTensor() as seen:
         objective(logits, size).backward()
     assert seen.elements >= 2 * 8 * 80 * 96

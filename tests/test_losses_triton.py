@@ -51,6 +51,13 @@ def label_at(logits, size):
     return label.masked_fill(torch.rand(label.shape, generator=generator) < 0.2, 255).byte()
 
 
+def weight_at(logits, size):
+    """Weights of the shape of the loss in [0, 1], a good part of them 0; those of the ignored pixels are no numbers."""
+    label = label_at(logits, size)
+    weight = torch.rand(label.shape, generator=torch.Generator().manual_seed(4)).sub(0.3).clamp(min=0)
+    return weight.masked_fill(label == 255, torch.nan)
+
+
 def final_head(logits):
     """The other head's logits: partly of the same opinion."""
     return (logits.flip(1) + 2 * logits.roll(1, dims=3)).detach()
@@ -62,6 +69,9 @@ OBJECTIVES = {
     "entropy": entropy,
     "hard": lambda z, size: hard_pseudo_label(z, size, CERTAIN),
     "cross-entropy": lambda z, size: cross_entropy(z, label_at(z, size), size),
+    "weighted": lambda z, size: cross_entropy(z, label_at(z, size), size, 255, weight_at(z, size)),
+    "weighted over all": lambda z, size: cross_entropy(z, label_at(z, size), size, 255, weight_at(z, size), "all"),
+    "over all": lambda z, size: cross_entropy(z, label_at(z, size), size, denominator="all"),
     "guidance": lambda z, size: guidance(z, final_head(z), size, CERTAIN),
     "guidance winner": lambda z, size: guidance(z, final_head(z), size, CERTAIN, "winner"),
 } | {
@@ -155,6 +165,8 @@ def test_labels_that_do_not_count_and_labels_that_are_none():
     ignored = torch.full((shape[0], *size), -1)
     losses = {
         "all ignored": lambda z, size: cross_entropy(z, ignored, size, ignore_index=-1),
+        "all ignored of all": lambda z, size: cross_entropy(z, ignored, size, -1, weight_at(z, size), "all"),
+        "no weight": lambda z, size: cross_entropy(z, label_at(z, size), size, 255, torch.zeros(len(z), *size)),
         "none certain": lambda z, size: guidance(z * 1e-3, z * 1e-3, size),
         "none certain alone": lambda z, size: hard_pseudo_label(z * 1e-3, size),
     }
@@ -249,4 +261,4 @@ def test_kernels_compile_for_a_gpu(tmp_path):
     made = tiny.call(
         tmp_path, "env", "-u", "TRITON_INTERPRET", f"TRITON_CACHE_DIR={tmp_path}", sys.executable, str(script)
     ).stdout
-    assert len(made.splitlines()) == 12, made
+    assert len(made.splitlines()) == 13, made

@@ -9,6 +9,7 @@ from segadapt.losses.dispatch import in_bands, in_cells
 from segadapt.losses.exact_gradient import exact_gradient_loss
 from segadapt.losses.stable_softmax import TopSoftmax, top_softmax
 from segadapt.losses.upsample import upsample, widen
+from segadapt.losses.weighting import UNWEIGHTED, Weighting
 
 
 def cross_entropy(
@@ -16,37 +17,44 @@ def cross_entropy(
     label_BHW: torch.Tensor,
     size: tuple[int, int] | None = None,
     ignore_index: int = IGNORE_INDEX,
+    pixel_weight_BHW: torch.Tensor | None = None,
+    denominator: str = "valid",
 ) -> torch.Tensor:
-    """Mean of -log p(label) over the pixels that are not ignored, in nats; 0 if all are ignored.
+    """Mean of -log p(label), each pixel by its weight, over the pixels that are not ignored, in nats; 0 if all are.
 
     logits_BCHW: float, any device; computed in float32, or in float64 if given so.
     label_BHW: train ids of any integer dtype, at the loss's size: in [0, C), or ``ignore_index``.
     size: (H, W) the loss is defined at (bilinear, aligned corners); None for the logits' own.
+    pixel_weight_BHW: float factors at the loss's size, on the logits' device, without a gradient; None for ones.
+    denominator: the weighted sum is divided by the number of pixels that are not ignored ("valid"), whatever their
+        weights, or by that of all pixels of the batch ("all").
 
-    Returns a 0-dim tensor, once differentiable, 0 or more. UserError on a bad argument. Labels are
+    Returns a 0-dim tensor, once differentiable in the logits. UserError on a bad argument. Labels are
     validated when a data set is prepared; here any other id is a UserError on a CPU, where looking
     is free. Elsewhere, where looking would stall the step, it makes the loss not a number in Triton's
     kernels and is the device's own index assertion in the plain form.
-    Source: MaxSquareLoss ``tools/train_source.py`` (``nn.CrossEntropyLoss``, no class weights).
+    Source: MaxSquareLoss ``tools/train_source.py`` (``nn.CrossEntropyLoss``, no class weights); DACS divides the loss
+    of mixed images by all pixels (``trainUDA.py``).
     """
     wide_BCHW, size = widen(logits_BCHW, size)
     _check_label(label_BHW, (len(wide_BCHW), *size))
     num_classes = wide_BCHW.shape[1]
+    weighting = Weighting.of(pixel_weight_BHW, denominator, label_BHW, wide_BCHW.dtype)
 
     def in_one_piece(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         label_B1HW, kept_B1HW = _ids(label_BHW[:, None], num_classes, ignore_index)
-        return masked_cross_entropy(top_softmax(logits_BCHW), label_B1HW, kept_B1HW, wants_gradient)
+        return masked_cross_entropy(top_softmax(logits_BCHW), label_B1HW, kept_B1HW, wants_gradient, weighting)
 
     def label_of_image(index: int) -> LabelOfBand:
         return lambda band, _: _ids(label_BHW[index, band.output, None], num_classes, ignore_index)
 
     def by_bands(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return labelled_bands(logits_BCHW, size, label_of_image, wants_gradient)
+        return labelled_bands(logits_BCHW, size, label_of_image, wants_gradient, weighting)
 
     def by_cells(logits_BCHW: torch.Tensor, wants_gradient: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         from segadapt.losses.cuda.labelled import given_in_cells
 
-        return given_in_cells(logits_BCHW, label_BHW, ignore_index, wants_gradient)
+        return given_in_cells(logits_BCHW, label_BHW, ignore_index, wants_gradient, weighting)
 
     if in_cells(size, wide_BCHW):
         return exact_gradient_loss(wide_BCHW, by_cells)
@@ -56,15 +64,23 @@ def cross_entropy(
 
 
 def masked_cross_entropy(
-    softmax: TopSoftmax, label_B1HW: torch.Tensor, kept_B1HW: torch.Tensor, wants_gradient: bool
+    softmax: TopSoftmax,
+    label_B1HW: torch.Tensor,
+    kept_B1HW: torch.Tensor,
+    wants_gradient: bool,
+    weighting: Weighting = UNWEIGHTED,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """(mean over kept pixels, d mean / d logits), both 0 if none is kept; overwrites the probabilities.
 
     label_B1HW: int64 in [0, C) everywhere, also where it is not kept. kept_B1HW: bool.
     """
     count = kept_B1HW.sum().clamp(min=1).to(softmax.offset_BCHW.dtype)
+    if weighting.denominator == "all":
+        count = kept_B1HW.numel()
     offset_B1HW = softmax.offset_BCHW.gather(1, label_B1HW)
     value_B1HW = softmax.log_partition_B1HW - offset_B1HW
+    if weighting.factor_BHW is not None:
+        value_B1HW = value_B1HW * weighting.factor_BHW[:, None]
     loss = value_B1HW.where(kept_B1HW, 0).sum() / count
     if not wants_gradient:
         return loss, None
@@ -74,6 +90,8 @@ def masked_cross_entropy(
     )
     at_label_B1HW = -others_B1HW / (1 + softmax.others_B1HW)
     gradient_BCHW = softmax.probability_BCHW.scatter_(1, label_B1HW, at_label_B1HW).div_(count)
+    if weighting.factor_BHW is not None:
+        gradient_BCHW.mul_(weighting.factor_BHW[:, None])
     return loss, gradient_BCHW.masked_fill_(~kept_B1HW, 0)
 
 

@@ -14,17 +14,23 @@ from segadapt.losses.cuda.cells import (
     zero_corners,
 )
 from segadapt.losses.cuda.softmax import at_class, expm1_of_offset, first_class, log1p_of_others, top_softmax
+from segadapt.losses.weighting import UNWEIGHTED, Weighting
 
 
 def given_in_cells(
-    logits_BCHW: torch.Tensor, label_BHW: torch.Tensor, ignore_index: int, wants_gradient: bool
+    logits_BCHW: torch.Tensor,
+    label_BHW: torch.Tensor,
+    ignore_index: int,
+    wants_gradient: bool,
+    weighting: Weighting = UNWEIGHTED,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """(mean of -log p(label) over pixels that are not ignored, its gradient in the low logits (B, C, h, w)).
+    """(weighted mean of -log p(label) over pixels that are not ignored, its gradient in the low logits (B, C, h, w)).
 
     logits_BCHW: float32, smaller than the labels on both axes. An id that is neither a class nor ignored makes the
     loss not a number. Nothing waits for the device, here and below.
     """
-    return _labelled("given", logits_BCHW, logits_BCHW, label_BHW.contiguous(), ignore_index, 0.0, wants_gradient)
+    label_BHW = label_BHW.contiguous()
+    return _labelled("given", logits_BCHW, logits_BCHW, label_BHW, ignore_index, 0.0, wants_gradient, weighting)
 
 
 def guided_in_cells(
@@ -54,7 +60,9 @@ def _labelled(
     ignore_index: int,
     threshold: float,
     wants_gradient: bool,
+    weighting: Weighting = UNWEIGHTED,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    weighted = weighting.factor_BHW is not None
     given = isinstance(label_or_size, torch.Tensor)
     size = tuple(label_or_size.shape[1:]) if given else label_or_size
     batch, classes, *low = logits_BCHW.shape
@@ -69,6 +77,7 @@ def _labelled(
             final_BCHW,
             *final_BCHW.stride(),
             label_or_size if given else value,
+            weighting.factor_BHW.contiguous() if weighted else value,
             value,
             count,
             corners,
@@ -76,10 +85,13 @@ def _labelled(
             ignore_index,
             threshold,
             SOURCE=source,
+            WEIGHTED=weighted,
             GRADIENT=wants_gradient,
             **grid.constants,
         )
         scale = count.sum().clamp(min=1).to(torch.float64).reciprocal()
+        if weighting.denominator == "all":
+            scale.fill_(1 / (batch * size[0] * size[1]))
         loss = (value.sum(dtype=torch.float64) * scale).to(torch.float32)
         return loss, gather(corners, scale.to(torch.float32), logits_BCHW) if wants_gradient else None
 
@@ -97,6 +109,7 @@ def _labelled_kernel(
     final_stride_y,
     final_stride_x,
     labels,
+    weights,
     values,
     counts,
     corners,
@@ -113,6 +126,7 @@ def _labelled_kernel(
     CHUNKS: tl.constexpr,
     ROWS: tl.constexpr,
     SOURCE: tl.constexpr,
+    WEIGHTED: tl.constexpr,
     GRADIENT: tl.constexpr,
 ):
     GUIDED: tl.constexpr = (SOURCE == "guided own") or (SOURCE == "guided winner")
@@ -171,6 +185,9 @@ def _labelled_kernel(
             pixel_NX = log1p_of_others(others_NX) - offset_at_label_NX
             if SOURCE == "given":
                 pixel_NX = tl.where(foreign_NX, float("nan"), pixel_NX)
+            if WEIGHTED:
+                weight_NX = tl.load(weights + (image * height + y) * width + x_NX, mask=counted_NX, other=0.0)
+                pixel_NX *= weight_NX
             value_NX += tl.where(counted_NX, pixel_NX, 0.0)
             count_NX += counted_NX.to(tl.int32)
             if GRADIENT:
@@ -178,6 +195,8 @@ def _labelled_kernel(
                 missing_NX = expm1_of_offset(offset_at_label_NX, tl.exp(offset_at_label_NX))
                 at_label_NX = (missing_NX - others_NX) * top_probability_NX
                 gradient_CNX = tl.where(class_C11 == label_NX[None], at_label_NX[None], probability_CNX)
+                if WEIGHTED:
+                    gradient_CNX *= weight_NX[None]
                 gradient_CNX = tl.where(real_C11 & counted_NX[None], gradient_CNX, 0.0)
                 to_above_CNX += gradient_CNX * (1 - lower)
                 to_below_CNX += gradient_CNX * lower
