@@ -11,8 +11,8 @@ from segadapt.core.errors import UserError
 from segadapt.losses import cross_entropy, max_squares
 from segadapt.methods import Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, load_tensors, to_input
+from segadapt.models.compute import Compute
 from segadapt.training.adversary import Adversary, build, epsilon_of
-from segadapt.training.compute import Compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.schedule import poly_learning_rate
 from segadapt.training.trainer import Trainer

@@ -30,7 +30,7 @@ from segadapt.models import (
     save_model,
     to_input,
 )  # fmt: skip
-from segadapt.training.compute import set_up_compute
+from segadapt.models.compute import set_up_compute
 from segadapt.training.optimiser import ParameterGroup, RepeatedSGD, parameter_groups
 from segadapt.training.schedule import inverse_learning_rate, poly_learning_rate
 from segadapt.training.snapshots import Snapshots

@@ -13,14 +13,13 @@ from segadapt.core.job import Job
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.models import initialise, load_tensors
+from segadapt.models.loading import network, starting_network
 from segadapt.models.weights import content_sha256
 from segadapt.plan import Plan, make_plan
 from segadapt.plan.code import _closure
 from segadapt.plan.rows import baseline
 from segadapt.stages.adapt import adapt
 from segadapt.stages.pretrain import pretrain
-from segadapt.training.assembly import network
-from segadapt.training.start import starting_network
 
 GAMES = ("adaptsegnet", "adaptsegnet_single", "adaptsegnet_ls", "advent")
 SHIPPED = yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text())

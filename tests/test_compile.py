@@ -14,7 +14,7 @@ from torch import nn
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.models import deeplabv2, load_tensors
-from segadapt.training.compute import COMPILED_CODE, Compute, set_up_compute
+from segadapt.models.compute import COMPILED_CODE, Compute, set_up_compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.trainer import Trainer
 

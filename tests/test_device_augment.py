@@ -19,8 +19,8 @@ from segadapt.data.batches.draws import Draws, draw
 from segadapt.data.batches.loader import BatchSource
 from segadapt.data.packed.cache import PackedCache
 from segadapt.data.packed.prepare import Preparation, prepare
+from segadapt.models.compute import Compute
 from segadapt.training.assembly import _batch_source
-from segadapt.training.compute import Compute
 
 CPU = torch.device("cpu")
 RADII = st.floats(0, 1, exclude_max=True)

@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from segadapt.core.errors import UserError
 from segadapt.data.batches.batch import Batch
 from segadapt.losses.dispatch import use_plain_form
+from segadapt.models.compute import Compute, set_up_compute
 from segadapt.training import graphs
-from segadapt.training.compute import Compute, set_up_compute
 from segadapt.training.graphs import WARM_UPS, CudaRecorder, GraphedStep, recorder_for
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.schedule import ANNEALING

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import tiny
 
+from segadapt.core.stages import STAGES
+from segadapt.plan.code import _closure
+
 SOURCE = tiny.REPOSITORY / "src" / "segadapt"
 MODULES = sorted(SOURCE.rglob("*.py"))
 # Upper floors may import lower ones. ``plan`` stands beside ``stages``: it reads parameters and knows all jobs.
@@ -40,6 +43,16 @@ def test_imports_go_down_and_know_no_engine(path):
         assert top not in {"snakemake", "dvc", "ruamel"}, f"{path} imports an engine"
         if top == "segadapt" and rest and rest[0] in FLOOR:
             assert FLOOR[rest[0]] <= own, f"{path} imports {name}, which is above it"
+
+
+@pytest.mark.parametrize(
+    "module",
+    sorted({stage.module for stage in STAGES.values() if not stage.trains})
+    + [f"segadapt.commands.{name}" for name in ("check", "evaluate", "import_weights", "predict")],
+)
+def test_what_trains_nothing_imports_nothing_of_training(module):
+    """Wherever the imports stand, in functions too; what a configuration chooses is none of training."""
+    assert not {each for each in _closure([module]) if each.split(".")[1] in ("training", "methods")}
 
 
 def test_sizes():

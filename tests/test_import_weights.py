@@ -13,7 +13,7 @@ from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
 from segadapt.models import Architecture, deeplabv2, initialise, load_tensors, open_model
 from segadapt.models.importing import import_weights
-from segadapt.training.assembly import trained_network
+from segadapt.models.loading import trained_network
 
 HEADS = ("layer5.", "layer6.")
 CAFFE, VGG, IMAGENET = "caffe", "caffe_vgg", "imagenet"

@@ -8,9 +8,9 @@ from test_estimate import ROWS, plan_of
 from segadapt.core.parameters import load_parameters
 from segadapt.core.workload import DiscriminatorPass, NetworkPass
 from segadapt.models.counting import pass_work
+from segadapt.models.loading import network
 from segadapt.plan import make_plan
 from segadapt.plan.estimate.passes import TRAINING, image_count, passes
-from segadapt.training.assembly import network
 
 
 def test_a_step_is_what_the_trainer_does():

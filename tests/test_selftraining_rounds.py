@@ -17,11 +17,12 @@ from segadapt.data.packed.cache import PackedCache
 from segadapt.losses import cross_entropy
 from segadapt.methods.composition import build_objective
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, open_model, to_input
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import trained_network
 from segadapt.plan import make_plan
 from segadapt.selftraining.rounds import for_round
 from segadapt.stages import prepare, pretrain, prior, pseudo_label, self_train
-from segadapt.training.assembly import make_trainer, trained_network
-from segadapt.training.compute import set_up_compute
+from segadapt.training.assembly import make_trainer
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 
 STAGES = {

@@ -18,7 +18,7 @@ from segadapt.losses import cross_entropy
 from segadapt.methods import Prediction
 from segadapt.methods.composition import build_objective
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, deeplabv2, initialise, load_tensors, to_input
-from segadapt.training.compute import set_up_compute
+from segadapt.models.compute import set_up_compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.schedule import poly_learning_rate
 from segadapt.training.snapshots import Snapshots

@@ -18,7 +18,7 @@ from segadapt.models import (
     save_model,
 )
 from segadapt.models.backbones import BACKBONES, WideBackbone
-from segadapt.models.initial_weights import load_backbone
+from segadapt.models.loading import load_backbone
 from segadapt.models.networks import outline
 from segadapt.models.wide_resnet import WideResNet
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups, released_repeats

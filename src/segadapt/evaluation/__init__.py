@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from segadapt.evaluation.measures.neighbourhood import evenly_spaced
     from segadapt.evaluation.predict import predict_labels
     from segadapt.evaluation.summary import metrics
-    from segadapt.evaluation.views import View, all_views, heads_predictor
+    from segadapt.evaluation.views import View, all_views
 
 __all__ = [
     "ConfusionMatrix",
@@ -24,7 +24,6 @@ __all__ = [
     "all_views",
     "evaluate",
     "evenly_spaced",
-    "heads_predictor",
     "iou_from_matrix",
     "label_free_score",
     "metrics",

@@ -10,10 +10,10 @@ from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
 from segadapt.evaluation.measures.label_free import LabelFreeScore, label_free_score
 from segadapt.evaluation.measures.neighbourhood import evenly_spaced
-from segadapt.evaluation.views import all_views, heads_predictor
+from segadapt.evaluation.views import all_views
 from segadapt.labels import CLASS_SETS
-from segadapt.training.assembly import trained_network
-from segadapt.training.compute import Compute
+from segadapt.models.compute import Compute
+from segadapt.models.loading import heads_predictor, trained_network
 
 
 def samples(cache: PackedCache) -> Iterator[Sample]:

@@ -9,7 +9,7 @@ from segadapt.core.errors import UserError
 from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation.answers import LAST, Answers
 from segadapt.models import Network, to_input
-from segadapt.training.compute import Compute
+from segadapt.models.compute import Compute
 
 
 def centre_crop(image_HWC: numpy.ndarray, crop: tuple[int, int] | None) -> numpy.ndarray:

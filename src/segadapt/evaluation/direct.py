@@ -16,10 +16,10 @@ from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
 from segadapt.evaluation.mirror import mirror_averaged
 from segadapt.evaluation.opened import EXACT, OpenedWeights
-from segadapt.evaluation.views import View, all_views, heads_predictor
+from segadapt.evaluation.views import View, all_views
 from segadapt.labels import CLASS_SETS, ClassSet
-from segadapt.training.assembly import image_predictor
-from segadapt.training.compute import set_up_compute
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import final_predictor, heads_predictor
 
 
 def views(class_set: ClassSet, named: str | None = None) -> dict[str, tuple[int, ...]]:
@@ -71,7 +71,7 @@ def score(weights: OpenedWeights, request: Request) -> tuple[Evaluation, tuple[i
     if request.protocols:
         predict = all_views(heads_predictor(weights.model, compute))
     else:
-        predict = image_predictor(weights.model, compute)
+        predict = final_predictor(weights.model, compute)
         predict = _as_view(mirror_averaged(predict)) if request.mirror else predict
     samples = _samples(files, request, size, weights.class_set)
     with progress_bar(f"evaluate {request.dataset}/{request.split}", len(files), unit="image") as bar:

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segadapt.evaluation.mirror import probabilities
-from segadapt.evaluation.views import HeadsPredictor, View
+from segadapt.evaluation.views import View
+from segadapt.models.loading import HeadsPredictor
 
 
 def averaged_logits(members: Sequence[HeadsPredictor]) -> HeadsPredictor:

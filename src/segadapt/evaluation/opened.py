@@ -6,7 +6,7 @@ from pathlib import Path
 from segadapt.core.errors import UserError
 from segadapt.labels import CLASS_SETS, ClassSet, unnamed
 from segadapt.models import Network, open_model
-from segadapt.training.assembly import IMAGE_SIZE
+from segadapt.models.loading import IMAGE_SIZE
 
 LONG_SIDE = 1024
 """Pixels along the longer side of what a network is fed, where its file does not say: the papers' 1024x512."""

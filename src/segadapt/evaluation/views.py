@@ -10,10 +10,7 @@ from torch import Tensor
 
 from segadapt.core.variants import ENSEMBLE, FINAL, LOW
 from segadapt.evaluation.mirror import mirror_image, probabilities
-from segadapt.models import Network, to_input
-from segadapt.training.compute import Compute
-
-HeadsPredictor = Callable[[numpy.ndarray], tuple[Tensor, Tensor | None]]
+from segadapt.models.loading import HeadsPredictor
 
 
 class View(NamedTuple):
@@ -29,24 +26,6 @@ class View(NamedTuple):
         if not self.are_probabilities:
             return probabilities(self.scores_1CHW, size)
         return F.interpolate(self.scores_1CHW, size=size, mode="bilinear", align_corners=True)
-
-
-def heads_predictor(model: Network, compute: Compute) -> HeadsPredictor:
-    """A function from image_HWC (uint8 RGB at network size) to both heads' logits_1CHW, in evaluation mode.
-
-    The low head's are None if the model has no auxiliary head; the image is fed as the model's own input convention
-    says.
-    """
-    convention = model.architecture.input
-    model = compute.place(model).eval()
-
-    @torch.inference_mode()
-    def predict(image_HWC: numpy.ndarray) -> tuple[Tensor, Tensor | None]:
-        image_BHWC = torch.from_numpy(numpy.array(image_HWC))[None]
-        with compute.autocast():
-            return model(compute.layout(to_input(image_BHWC, convention, compute.device)))
-
-    return predict
 
 
 def all_views(predict: HeadsPredictor, flip: bool = True, heads: bool = True) -> Callable:

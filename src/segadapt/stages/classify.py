@@ -11,9 +11,9 @@ from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation.answers import classification_metrics
 from segadapt.evaluation.classification import answers
 from segadapt.labels import CLASS_SETS
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import trained_network
 from segadapt.stages.runner import main
-from segadapt.training.assembly import trained_network
-from segadapt.training.compute import set_up_compute
 
 
 def classify(job: Job, scratch: Path) -> None:

@@ -9,11 +9,11 @@ from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import Evaluation
 from segadapt.evaluation.measures.confidence import ClassConfidence
 from segadapt.labels import CLASS_SETS
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import predictor
 from segadapt.reporting.figures.scatter import Cloud, scatter_csv, scatter_figure
 from segadapt.reporting.figures.style import write_figure
 from segadapt.stages.runner import main
-from segadapt.training.assembly import predictor
-from segadapt.training.compute import set_up_compute
 
 QUANTITIES = {
     "predicted_C": "mean largest probability of pixels predicted as the class",

@@ -11,8 +11,8 @@ from segadapt.evaluation import metrics
 from segadapt.evaluation.cached import score_weights
 from segadapt.evaluation.ensembles import combined_record
 from segadapt.labels import CLASS_SETS
+from segadapt.models.compute import set_up_compute
 from segadapt.stages.runner import main
-from segadapt.training.compute import set_up_compute
 
 PRIMARY_ONLY = {"flip": False, "heads": False}
 

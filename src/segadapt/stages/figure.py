@@ -8,10 +8,10 @@ from segadapt.core.progress import progress
 from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import predict_labels
 from segadapt.labels import CLASS_SETS
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import predictor
 from segadapt.reporting import panel
 from segadapt.stages.runner import main
-from segadapt.training.assembly import predictor
-from segadapt.training.compute import set_up_compute
 
 
 def draw(job: Job, scratch: Path) -> None:

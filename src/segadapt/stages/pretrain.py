@@ -4,10 +4,10 @@ from pathlib import Path
 
 from segadapt.core.job import Job
 from segadapt.models import save_model
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import starting_network
 from segadapt.stages.runner import main
 from segadapt.training.assembly import describe, make_trainer
-from segadapt.training.compute import set_up_compute
-from segadapt.training.start import starting_network
 
 
 def pretrain(job: Job, scratch: Path) -> None:

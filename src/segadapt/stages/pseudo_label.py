@@ -7,11 +7,11 @@ from segadapt.core.artifacts import write_json
 from segadapt.core.job import Job
 from segadapt.core.progress import progress_bar
 from segadapt.data.packed.cache import PackedCache
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import predictor
 from segadapt.selftraining.pseudo_labels import make_pseudo_labels, scores
 from segadapt.selftraining.spatial_prior import load_prior
 from segadapt.stages.runner import main
-from segadapt.training.assembly import predictor
-from segadapt.training.compute import set_up_compute
 
 
 def label(job: Job, scratch: Path) -> None:

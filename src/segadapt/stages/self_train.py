@@ -5,10 +5,11 @@ from pathlib import Path
 from segadapt.core.job import Job
 from segadapt.methods.composition import build_objective
 from segadapt.models import save_model
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import trained_network
 from segadapt.selftraining.rounds import for_round
 from segadapt.stages.runner import main
-from segadapt.training.assembly import describe, make_trainer, trained_network
-from segadapt.training.compute import set_up_compute
+from segadapt.training.assembly import describe, make_trainer
 
 
 def self_train(job: Job, scratch: Path) -> None:

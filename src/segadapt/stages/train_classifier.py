@@ -5,10 +5,10 @@ from pathlib import Path
 from segadapt.core.job import Job
 from segadapt.methods.composition import build_objective
 from segadapt.models import save_model
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import starting_network
 from segadapt.stages.runner import main
 from segadapt.training.assembly import describe, make_adversary, make_trainer
-from segadapt.training.compute import set_up_compute
-from segadapt.training.start import starting_network
 
 
 def train(job: Job, scratch: Path) -> None:

@@ -11,7 +11,7 @@ from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
 from segadapt.methods import Prediction
 from segadapt.methods.adversarial import Game
-from segadapt.training.compute import Compute
+from segadapt.models.compute import Compute
 
 GAME = Chosen("method.adversarial.game", "segadapt.methods.{}")
 BETAS, EPSILON = (0.9, 0.99), 1e-8

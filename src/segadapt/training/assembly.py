@@ -1,13 +1,8 @@
-"""From a job's configuration to a network, a trainer or a predictor."""
+"""From a job's configuration to a trainer."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
@@ -16,10 +11,10 @@ from segadapt.core.parameters import width_height
 from segadapt.data.batches.augment import Augmentation
 from segadapt.data.batches.loader import BatchSource
 from segadapt.data.packed.cache import PackedCache
-from segadapt.labels import CLASS_SETS
 from segadapt.methods import AnyAdversary, Objective
-from segadapt.models import Architecture, BatchNormPolicy, Network, build, open_model, to_input
-from segadapt.training.compute import Compute
+from segadapt.models import BatchNormPolicy, Network
+from segadapt.models.compute import Compute
+from segadapt.models.loading import IMAGE_SIZE
 from segadapt.training.dropout import has_dropout
 from segadapt.training.graphs import recorder_for
 from segadapt.training.optimiser import ParameterGroup, RepeatedSGD, parameter_groups
@@ -27,80 +22,7 @@ from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
 
-IMAGE_SIZE = "image_size"
-"""Metadata key: the WIDTHxHEIGHT that a model was trained at, hence what photographs should be shrunk to."""
 ADVERSARY = Chosen("method.adversarial.game", "segadapt.training.adversary", {"dann": "segadapt.methods.dann"})
-
-
-def network(config: dict[str, Any], initial: Architecture | None = None) -> Network:
-    """The network that a card's configuration describes, with torch's default weights.
-
-    ``initial`` is what the file of initial weights says of itself: strides and input follow it.
-    """
-    wanted = _wanted(config)
-    if initial is not None:
-        wanted = replace(wanted, stride_placement=initial.stride_placement, input=initial.input)
-        _refuse_contradiction("the initial weights", initial, config, ("backbone",))
-    return build(wanted)
-
-
-def trained_network(weights: Path, config: dict[str, Any]) -> Network:
-    """The network of a file of weights, as the file describes it; UserError if the configuration says otherwise."""
-    model = open_model(weights)[0]
-    names = ("backbone", "num_classes", "class_set", "task", "bottleneck", "aspp_branches", "auxiliary")
-    _refuse_contradiction(str(weights), model.architecture, config, names)
-    return model
-
-
-def _wanted(config: dict[str, Any]) -> Architecture:
-    settings = config["model"]
-    return Architecture(
-        backbone=settings["backbone"],
-        num_classes=len(CLASS_SETS[settings["classes"]]),
-        aspp_branches=config["aspp_branches"],
-        auxiliary=config["auxiliary"],
-        input=settings["input"] or "caffe",
-        class_set=settings["classes"],
-        task=CLASS_SETS[settings["classes"]].task,
-        bottleneck=settings["bottleneck"],
-    )
-
-
-def _refuse_contradiction(who: str, have: Architecture, config: dict[str, Any], names: tuple[str, ...]) -> None:
-    wanted = _wanted(config)
-    if config["model"]["input"] is not None:
-        names += ("input",)
-    for name in names:
-        if name not in have.differences(wanted):
-            continue
-        key = "classes" if name in ("num_classes", "class_set", "task") else name
-        key = f"model.{key}" if key in ("classes", "backbone", "input", "bottleneck") else key
-        raise UserError(
-            f"{who}: made for {name} {getattr(have, name)}, but params.yaml says {key}: {getattr(wanted, name)} "
-            f"for this preset; set {key} to match (or model.input to null), or use other weights"
-        )
-
-
-def predictor(weights: Path, config: dict[str, Any], compute: Compute) -> Callable[[np.ndarray], Tensor]:
-    """:func:`image_predictor` of a file of weights; UserError if the configuration says otherwise than the file."""
-    return image_predictor(trained_network(weights, config), compute)
-
-
-def image_predictor(model: Network, compute: Compute) -> Callable[[np.ndarray], Tensor]:
-    """A function from image_HWC (uint8 RGB at network size) to the final head's logits_1CHW, in evaluation mode.
-
-    The image is fed as the model's own input convention says.
-    """
-    convention = model.architecture.input
-    model = compute.place(model).eval()
-
-    @torch.inference_mode()
-    def predict(image_HWC: np.ndarray) -> Tensor:
-        image_BHWC = torch.from_numpy(np.array(image_HWC))[None]
-        with compute.autocast():
-            return model(compute.layout(to_input(image_BHWC, convention, compute.device)))[0]
-
-    return predict
 
 
 def make_trainer(

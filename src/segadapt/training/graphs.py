@@ -14,7 +14,7 @@ from torch import Tensor
 
 from segadapt.core.errors import UserError
 from segadapt.data.batches.batch import Batch
-from segadapt.training.compute import Compute
+from segadapt.models.compute import Compute
 
 Losses = tuple[Tensor | None, ...]
 Step = Callable[[float | Tensor, Batch, Batch | None], Losses]

@@ -24,7 +24,7 @@ from segadapt.data.batches.loader import BatchSource, batches
 from segadapt.losses import cross_entropy
 from segadapt.methods import AnyAdversary, Objective, Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input
-from segadapt.training.compute import Compute
+from segadapt.models.compute import Compute
 from segadapt.training.dropout import drawing, has_dropout
 from segadapt.training.graphs import GraphedStep, Losses, Recorder
 from segadapt.training.history import History

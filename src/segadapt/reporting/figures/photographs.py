@@ -14,9 +14,9 @@ from segadapt.data.shipped.photographs import distinct_names, read_photograph
 from segadapt.evaluation import predict_labels
 from segadapt.evaluation.opened import EXACT, OpenedWeights
 from segadapt.labels import ClassSet
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import final_predictor
 from segadapt.reporting.figures.qualitative import legend
-from segadapt.training.assembly import image_predictor
-from segadapt.training.compute import set_up_compute
 
 OPACITY = 0.5
 """Share of the class's colour in an overlay."""
@@ -32,7 +32,7 @@ def draw_photographs(
     sentence for each photograph that cannot be read; the others are drawn all the same.
     """
     compute = set_up_compute(EXACT, threads)
-    predict = image_predictor(weights.model, compute)
+    predict = final_predictor(weights.model, compute)
     _save(legend(weights.class_set), folder / "legend.png", "PNG")
     faults = []
     named = list(zip(photographs, distinct_names(photographs), strict=True))
