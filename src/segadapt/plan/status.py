@@ -98,12 +98,20 @@ def _changed_sources(job: Job, plan: Plan) -> str | None:
         packed = [each for each in plan.jobs if each.inputs.get("rendered") == job.outputs["manifest"]]
     for each in packed:
         manifest = Path(each.outputs["manifest"])
-        if read_provenance(Path(each.provenance)) is not None and manifest.is_file():
+        if _is_as_recorded(each, "manifest"):
             memo = seen_path(each.preset, manifest.parent.name)
-            with contextlib.suppress(UserError):  # a damaged manifest is its own job's fault
+            with contextlib.suppress(UserError):  # one of an earlier segadapt
                 if changed := changed_sources(manifest, Path(each.config["root"]), memo):
                     return changed
     return None
+
+
+def _is_as_recorded(job: Job, role: str) -> bool:
+    """Whether an output is what the job's record speaks of; what is not is that job's own fault, and read by nobody."""
+    record, memo = read_provenance(Path(job.provenance)), Memo(memo_path(job.preset, job.provenance))
+    recorded = {} if record is None else {each["path"]: each["sha256"] for each in record["outputs"].values()}
+    path = job.outputs[role]
+    return path in recorded and memo.sha256(path) == recorded[path]
 
 
 def write_cards(plan: Plan) -> None:
