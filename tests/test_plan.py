@@ -290,6 +290,10 @@ def test_a_lost_record_output_or_byte_is_seen(finished):
     for damaged in (text.replace("toy", "boy"), text.replace('"seed": 1', '"seed": 2'), text.replace("1.0", "1.1")):
         record.write_text(damaged)
         expect(finished, job.name, f"damaged ({record})")
+    record.unlink()
+    os.mkfifo(record)  # opened, it would be waited for
+    expect(finished, job.name, "missing")
+    record.unlink()
     record.write_text(text)
     assert states(finished) == {}
 

@@ -117,8 +117,11 @@ def write_json(path: Path, value: Any, lasting: bool = True) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Reads JSON; UserError with the file's name if it is missing or damaged."""
+    """Reads JSON; UserError with the file's name if it is missing, damaged or no regular file."""
     try:
+        # A FIFO would be waited for.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UserError(f"cannot read {path}: it is no regular file; remove it and run the command again")
         return json.loads(Path(path).read_bytes())
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; run the command again to make it") from error

@@ -6,7 +6,6 @@ split listed then. A file that looks as it did then is not read again.
 """
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
@@ -181,11 +180,11 @@ def _changes(manifest: dict[str, Any], manifest_path: Path, root: Path, memo: Pa
 
 def _read_memo(path: Path) -> dict[str, Any]:
     try:
-        memo = json.loads(path.read_bytes())
+        memo = read_json(path)
         for look, sha256 in memo["files"].values():
             assert len(look) == 3 and isinstance(sha256, str)
         return {"files": memo["files"], "listing": memo.get("listing")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError):
+    except (UserError, KeyError, TypeError, ValueError, AttributeError, AssertionError):
         return {"files": {}, "listing": None}
 
 
