@@ -10,8 +10,8 @@ from segadapt.core.artifacts import write_json
 from segadapt.core.job import Job
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import parameters_from
+from segadapt.core.scoring_mode import ScoringMode
 from segadapt.core.stages import STAGES
-from segadapt.core.variants import Variant
 from segadapt.evaluation import Evaluation, LabelFreeScore, metrics
 from segadapt.evaluation.measures.boundary import BoundaryOverlap
 from segadapt.evaluation.measures.calibration import CalibrationBins
@@ -67,8 +67,8 @@ def make(job: Job, cost: Cost = ONE_SECOND) -> None:
         *_, model, seed = job.name.split("/")
         matrix_NCC = matrices(model, int(seed.removeprefix("seed")))
         names = tuple(f"image{index}" for index in range(len(matrix_NCC)))
-        variants = {Variant("network"): matrix_NCC, Variant("native"): matrix_NCC * 4 + 1}
-        found = Evaluation(names, variants, measured(len(names)))
+        modes = {ScoringMode("network"): matrix_NCC, ScoringMode("native"): matrix_NCC * 4 + 1}
+        found = Evaluation(names, modes, measured(len(names)))
         found.save(Path(job.outputs["confusion"]))
         # The longer its name, the more a model "knows": the one that the ranking must choose.
         scores = {None: LabelFreeScore(len(model), 0.5, 0.25, 3.0)}

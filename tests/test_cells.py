@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segadapt.core.errors import UserError
-from segadapt.core.variants import Variant
+from segadapt.core.scoring_mode import ScoringMode
 from segadapt.evaluation import cells, evaluate, pairs, predict, predict_labels, tally
 from segadapt.evaluation.cell_grid import CellGrid, cell_grid, upsample_plane
 from segadapt.evaluation.cells import labels_by_cells
@@ -171,7 +171,7 @@ def test_a_gpu_is_not_waited_for():
         logits_1CHW = fake_predict(sample.image_HWC).to("meta")
         prediction_HW = predict.unchecked_labels(logits_1CHW, sample.label_native_HW.shape)[0]
         finite = torch.isfinite(logits_1CHW).all()
-        counts.add(sample.name, Variant("native"), sample.label_native_HW, prediction_HW, finite)
+        counts.add(sample.name, ScoringMode("native"), sample.label_native_HW, prediction_HW, finite)
     with pytest.raises((RuntimeError, NotImplementedError)):
         counts.check()
     with pytest.raises((RuntimeError, NotImplementedError)):
@@ -183,8 +183,8 @@ def test_whole_evaluations_are_the_same(as_on_a_gpu, monkeypatch):
     monkeypatch.undo()
     other = evaluate(fake_predict, samples(), 5)
     assert one.matrix().dtype == numpy.int64 and one.matrix().sum() > 0
-    for variant, matrices_NCC in one.confusion_NCC.items():
-        numpy.testing.assert_array_equal(matrices_NCC, other.confusion_NCC[variant])
+    for mode, matrices_NCC in one.confusion_NCC.items():
+        numpy.testing.assert_array_equal(matrices_NCC, other.confusion_NCC[mode])
 
 
 @pytest.mark.parametrize("every", [1, 3, 1000])

@@ -17,8 +17,8 @@ from segadapt.reporting.figures.easy_and_hard import easy_and_hard_csv, easy_and
 from segadapt.reporting.tables.accuracy_protocols import by_habit, chosen
 from segadapt.reporting.tables.accuracy_statistics import compare_answers
 from segadapt.reporting.tables.accuracy_table import AccuracyRow, accuracy_table, means
+from segadapt.reporting.tables.cells import class_columns, read_table, table_csv
 from segadapt.reporting.tables.formats import TableHeader, write_table
-from segadapt.reporting.tables.main import class_columns, read_table, table_csv
 from segadapt.reporting.tables.published import published_accuracies
 
 OFFICE = (

@@ -8,8 +8,8 @@ from test_tables import FOLDER, HEADER, example
 
 from segadapt.labels import CITYSCAPES19
 from segadapt.reporting import BUILT_IN_NOTE, TableRow, build_table, print_table, published_rows, write_table
+from segadapt.reporting.tables.cells import read_cells, table_csv
 from segadapt.reporting.tables.console import WIDTH, table_lines
-from segadapt.reporting.tables.main import read_cells, table_csv
 
 
 @pytest.mark.parametrize("paper_data", [False, True])

@@ -92,28 +92,28 @@ def test_scores_equal_a_plain_loop(folder, tmp_path, capsys, flip, arguments, si
     assert "19x19" in printed and "misses" in printed
 
 
-def test_all_habits_in_one_pass_equal_those_asked_for_one_by_one(folder, tmp_path, capsys):
+def test_all_modes_in_one_pass_equal_those_asked_for_one_by_one(folder, tmp_path, capsys):
     weights(tmp_path / "m.safetensors")
     command = ["evaluate", "--weights", str(tmp_path / "m.safetensors"), "--dataset", "cityscapes"]
     command += ["--root", str(folder / "city"), "-o"]
     found = {}
-    for habit in ("", "--flip", "--protocols"):
-        assert main([*command, str(tmp_path / "found.json"), *habit.split()]) == 0
-        found[habit] = json.loads((tmp_path / "found.json").read_text())
+    for mode in ("", "--flip", "--modes"):
+        assert main([*command, str(tmp_path / "found.json"), *mode.split()]) == 0
+        found[mode] = json.loads((tmp_path / "found.json").read_text())
     printed = capsys.readouterr().out
     assert "variants" not in found[""] and "variants" not in found["--flip"]
-    assert found["--protocols"]["native"] == found[""]["native"]
-    assert found["--protocols"]["variants"] == {
+    assert found["--modes"]["native"] == found[""]["native"]
+    assert found["--modes"]["variants"] == {
         f"{size}{flip.replace('--', ' ')}": found[flip][size]["mIoU"]
         for flip in ("", "--flip")
         for size in ("network", "native")
     }
-    measures = [found[habit]["measures"] for habit in found]
+    measures = [found[mode]["measures"] for mode in found]
     assert measures[0] == measures[2] != measures[1] and set(measures[1]) == {"ECE", "boundary_mIoU"}
     assert f"{100 * measures[0]['ECE']:.1f}" in next(line for line in printed.splitlines() if line.startswith("ECE"))
     assert "final head, no flip" in printed and f"{100 * found['--flip']['native']['mIoU']:.1f}" in printed
     with pytest.raises(SystemExit):
-        main([*command, str(tmp_path / "found.json"), "--flip", "--protocols"])
+        main([*command, str(tmp_path / "found.json"), "--flip", "--modes"])
 
 
 def test_an_imported_file_scores_as_the_model_it_came_from(folder, tmp_path):

@@ -11,7 +11,7 @@ from toy_sets import SIZE, packed, preparation, sets  # noqa: F401 - fixtures ar
 from segadapt.core.artifacts import write_json
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
-from segadapt.core.variants import Variant
+from segadapt.core.scoring_mode import ScoringMode
 from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import ConfusionMatrix, Evaluation, label_free_score
 from segadapt.evaluation.mirror import probabilities
@@ -24,7 +24,7 @@ CONFIG = {
     "aspp_branches": 2,
     "precision": {"tf32": False, "bf16": False, "channels_last": False},
     "cpu_threads": 1,
-    "habits": {"flip": True, "heads": True},
+    "test_time": {"flip": True, "heads": True},
     "label_free_images": 2,
     "last_step": 9,
 }
@@ -113,7 +113,7 @@ def test_an_ensemble_of_logits_is_scored_as_the_mean_of_its_logits(folder):
 def test_members_may_have_other_heads_and_must_have_those_that_are_named(folder):
     models = {"model/0": "c/model.safetensors", "model/1": FIRST}
     found, _ = evaluated(folder, models, "mixed", auxiliary_of_members=[True, False])
-    assert {(variant.head, variant.flip) for variant in found.confusion_NCC} == {("final", False), ("final", True)}
+    assert {(mode.head, mode.flip) for mode in found.confusion_NCC} == {("final", False), ("final", True)}
     with pytest.raises(UserError, match="made for auxiliary"):
         evaluated(folder, models, "mixed", auxiliary_of_members=[True, True])
 
@@ -124,7 +124,7 @@ def test_every_saved_step_has_all_scores_and_the_last_has_measures(folder):
     assert [step["step"] for step in metrics["steps"]] == [4, 9]
     assert set(metrics["steps"][0]) == set(metrics["steps"][1]) >= {"max_square", "soft_neighbourhood_density"}
     assert metrics["steps"][0]["max_square"] != metrics["steps"][1]["max_square"]
-    assert Variant("native", step=4) in found.confusion_NCC and found.measures.fit(4, 19)
+    assert ScoringMode("native", step=4) in found.confusion_NCC and found.measures.fit(4, 19)
     assert metrics["measures"] == found.measures.summary() and 0 < metrics["measures"]["ECE"] < 1
     assert metrics["model"]["fingerprint"] == "f1"
     first = [(folder / "steps" / name).read_bytes() for name in ("confusion.safetensors", "metrics.json")]

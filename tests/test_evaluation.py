@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from safetensors.numpy import save
 
 from segadapt.core.errors import UserError
-from segadapt.core.variants import HEADS, LABEL_SIZES, Variant, last_step_variants
+from segadapt.core.scoring_mode import HEADS, LABEL_SIZES, ScoringMode, last_step_modes
 from segadapt.evaluation import ConfusionMatrix, Evaluation, Sample, all_views, evaluate, predict_labels
 
 NUM_CLASSES = 5
@@ -115,13 +115,13 @@ def test_evaluation_equals_a_naive_one(native):
             for truth, guess in zip(label_HW.ravel(), prediction_HW.ravel(), strict=True):
                 if truth != 255:
                     naive[truth, guess] += 1
-            numpy.testing.assert_array_equal(result.confusion_NCC[Variant(size)][index], naive)
+            numpy.testing.assert_array_equal(result.confusion_NCC[ScoringMode(size)][index], naive)
             whole.update(label_HW, prediction_HW)
         numpy.testing.assert_array_equal(result.matrix(size), whole.matrix)
         numpy.testing.assert_array_equal(result.iou(size), whole.iou())
         assert result.miou(size) == whole.miou()
         assert result.miou(size, [0, 3]) == whole.miou([0, 3])
-    assert result.confusion_NCC[Variant("native")].dtype == numpy.int64
+    assert result.confusion_NCC[ScoringMode("native")].dtype == numpy.int64
 
 
 def fake_heads(image_HWC):
@@ -142,7 +142,7 @@ def naive_softmax(logits_CHW, size):
 
 
 def naive_view(image_HWC, head, flip, size):
-    """Labels at ``size`` for one head and habit, from softmax maps at image size."""
+    """Labels at ``size`` for one head and flip, from softmax maps at image size."""
     both = [[each[0].numpy() for each in fake_heads(image_HWC)]]
     if flip:
         both.append([each[0].numpy() for each in fake_heads(image_HWC[:, ::-1])])
@@ -160,14 +160,14 @@ def naive_view(image_HWC, head, flip, size):
 def test_every_view_equals_a_naive_one():
     samples = make_samples(2)
     result = evaluate(all_views(fake_heads), samples, NUM_CLASSES)
-    assert set(result.confusion_NCC) == set(last_step_variants()) and len(result.confusion_NCC) == 12
-    for variant, matrices_NCC in result.confusion_NCC.items():
+    assert set(result.confusion_NCC) == set(last_step_modes()) and len(result.confusion_NCC) == 12
+    for mode, matrices_NCC in result.confusion_NCC.items():
         for sample, matrix_CC in zip(samples, matrices_NCC, strict=True):
-            label_HW = getattr(sample, f"label_{variant.size}_HW")
-            guess_HW = naive_view(sample.image_HWC, variant.head, variant.flip, label_HW.shape)
+            label_HW = getattr(sample, f"label_{mode.size}_HW")
+            guess_HW = naive_view(sample.image_HWC, mode.head, mode.flip, label_HW.shape)
             naive = ConfusionMatrix(NUM_CLASSES)
             naive.update(label_HW, guess_HW)
-            numpy.testing.assert_array_equal(matrix_CC, naive.matrix, variant.name)
+            numpy.testing.assert_array_equal(matrix_CC, naive.matrix, mode.name)
     assert len({matrices_NCC.tobytes() for matrices_NCC in result.confusion_NCC.values()}) == 12, "all differ"
 
 
@@ -179,31 +179,31 @@ def test_the_network_runs_once_straight_and_once_mirrored():
         return fake_heads(image_HWC)
 
     (sample,) = make_samples(1)
-    for flip, heads, variants in ((True, True, 12), (True, False, 4), (False, True, 6), (False, False, 2)):
+    for flip, heads, modes in ((True, True, 12), (True, False, 4), (False, True, 6), (False, False, 2)):
         seen.clear()
         result = evaluate(all_views(counting, flip, heads), [sample], NUM_CLASSES)
-        assert len(result.confusion_NCC) == variants and len(seen) == 1 + flip
+        assert len(result.confusion_NCC) == modes and len(seen) == 1 + flip
         numpy.testing.assert_array_equal(seen[0], sample.image_HWC)
         numpy.testing.assert_array_equal(seen[-1], sample.image_HWC[:, :: -1 if flip else 1])
 
 
 def test_a_model_without_a_low_head_has_no_such_view():
     result = evaluate(all_views(lambda image_HWC: (fake_predict(image_HWC), None)), make_samples(1), NUM_CLASSES)
-    assert {variant.head for variant in result.confusion_NCC} == {"final"} and len(result.confusion_NCC) == 4
+    assert {mode.head for mode in result.confusion_NCC} == {"final"} and len(result.confusion_NCC) == 4
     with pytest.raises(UserError, match="'native ensemble' was not computed; this evaluation holds network, native"):
         result.miou("native", head="ensemble")
 
 
-def test_names_of_variants_are_read_back():
-    variants = [Variant(*each) for each in itertools.product(LABEL_SIZES, HEADS, (False, True), (None, 0, 120))]
-    assert [Variant.of(variant.name) for variant in variants] == variants
-    assert len({variant.name for variant in variants}) == len(variants)
-    assert Variant("native", "low", True, 120).name == "native low head flip step 120"
+def test_names_of_modes_are_read_back():
+    modes = [ScoringMode(*each) for each in itertools.product(LABEL_SIZES, HEADS, (False, True), (None, 0, 120))]
+    assert [ScoringMode.of(mode.name) for mode in modes] == modes
+    assert len({mode.name for mode in modes}) == len(modes)
+    assert ScoringMode("native", "low", True, 120).name == "native low head flip step 120"
     for name in ("", "native ", "native step", "native flip low head", "half", "native  flip", "native step 1.5"):
         with pytest.raises(UserError):
-            Variant.of(name)
+            ScoringMode.of(name)
     with pytest.raises(UserError, match="unknown head 'lower'"):
-        Variant("native", "lower")
+        ScoringMode("native", "lower")
 
 
 def test_a_snapshot_stands_beside_the_last_step():
@@ -258,8 +258,8 @@ def test_save_and_load_give_the_same_evaluation_and_bytes(saved, tmp_path):
     loaded = Evaluation.load(path)
     assert loaded.image_names == evaluation.image_names
     assert loaded.confusion_NCC.keys() == evaluation.confusion_NCC.keys() and len(loaded.confusion_NCC) == 14
-    for variant, each in evaluation.confusion_NCC.items():
-        numpy.testing.assert_array_equal(loaded.confusion_NCC[variant], each)
+    for mode, each in evaluation.confusion_NCC.items():
+        numpy.testing.assert_array_equal(loaded.confusion_NCC[mode], each)
     for index in range(5):
         loaded.save(tmp_path / f"again{index}")
         assert (tmp_path / f"again{index}").read_bytes() == path.read_bytes()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from segadapt.core.errors import UserError
-from segadapt.core.variants import Variant
+from segadapt.core.scoring_mode import ScoringMode
 from segadapt.evaluation import Evaluation, Sample, View, evaluate, metrics
 from segadapt.evaluation.measures.boundary import boundary_distance, boundary_iou, boundary_miou, boundary_overlap
 from segadapt.evaluation.measures.calibration import calibration_bins, expected_calibration_error
@@ -192,7 +192,9 @@ def test_measures_are_saved_by_image_and_read_back(tmp_path):
     found = found.with_step(4, evaluate(logits_of, samples(), 11, measures=False))
     found.save(path)
     loaded = Evaluation.load(path)
-    assert loaded.measures.summary() == found.measures.summary() and Variant("native", step=4) in loaded.confusion_NCC
+    assert (
+        loaded.measures.summary() == found.measures.summary() and ScoringMode("native", step=4) in loaded.confusion_NCC
+    )
     for name, each in found.measures.tensors().items():
         numpy.testing.assert_array_equal(loaded.measures.tensors()[name], each)
     # The counts of one image are that image's: any resampling of images needs no model.

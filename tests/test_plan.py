@@ -148,7 +148,7 @@ def test_an_ensemble_scores_its_members_models_and_trains_none():
     assert [job.inputs[f"model/{index}"] for index in (0, 1)] == members and "model" not in job.inputs
     assert not snapshot_paths(job.inputs) and "target" in job.inputs
     assert job.config["ensemble_average"] == "logits", "as ADVENT, whose ensemble is the only one of the compared rows"
-    assert job.config["auxiliary_of_members"] == [False, True] and not job.config["habits"]["heads"]
+    assert job.config["auxiliary_of_members"] == [False, True] and not job.config["test_time"]["heads"]
     trained = {each.name for each in plan.jobs if each.stage in ("adapt", "refine", "joint")}
     assert trained == {"adapt/minent/seed1", "refine/maxsquare_iw_multi/seed1"}
     assert "evaluate/minent/seed1" not in plan.by_name, "no table has that row"

@@ -10,10 +10,9 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from segadapt.evaluation import LabelFreeScore
+from segadapt.reporting.tables.intervals import MINIMUM, TOO_SMALL
 from segadapt.reporting.tables.measures import COLUMNS as MEASURES
-from segadapt.reporting.tables.measures import measure_record, measure_values, measures_csv
-from segadapt.reporting.tables.measures_markdown import measures_markdown
-from segadapt.reporting.tables.paired_seeds import MINIMUM, TOO_SMALL
+from segadapt.reporting.tables.measures import measure_record, measure_values, measures_csv, measures_markdown
 from segadapt.reporting.tables.ranking import (
     COLUMNS,
     CONSTANT,

@@ -12,7 +12,7 @@ import yaml
 
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan
-from segadapt.reporting.tables.readme import readme_table
+from segadapt.reporting.tables.markdown import readme_table
 
 README = (tiny.REPOSITORY / "README.md").read_text()
 PAGES = [tiny.REPOSITORY / "README.md", tiny.REPOSITORY / "CHANGELOG.md", *sorted(tiny.REPOSITORY.glob("docs/*.md"))]

@@ -8,16 +8,18 @@ import pytest
 from scipy.stats import ttest_rel
 
 from segadapt.core.errors import UserError
-from segadapt.core.variants import Variant
+from segadapt.core.scoring_mode import ScoringMode
 from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.reporting.tables.intervals import (
+    MINIMUM,
+    TOO_SMALL,
     draw_counts,
     image_interval,
     matrices_in_order,
     miou_of_each,
+    paired_seeds,
     resampled_miou,
 )
-from segadapt.reporting.tables.paired_seeds import MINIMUM, TOO_SMALL, paired_seeds
 from segadapt.reporting.tables.statistics import (
     COLUMNS,
     compare,
@@ -47,7 +49,9 @@ def matrices(images: int, classes: int = 4, seed: int = 0) -> numpy.ndarray:
 def evaluation(matrix_NCC: numpy.ndarray, names=None) -> Evaluation:
     names = names or tuple(f"image{index}" for index in range(len(matrix_NCC)))
     # The native size is another number, so that a mix-up would show.
-    return Evaluation(tuple(names), {Variant("network"): matrix_NCC, Variant("native"): matrix_NCC[::-1] * 3 + 1})
+    return Evaluation(
+        tuple(names), {ScoringMode("network"): matrix_NCC, ScoringMode("native"): matrix_NCC[::-1] * 3 + 1}
+    )
 
 
 # --- over seeds -----------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from segadapt.reporting import (
     read_table,
     write_table,
 )
+from segadapt.reporting.tables.cells import read_cells, table_csv
 from segadapt.reporting.tables.latex import latex_twin
-from segadapt.reporting.tables.main import read_cells, table_csv
 from segadapt.reporting.tables.markdown import markdown_twin, provenance_lines
 from segadapt.reporting.tables.published import PublishedRow
 

@@ -14,9 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--size", type=size, help="what the network is fed, WIDTHxHEIGHT; default: as in training")
-    habit = parser.add_mutually_exclusive_group()
-    habit.add_argument("--flip", action="store_true", help="average over every image and its mirror image")
-    habit.add_argument("--protocols", action="store_true", help="also score with flip and with each head, in one pass")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--flip", action="store_true", help="average over every image and its mirror image")
+    mode.add_argument("--modes", "--protocols", action="store_true", help="score with flip and with each head too")
     parser.add_argument(
         "--classes",
         help="average over this class set alone: synthia16, nthu13, ...; or what an unnamed head's classes are",
@@ -34,7 +34,7 @@ def run(given: argparse.Namespace) -> None:
     weights = open_weights(given.weights, class_set(given.classes))
     require_names(given.weights, weights)
     chosen = views(weights.class_set, given.classes)
-    request = Request(given.dataset, given.root, given.split, given.size, given.flip, given.protocols, given.threads)
+    request = Request(given.dataset, given.root, given.split, given.size, given.flip, given.modes, given.threads)
     evaluation, network_size = score(weights, request)
     means = {
         name: {where: _or_none(evaluation.miou(where, positions)) for where in ("network", "native")}
@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> None:
     variants, _ = found.pop("variants"), found.pop("steps")
     for name, value in found["measures"].items():
         print(f"{name.replace('_', ' '):24s} {_percent(value):>8s}")
-    if given.protocols:
+    if given.modes:
         record["variants"] = variants
         _print_variants(variants)
     if given.output is not None:

@@ -27,7 +27,7 @@ def score_weights(
     config: dict[str, Any],
     compute: Compute,
     caches: dict[str, PackedCache],
-    habits: dict[str, bool],
+    test_time: dict[str, bool],
     progress: Callable[[int], object] | None = None,
     measures: bool = True,
 ) -> tuple[Evaluation, LabelFreeScore | None]:
@@ -39,7 +39,7 @@ def score_weights(
             ``ensemble_average`` whether their logits or their probabilities are averaged.
         compute: Where and in which precision.
         caches: ``labelled``, and perhaps ``target``.
-        habits: The arguments ``flip`` and ``heads`` of ``all_views``.
+        test_time: The arguments ``flip`` and ``heads`` of ``all_views``.
         progress: Called with 1 after every labelled image.
         measures: Whether calibration and boundaries are measured too.
     """
@@ -49,7 +49,7 @@ def score_weights(
     members = [heads_predictor(network, compute) for network in networks]
     if config.get("ensemble_average") == "logits":
         members = [averaged_logits(members)]
-    views = [all_views(member, **habits) for member in members]
+    views = [all_views(member, **test_time) for member in members]
     classes = len(CLASS_SETS[config["model"]["classes"]])
     predict = views[0] if len(views) == 1 else averaged_views(views)
     evaluation = evaluate(predict, samples(caches["labelled"]), classes, progress, measures)

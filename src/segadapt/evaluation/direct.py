@@ -48,7 +48,7 @@ def views(class_set: ClassSet, named: str | None = None) -> dict[str, tuple[int,
 class Request:
     """What to score: a split of a data set in ``root``, at network size (width, height) or the default size.
 
-    ``mirror`` averages the primary number over mirror images; ``protocols`` leaves it and adds every other variant.
+    ``mirror`` averages the primary number over mirror images; ``modes`` leaves it and adds every other scoring mode.
     """
 
     dataset: str
@@ -56,7 +56,7 @@ class Request:
     split: str
     size: tuple[int, int] | None = None
     mirror: bool = False
-    protocols: bool = False
+    modes: bool = False
     threads: int = 1
 
 
@@ -68,7 +68,7 @@ def score(weights: OpenedWeights, request: Request) -> tuple[Evaluation, tuple[i
     files = labelled_files(request.dataset, request.root, request.split)
     size = request.size or network_size(image_size(files[0]), weights.long_side)
     compute = set_up_compute(EXACT, request.threads)
-    if request.protocols:
+    if request.modes:
         predict = all_views(heads_predictor(weights.model, compute))
     else:
         predict = final_predictor(weights.model, compute)

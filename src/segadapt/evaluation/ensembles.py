@@ -47,7 +47,7 @@ def averaged_views(
     """A function from image_HWC to the views that all members have, each the mean of the members' probabilities.
 
     Args:
-        members: From ``all_views``, with the same habits. Logits are upsampled to the image's size, then comes their
+        members: From ``all_views``, with the same arguments. Logits are upsampled to the image's size, then comes their
             softmax, then the mean, as in ``mirror_averaged``.
     """
 

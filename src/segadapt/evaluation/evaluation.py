@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
-from segadapt.core.variants import LABEL_SIZES, Variant
+from segadapt.core.scoring_mode import LABEL_SIZES, ScoringMode
 from segadapt.evaluation.measures.iou import iou_from_matrix, miou_from_matrix
 from segadapt.evaluation.measures.per_image import Measures
 
@@ -23,7 +23,7 @@ _MEASURE = "measure "
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Confusion matrices (int64, (N, C, C), rows are labels) of N images by variant, both label sizes among them.
+    """Confusion matrices (int64, (N, C, C), rows are labels) of N images by mode, both label sizes among them.
 
     The sum over images is the matrix of the whole set, so any statistic of the set or of a part of
     it (a city, a bootstrap sample) follows without running the model again. So it does from the
@@ -31,20 +31,20 @@ class Evaluation:
     """
 
     image_names: tuple[str, ...]
-    confusion_NCC: Mapping[Variant, numpy.ndarray]
+    confusion_NCC: Mapping[ScoringMode, numpy.ndarray]
     measures: Measures | None = None
 
     def matrix(self, size: str = "native", **which: Any) -> numpy.ndarray:
         """Counts of all images, int64 (C, C), at ``"network"`` or ``"native"`` label size.
 
-        ``which`` are the other fields of ``Variant``: by default the final head, no flip and the last step.
-        UserError for a variant that was not computed.
+        ``which`` are the other fields of ``ScoringMode``: by default the final head, no flip and the last step.
+        UserError for a mode that was not computed.
         """
-        variant = Variant(size, **which)
-        if variant not in self.confusion_NCC:
+        mode = ScoringMode(size, **which)
+        if mode not in self.confusion_NCC:
             known = ", ".join(each.name for each in self.confusion_NCC)
-            raise UserError(f"'{variant.name}' was not computed; this evaluation holds {known}")
-        return self.confusion_NCC[variant].sum(axis=0)
+            raise UserError(f"'{mode.name}' was not computed; this evaluation holds {known}")
+        return self.confusion_NCC[mode].sum(axis=0)
 
     def iou(self, size: str = "native", **which: Any) -> numpy.ndarray:
         """IoU of every class over all images, float64 (C,), NaN where absent."""
@@ -58,12 +58,12 @@ class Evaluation:
         """With the matrices of a snapshot of the same model on the same images, kept as that step's."""
         if snapshot.image_names != self.image_names:
             raise UserError(f"the snapshot of step {step} was scored on other images; evaluate both on the same set")
-        added = {replace(variant, step=step): each for variant, each in snapshot.confusion_NCC.items()}
+        added = {replace(mode, step=step): each for mode, each in snapshot.confusion_NCC.items()}
         return replace(self, confusion_NCC={**self.confusion_NCC, **added})
 
     def save(self, path: Path) -> None:
         """Writes matrices, measures and names as safetensors; equal evaluations give equal bytes."""
-        tensors = {f"{_PREFIX}{variant.name}": each for variant, each in self.confusion_NCC.items()}
+        tensors = {f"{_PREFIX}{mode.name}": each for mode, each in self.confusion_NCC.items()}
         if self.measures is not None:
             tensors |= {f"{_MEASURE}{name}": each for name, each in self.measures.tensors().items()}
         # All metadata stands under one key, for safetensors writes several in random order.
@@ -82,7 +82,7 @@ class Evaluation:
             header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
             names = tuple(json.loads(header["__metadata__"][_METADATA_KEY])["image_names"])
             measured = {key.removeprefix(_MEASURE): tensors.pop(key) for key in [*tensors] if key.startswith(_MEASURE)}
-            matrices = {Variant.of(key.removeprefix(_PREFIX)): each for key, each in tensors.items()}
+            matrices = {ScoringMode.of(key.removeprefix(_PREFIX)): each for key, each in tensors.items()}
             loaded = cls(names, matrices, Measures.of_tensors(measured) if measured else None)
         except (SafetensorError, UserError, ValueError, KeyError, TypeError) as error:
             raise UserError(
@@ -97,7 +97,7 @@ class Evaluation:
         types = {each.dtype for each in self.confusion_NCC.values()}
         shape = shapes.pop() if shapes else ()
         whole = not shapes and types == {numpy.dtype(numpy.int64)} and len(shape) == 3 and shape[1] == shape[2]
-        whole = whole and all(Variant(size) in self.confusion_NCC for size in LABEL_SIZES)
+        whole = whole and all(ScoringMode(size) in self.confusion_NCC for size in LABEL_SIZES)
         if not whole or len(self.image_names) != shape[0] or (self.measures and not self.measures.fit(*shape[:2])):
             raise UserError(
                 f"{path} is not an evaluation file: its matrices or measures do not fit its {len(self.image_names)} "

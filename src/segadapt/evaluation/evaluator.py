@@ -7,14 +7,14 @@ import numpy
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.core.variants import FINAL, LABEL_SIZES, Variant
+from segadapt.core.scoring_mode import FINAL, LABEL_SIZES, ScoringMode
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.measures.per_image import Measures
 from segadapt.evaluation.predict import unchecked_labels
 from segadapt.evaluation.tally import Tally
 from segadapt.evaluation.views import View
 
-_MEASURED = Variant("network", FINAL)
+_MEASURED = ScoringMode("network", FINAL)
 """What calibration and boundaries are measured of."""
 
 
@@ -56,8 +56,8 @@ def evaluate(
         if sample.name in names:
             raise UserError(f"image {sample.name} comes twice in the evaluation set; list every image once")
         for view in _views(predict, sample):
-            for variant, prediction_HW in _score(view, sample, tally):
-                if measures and variant == _MEASURED:
+            for mode, prediction_HW in _score(view, sample, tally):
+                if measures and mode == _MEASURED:
                     tally.check()
                     confidence_HW = view.probabilities(tuple(prediction_HW.shape)).amax(dim=1)[0]
                     maps = confidence_HW.cpu().numpy(), prediction_HW.cpu().numpy(), sample.label_network_HW
@@ -79,7 +79,7 @@ def _views(predict: Callable[[numpy.ndarray], torch.Tensor | Iterable[View]], sa
         raise UserError(f"image {sample.name}: {error}") from error
 
 
-def _score(view: View, sample: Sample, tally: Tally) -> Iterator[tuple[Variant, torch.Tensor]]:
+def _score(view: View, sample: Sample, tally: Tally) -> Iterator[tuple[ScoringMode, torch.Tensor]]:
     """Counts one view of an image at each label size, and gives its labels; equal sizes share one upsampling."""
     scores_1CHW = view.scores_1CHW
     if scores_1CHW.ndim != 4 or tuple(scores_1CHW.shape[:2]) != (1, tally.num_classes):
@@ -94,6 +94,6 @@ def _score(view: View, sample: Sample, tally: Tally) -> Iterator[tuple[Variant, 
         shape = tuple(label_HW.shape)
         if shape not in predictions:
             predictions[shape] = unchecked_labels(scores_1CHW, shape)[0]
-        variant = Variant(size, view.head, view.flip)
-        tally.add(sample.name, variant, label_HW, predictions[shape], finite)
-        yield variant, predictions[shape]
+        mode = ScoringMode(size, view.head, view.flip)
+        tally.add(sample.name, mode, label_HW, predictions[shape], finite)
+        yield mode, predictions[shape]

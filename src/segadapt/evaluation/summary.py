@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from segadapt.core.variants import LABEL_SIZES
+from segadapt.core.scoring_mode import LABEL_SIZES
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.measures.label_free import LabelFreeScore, known_scores
 from segadapt.labels import ClassSet

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from segadapt.core.errors import UserError
-from segadapt.core.variants import Variant
+from segadapt.core.scoring_mode import ScoringMode
 from segadapt.evaluation.pairs import count_pairs
 from segadapt.evaluation.predict import NOT_FINITE
 from segadapt.evaluation.waiting import on_host
@@ -30,7 +30,7 @@ class _Noted(NamedTuple):
 
 
 class Tally:
-    """Counts of (label, prediction) pixel pairs of each image by variant, without those labelled ``IGNORE_INDEX``.
+    """Counts of (label, prediction) pixel pairs of each image by mode, without those labelled ``IGNORE_INDEX``.
 
     Args:
         num_classes: C, at most 255.
@@ -38,10 +38,12 @@ class Tally:
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
-        self._matrices: dict[Variant, list[Tensor]] = {}
+        self._matrices: dict[ScoringMode, list[Tensor]] = {}
         self._noted: list[_Noted] = []
 
-    def add(self, image: str, variant: Variant, label_HW: numpy.ndarray, prediction_HW: Tensor, finite: Tensor) -> None:
+    def add(
+        self, image: str, mode: ScoringMode, label_HW: numpy.ndarray, prediction_HW: Tensor, finite: Tensor
+    ) -> None:
         """Counts one map: uint8 train ids, and uint8 labels of the same size predicted from logits that are ``finite``.
 
         Raises:
@@ -54,7 +56,7 @@ class Tally:
             # From other memory than this a GPU is waited for.
             known_HW = known_HW.pin_memory()
         counts = count_pairs(known_HW, prediction_HW, self.num_classes)
-        self._matrices.setdefault(variant, []).append(counts[: self.num_classes].clone())
+        self._matrices.setdefault(mode, []).append(counts[: self.num_classes].clone())
         self._noted.append(_Noted(image, finite, counts[self.num_classes : IGNORE_INDEX].sum(dim=1)))
         if on_host(prediction_HW) or len(self._noted) >= CHECK_EVERY:
             self.check()
@@ -75,7 +77,7 @@ class Tally:
                     f"0..{self.num_classes - 1} and is not ignore_index {IGNORE_INDEX}; map the labels to train ids"
                 )
 
-    def matrices(self) -> dict[Variant, numpy.ndarray]:
-        """int64 (N, C, C) by variant: rows are labels, columns predictions. UserError as ``check``."""
+    def matrices(self) -> dict[ScoringMode, numpy.ndarray]:
+        """int64 (N, C, C) by mode: rows are labels, columns predictions. UserError as ``check``."""
         self.check()
-        return {variant: torch.stack(each).cpu().numpy() for variant, each in self._matrices.items()}
+        return {mode: torch.stack(each).cpu().numpy() for mode, each in self._matrices.items()}

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segadapt.core.variants import ENSEMBLE, FINAL, LOW
+from segadapt.core.scoring_mode import ENSEMBLE, FINAL, LOW
 from segadapt.evaluation.mirror import mirror_image, probabilities
 from segadapt.models.loading import HeadsPredictor
 

@@ -25,7 +25,7 @@ def score(job: Job, scratch: Path) -> None:
     caches = {role: PackedCache(Path(job.inputs[role])) for role in ("labelled", "target") if role in job.inputs}
     label_free = {}
     with progress_bar(job.name, len(caches["labelled"]) * (1 + len(snapshots)), unit="image") as bar:
-        evaluation, last = score_weights(models, config, compute, caches, config["habits"], bar.update)
+        evaluation, last = score_weights(models, config, compute, caches, config["test_time"], bar.update)
         for step, path in snapshots.items():
             snapshot, label_free[step] = score_weights(
                 [path], config, compute, caches, PRIMARY_ONLY, bar.update, measures=False

@@ -7,8 +7,7 @@ from segadapt.core.artifacts import read_json, write_bytes
 from segadapt.core.job import Job
 from segadapt.reporting import TableHeader
 from segadapt.reporting.lineage.trace import Tracer, notes, trace_rows
-from segadapt.reporting.tables.measures import PERCENT, measure_record, measure_values, measures_csv
-from segadapt.reporting.tables.measures_markdown import measures_markdown
+from segadapt.reporting.tables.measures import PERCENT, measure_record, measure_values, measures_csv, measures_markdown
 from segadapt.reporting.tables.ranking import ranking_csv, ranking_records, scored_models
 from segadapt.stages.runner import main
 

@@ -7,8 +7,13 @@ from segadapt.core.artifacts import read_json, write_bytes
 from segadapt.core.job import Job
 from segadapt.reporting import TableHeader
 from segadapt.reporting.lineage.trace import Tracer, notes, trace_rows
-from segadapt.reporting.tables.scoring import protocol_record, protocol_steps, protocol_values, protocols_csv
-from segadapt.reporting.tables.scoring_markdown import protocols_markdown
+from segadapt.reporting.tables.scoring import (
+    scoring_csv,
+    scoring_markdown,
+    scoring_record,
+    scoring_steps,
+    scoring_values,
+)
 from segadapt.stages.runner import main
 
 
@@ -22,15 +27,15 @@ def assemble(job: Job, scratch: Path) -> dict[str, Any]:
     traced, left_out = trace_rows(job, tracer)
     for row in traced:
         found = [read_json(Path(path)) for path in row.metrics]
-        values = protocol_values(found, size)
-        cells.append(protocol_record(row.about, values, protocol_steps(found, size), config))
+        values = scoring_values(found, size)
+        cells.append(scoring_record(row.about, values, scoring_steps(found, size), config))
         records.append(row.record(values | {"mIoU": values[f"mIoU {size}"]}))
         made_by += [metrics["model"] for metrics in found]
     header = TableHeader.of_models(config, notes(job, left_out), made_by)
     csv = Path(job.outputs["csv"])
-    text = protocols_markdown(cells, csv.stem, header.entries(), header.data_note, f"mIoU {size}")
+    text = scoring_markdown(cells, csv.stem, header.entries(), header.data_note, f"mIoU {size}")
     write_bytes(Path(job.outputs["md"]), text.encode())
-    write_bytes(csv, protocols_csv(cells))
+    write_bytes(csv, scoring_csv(cells))
     return {"lineage": {"rows": records, "left_out": left_out, "jobs": tracer.jobs}}
 
 

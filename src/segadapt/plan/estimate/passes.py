@@ -105,7 +105,7 @@ def _evaluation(job: Job, plan: Plan) -> Counter[Pass]:
     config, found = job.config, Counter()
     snapshots, labelled = len(snapshot_paths(job.inputs)), image_count(job, "labelled", plan) or 0
     size, one = _cache_size(job, "labelled", plan), _network(job, plan, None)
-    straight_and_mirrored = 2 if config["habits"]["flip"] else 1
+    straight_and_mirrored = 2 if config["test_time"]["flip"] else 1
     for auxiliary in config.get("auxiliary_of_members", [config["auxiliary"]]):
         member = replace(one, auxiliary=auxiliary)
         found[replace(member, size=size)] += labelled * (straight_and_mirrored + snapshots)

@@ -131,7 +131,7 @@ class Classifiers:
         return self.frame.job("accuracy_table", {"table": name}, inputs=inputs, config=config)
 
     def choices(self, name: str) -> Job:
-        """The same models at the step that other habits of selection would choose."""
+        """The same models at the step that other rules of selection would choose."""
         inputs = self._files(self._rows(name), "metrics")
         return self.frame.job("accuracy_protocols", {"table": name}, inputs=inputs, config=self._about(name))
 

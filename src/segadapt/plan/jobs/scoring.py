@@ -13,8 +13,8 @@ def evaluate(planner: Planner, name: str, seed: int) -> Job:
     labelled = planner.evaluation_cache(planner.is_refined(name))
     inputs = _models(planner, name, seed) | {"labelled": planner.cache(labelled)}
     auxiliary = [planner.has_auxiliary_head(each) for each in _members(planner, name)]
-    habits = {"flip": settings.flip, "heads": settings.heads and all(auxiliary)}
-    config = planner.network(auxiliary[0]) | {"habits": habits}
+    test_time = {"flip": settings.flip, "heads": settings.heads and all(auxiliary)}
+    config = planner.network(auxiliary[0]) | {"test_time": test_time}
     if len(auxiliary) > 1:
         config |= {"auxiliary_of_members": auxiliary, "ensemble_average": planner.methods[name].ensemble_average}
     # The oracle is no candidate of a choice without labels: it was trained with them.

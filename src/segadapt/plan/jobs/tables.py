@@ -44,7 +44,7 @@ class Reporter:
         )  # fmt: skip
 
     def protocols(self, name: str) -> Job:
-        """The same rows scored in every way that evaluation habits differ in."""
+        """The same rows in every scoring mode."""
         rows = self.rows[name]
         return self.companion("protocols", name, self.metrics(rows), {"rows": self._rows_with_size(rows)})
 

@@ -8,7 +8,7 @@ import pandas
 
 from segadapt.reporting.tables.accuracy_rows import Metrics, accuracies
 from segadapt.reporting.tables.accuracy_table import Accuracies, means
-from segadapt.reporting.tables.main import ACCURACY
+from segadapt.reporting.tables.cells import ACCURACY
 from segadapt.reporting.tables.markdown import escape, heading, row_line
 
 HABITS = ("last step", "label-free step", "oracle step")

@@ -5,7 +5,7 @@ from typing import Any
 
 from segadapt.reporting.lineage.trace import TracedRow
 from segadapt.reporting.tables.accuracy_table import Accuracies, AccuracyRow, means
-from segadapt.reporting.tables.main import ACCURACY
+from segadapt.reporting.tables.cells import ACCURACY
 
 Metrics = dict[str, Any]
 """The content of a classifier's ``metrics.json``."""

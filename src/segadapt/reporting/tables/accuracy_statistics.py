@@ -8,8 +8,7 @@ import numpy
 
 from segadapt.core.errors import UserError
 from segadapt.evaluation.answers import Answers
-from segadapt.reporting.tables.intervals import ImageInterval, draw_counts
-from segadapt.reporting.tables.paired_seeds import PairedSeeds, paired_seeds
+from segadapt.reporting.tables.intervals import ImageInterval, PairedSeeds, draw_counts, paired_seeds
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy
 import pandas
 
-from segadapt.reporting.tables.main import ACCURACY, one_decimal, percent, table_columns, typed
+from segadapt.reporting.tables.cells import ACCURACY, table_columns, typed
+from segadapt.reporting.tables.main import one_decimal, percent
 from segadapt.reporting.tables.published import PublishedRow
 
 Accuracies = dict[str, list[float]]

@@ -6,8 +6,7 @@ from typing import TextIO
 
 import pandas
 
-from segadapt.reporting.tables.highlight import best_own, groups
-from segadapt.reporting.tables.main import class_columns, further_means, mean_column, read_cells
+from segadapt.reporting.tables.cells import best_own, class_columns, further_means, groups, mean_column, read_cells
 from segadapt.reporting.tables.markdown import provenance_lines
 
 WIDTH = 160

@@ -10,9 +10,9 @@ from typing import Any
 import pandas
 
 from segadapt.core.artifacts import write_bytes
+from segadapt.reporting.tables.cells import mean_column, read_cells, table_csv
 from segadapt.reporting.tables.html import html_twin
 from segadapt.reporting.tables.latex import latex_twin
-from segadapt.reporting.tables.main import mean_column, read_cells, table_csv
 from segadapt.reporting.tables.markdown import markdown_twin
 
 BUILT_IN_NOTE = (

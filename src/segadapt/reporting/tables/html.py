@@ -4,8 +4,16 @@ import jinja2
 import pandas
 
 from segadapt.labels import CLASS_SETS
-from segadapt.reporting.tables.highlight import ORIGIN_TITLES, best_own, groups, meaning, number_columns, score_columns
-from segadapt.reporting.tables.main import class_columns, mean_column
+from segadapt.reporting.tables.cells import (
+    ORIGIN_TITLES,
+    best_own,
+    class_columns,
+    groups,
+    mean_column,
+    meaning,
+    number_columns,
+    score_columns,
+)
 
 _TEMPLATE = """\
 <!DOCTYPE html>

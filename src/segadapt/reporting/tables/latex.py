@@ -2,7 +2,7 @@
 
 import pandas
 
-from segadapt.reporting.tables.highlight import best_own, groups, meaning
+from segadapt.reporting.tables.cells import best_own, groups, meaning
 
 _MATHS = {"λ": r"$\lambda$", "δ": r"$\delta$", "α": r"$\alpha$", "×": r"$\times$", "±": r"$\pm$", "†": r"\dag{}"}
 

@@ -1,24 +1,17 @@
 """The result table: fixed columns, one row a method, numbers of ours beside the published ones."""
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy
 import pandas
 
 from segadapt.core.errors import UserError
-from segadapt.labels import SYNTHIA13, SYNTHIA16, ClassSet
+from segadapt.labels import ClassSet
+from segadapt.reporting.tables.cells import TEXT, further_means, table_columns, typed
 from segadapt.reporting.tables.published import PublishedRow
 
 ORIGINS = ("ours", "control", "published")
-MIOU, ACCURACY = "mIoU", "accuracy"
-MEANS = (MIOU, ACCURACY)
-"""The column of a table's mean: over classes in segmentation, over tasks in classification."""
-_LEADING = ("method", "backbone", "origin")
-_TRAILING = ("delta", "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit")
-_TEXT = {"method", "backbone", "origin", "selection", "protocol", "eval_size", "preset", "commit"}
 
 
 @dataclass(frozen=True)
@@ -58,34 +51,6 @@ class TableRow:
     def seeds(self) -> int:
         """How many seeds were run."""
         return len(self.miou_per_seed)
-
-
-def table_columns(classes: Sequence[str], mean: str = MIOU) -> list[str]:
-    """The fixed columns of a table over these classes; the 16 of SYNTHIA have a second mean, over 13 of them.
-
-    With ``ACCURACY`` as ``mean`` they are tasks, each of which has a standard deviation.
-    """
-    further = [column for name in further_means(classes) for column in (name, f"{name}_sd")]
-    if mean == ACCURACY:
-        further = [f"{name}_sd" for name in classes]
-    return [*_LEADING, *classes, mean, f"{mean}_sd", *further, "seeds", f"paper_{mean}", *_TRAILING]
-
-
-def mean_column(columns: Iterable[str]) -> str:
-    """The column of ``MEANS`` that a table has; ValueError if it has none."""
-    columns = list(columns)
-    return next((name for name in MEANS if name in columns), None) or columns[columns.index(MIOU)]
-
-
-def further_means(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The means over a part of the classes that the field reports too, and their classes."""
-    return {"mIoU13": SYNTHIA13.classes} if tuple(classes) == SYNTHIA16.classes else {}
-
-
-def class_columns(columns: Sequence[str]) -> list[str]:
-    """The names of classes or tasks among a table's columns: what stands between ``origin`` and the mean."""
-    columns = list(columns)
-    return columns[columns.index("origin") + 1 : columns.index(mean_column(columns))]
 
 
 def build_table(
@@ -129,7 +94,7 @@ def _own_record(row: TableRow, class_set: ClassSet, paper: dict[str, PublishedRo
         raise UserError(
             f"row {row.method!r}: {row.paper_method!r} is not a published method; choose one of {sorted(paper)}"
         )
-    text = {name: getattr(row, name) for name in _TEXT}
+    text = {name: getattr(row, name) for name in TEXT}
     record = {**text, "seeds": row.seeds, "gpu_hours": row.gpu_hours}
     if not row.seeds:
         return record
@@ -188,52 +153,3 @@ def percent(fraction: float) -> float:
 def one_decimal(value: float) -> float:
     """Rounded as it is written, so that what is read back is equal."""
     return float(f"{value:.1f}")
-
-
-def typed(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """Text columns without NaN, the others as numbers."""
-    for name in frame.columns:
-        if name in _TEXT:
-            frame[name] = frame[name].astype(object).where(frame[name].notna(), "")
-        else:
-            frame[name] = frame[name].astype("Int64" if name == "seeds" else "float64")
-    return frame
-
-
-def table_csv(frame: pandas.DataFrame) -> bytes:
-    """The table as CSV; equal tables give equal bytes. GPU hours have three decimals, others one."""
-    cells = frame.copy()
-    for name in frame.columns:
-        if name not in _TEXT and name != "seeds":
-            decimals = 3 if name == "gpu_hours" else 1
-            cells[name] = ["" if pandas.isna(value) else f"{value:.{decimals}f}" for value in frame[name]]
-    return cells.to_csv(index=False, lineterminator="\n").encode()
-
-
-def read_table(csv: Path | bytes) -> pandas.DataFrame:
-    """The table that ``table_csv`` wrote, numbers as numbers and NaN for an empty cell.
-
-    Raises:
-        UserError: if the file is missing or has not the columns of a table.
-    """
-    cells = read_cells(csv)
-    for name in cells.columns:
-        if name not in _TEXT:
-            cells[name] = pandas.to_numeric(cells[name].where(cells[name] != "", None))
-    return typed(cells)
-
-
-def read_cells(csv: Path | bytes) -> pandas.DataFrame:
-    """The table's cells as the text that stands in the file, "" for an empty one."""
-    where = "the table" if isinstance(csv, bytes) else str(csv)
-    try:
-        content = csv if isinstance(csv, bytes) else Path(csv).read_bytes()
-        cells = pandas.read_csv(io.BytesIO(content), dtype=object, keep_default_na=False)
-        classes = class_columns(cells.columns)
-    except OSError as error:
-        raise UserError(f"cannot read {where}: {error.strerror}; make it with `make table2`") from error
-    except ValueError as error:
-        raise UserError(f"{where} is not a result table ({error}); delete it and make it again") from error
-    if list(cells.columns) != table_columns(classes, mean_column(cells.columns)):
-        raise UserError(f"{where} has not the columns of a result table; delete it and make it again")
-    return cells

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas
 
-from segadapt.reporting.tables.highlight import best_own, meaning, number_columns
-from segadapt.reporting.tables.main import mean_column
+from segadapt.reporting.tables.cells import best_own, mean_column, meaning, number_columns, read_cells
 
 
 def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], note: str) -> str:
@@ -60,3 +60,13 @@ def escape(text: str) -> str:
 def row_line(cells: list[str]) -> str:
     """A row of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
+
+
+def readme_table(csv_path: Path) -> str:
+    """Method, origin, mIoU with its spread, and seeds of our own rows, as Markdown."""
+    cells = read_cells(csv_path)
+    lines = ["| method | origin | mIoU | seeds |", "| --- | --- | ---: | ---: |"]
+    for _, row in cells[cells["origin"] != "published"].iterrows():
+        spread = f" ± {row['mIoU_sd']}" if row["mIoU_sd"] else ""
+        lines.append(f"| {row['method']} | {row['origin']} | {row['mIoU']}{spread} | {row['seeds']} |")
+    return "\n".join(lines)

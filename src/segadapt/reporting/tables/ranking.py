@@ -15,7 +15,7 @@ import numpy
 import pandas
 from scipy.stats import kendalltau, spearmanr
 
-from segadapt.reporting.tables.paired_seeds import MINIMUM, TOO_SMALL
+from segadapt.reporting.tables.intervals import MINIMUM, TOO_SMALL
 
 HIGHER_IS_BETTER = {
     "mutual_information": True,

@@ -9,9 +9,14 @@ import pandas
 
 from segadapt.evaluation import Evaluation
 from segadapt.reporting.tables.accuracy_statistics import AccuracyComparison
-from segadapt.reporting.tables.intervals import ImageInterval, image_interval, matrices_in_order
+from segadapt.reporting.tables.intervals import (
+    ImageInterval,
+    PairedSeeds,
+    image_interval,
+    matrices_in_order,
+    paired_seeds,
+)
 from segadapt.reporting.tables.markdown import escape, heading, row_line
-from segadapt.reporting.tables.paired_seeds import PairedSeeds, paired_seeds
 
 COLUMNS = (
     "method", "origin", "baseline", "pairs", "mIoU", "baseline_mIoU", "difference", "difference_sd",

@@ -1,20 +1,20 @@
-"""The table of protocols: every habit in its own column, steps chosen as a reader would, nothing guessed."""
+"""The table of scoring modes: each in its own column, steps chosen as a reader would, nothing guessed."""
 
 import io
 
 import pandas
 import pytest
 
-from segadapt.core.variants import last_step_variants
+from segadapt.core.scoring_mode import last_step_modes
 from segadapt.reporting.tables.scoring import (
-    protocol_columns,
-    protocol_record,
-    protocol_steps,
-    protocol_values,
-    protocols_csv,
+    chosen_step,
+    scoring_columns,
+    scoring_csv,
+    scoring_markdown,
+    scoring_record,
+    scoring_steps,
+    scoring_values,
 )
-from segadapt.reporting.tables.scoring_markdown import protocols_markdown
-from segadapt.reporting.tables.selection import chosen_step
 
 CONFIG = {"seeds": [1, 2], "evaluation_size": "network", "protocol": "released", "preset": "toy"}
 ROW = {"key": "a", "title": "A|B", "origin": "ours", "network_size": "64x32"}
@@ -35,7 +35,7 @@ def metrics(variants=None, steps=()):
 
 def record(*found, size="network"):
     config = CONFIG | {"seeds": list(range(len(found))), "evaluation_size": size}
-    return protocol_record(ROW, protocol_values(found, size), protocol_steps(found, size), config)
+    return scoring_record(ROW, scoring_values(found, size), scoring_steps(found, size), config)
 
 
 @pytest.mark.parametrize(("size", "oracle"), [("network", 10), ("native", 20)])
@@ -81,17 +81,17 @@ def test_what_was_not_run_is_empty():
 
 def test_the_csv_has_the_same_columns_whatever_was_run():
     for records in ([], [record(metrics())], [record(metrics(FINAL, STEPS)), record(metrics())]):
-        text = protocols_csv(records)
+        text = scoring_csv(records)
         frame = pandas.read_csv(io.BytesIO(text), dtype=object, keep_default_na=False)
-        assert list(frame.columns) == protocol_columns() and text == protocols_csv(records)
+        assert list(frame.columns) == scoring_columns() and text == scoring_csv(records)
         assert frame.to_dict("records") == records
-    names = protocol_columns()
-    assert len(names) == len(set(names)) and all(f"mIoU {variant.name}" in names for variant in last_step_variants())
+    names = scoring_columns()
+    assert len(names) == len(set(names)) and all(f"mIoU {mode.name}" in names for mode in last_step_modes())
 
 
 def test_the_markdown_holds_every_number_and_says_what_it_is():
     cells = record(metrics(FINAL, STEPS), metrics({name: value + 0.01 for name, value in FINAL.items()}, STEPS))
-    text = protocols_markdown([cells], "toy", {"preset": "toy"}, "not *Cityscapes*", "mIoU network")
+    text = scoring_markdown([cells], "toy", {"preset": "toy"}, "not *Cityscapes*", "mIoU network")
     for name, cell in cells.items():
         if name.startswith("mIoU") and cell and not name.endswith("_sd"):
             assert f"| {cell} ± {cells[f'{name}_sd']} |" in text

@@ -18,7 +18,7 @@ _NAME = re.compile(r"(?P<size>\w+?)(?P<head>| low head| ensemble)(?P<flip>| flip
 
 
 @dataclass(frozen=True)
-class Variant:
+class ScoringMode:
     """One way to score a model; UserError for a size or head that there is not.
 
     Args:
@@ -46,8 +46,8 @@ class Variant:
         return f"{self.size}{_IN_NAMES[self.head]}{' flip' * self.flip}{step}"
 
     @classmethod
-    def of(cls, name: str) -> "Variant":
-        """The variant of a name; UserError if it is none."""
+    def of(cls, name: str) -> "ScoringMode":
+        """The mode of a name; UserError if it is none."""
         found = _NAME.fullmatch(name)
         if found is None:
             raise UserError(f"{name!r} names no way to score a model, such as 'network' or 'native low head flip'")
@@ -56,6 +56,6 @@ class Variant:
         return cls(found["size"], head, bool(found["flip"]), step)
 
 
-def last_step_variants() -> tuple[Variant, ...]:
+def last_step_modes() -> tuple[ScoringMode, ...]:
     """Every way to score the model of the last step, network size beside native size, in the order of the tables."""
-    return tuple(Variant(size, head, flip) for head in HEADS for flip in (False, True) for size in LABEL_SIZES)
+    return tuple(ScoringMode(size, head, flip) for head in HEADS for flip in (False, True) for size in LABEL_SIZES)

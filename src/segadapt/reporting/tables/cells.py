@@ -1,0 +1,143 @@
+"""The cells of a result table as they stand in its CSV: the fixed columns, and which cells stand out."""
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas
+
+from segadapt.core.errors import UserError
+from segadapt.labels import SYNTHIA13, SYNTHIA16
+
+MIOU, ACCURACY = "mIoU", "accuracy"
+MEANS = (MIOU, ACCURACY)
+"""The column of a table's mean: over classes in segmentation, over tasks in classification."""
+_LEADING = ("method", "backbone", "origin")
+_TRAILING = ("delta", "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit")
+TEXT = {"method", "backbone", "origin", "selection", "protocol", "eval_size", "preset", "commit"}
+ORIGIN_TITLES = {
+    "ours": "Measured here",
+    "control": "Controls, measured here",
+    "published": "Published, not measured here",
+}
+
+
+def table_columns(classes: Sequence[str], mean: str = MIOU) -> list[str]:
+    """The fixed columns of a table over these classes; the 16 of SYNTHIA have a second mean, over 13 of them.
+
+    With ``ACCURACY`` as ``mean`` they are tasks, each of which has a standard deviation.
+    """
+    further = [column for name in further_means(classes) for column in (name, f"{name}_sd")]
+    if mean == ACCURACY:
+        further = [f"{name}_sd" for name in classes]
+    return [*_LEADING, *classes, mean, f"{mean}_sd", *further, "seeds", f"paper_{mean}", *_TRAILING]
+
+
+def mean_column(columns: Iterable[str]) -> str:
+    """The column of ``MEANS`` that a table has; ValueError if it has none."""
+    columns = list(columns)
+    return next((name for name in MEANS if name in columns), None) or columns[columns.index(MIOU)]
+
+
+def further_means(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The means over a part of the classes that the field reports too, and their classes."""
+    return {"mIoU13": SYNTHIA13.classes} if tuple(classes) == SYNTHIA16.classes else {}
+
+
+def class_columns(columns: Sequence[str]) -> list[str]:
+    """The names of classes or tasks among a table's columns: what stands between ``origin`` and the mean."""
+    columns = list(columns)
+    return columns[columns.index("origin") + 1 : columns.index(mean_column(columns))]
+
+
+def score_columns(cells: pandas.DataFrame) -> list[str]:
+    """The columns that hold the percentages of a row: the classes or tasks and their means."""
+    classes = class_columns(cells.columns)
+    return [*classes, mean_column(cells.columns), *further_means(classes)]
+
+
+def number_columns(cells: pandas.DataFrame) -> set[str]:
+    """All columns that hold numbers."""
+    scores = score_columns(cells)
+    paper = f"paper_{mean_column(cells.columns)}"
+    return {*scores, *(f"{name}_sd" for name in scores), "seeds", paper, "delta", "gpu_hours"}
+
+
+def meaning(cells: pandas.DataFrame) -> str:
+    """One clause on what a table's numbers are."""
+    if mean_column(cells.columns) == ACCURACY:
+        return "Accuracy in percent: a task's share of right answers, accuracy their mean"
+    return "IoU and mIoU in percent"
+
+
+def best_own(cells: pandas.DataFrame) -> set[tuple[int, str]]:
+    """(row position, column) of the best value a column among the rows that are not published.
+
+    Controls compete too: a method that does not beat them buys nothing. All of a tie are best.
+    """
+    best = set()
+    for name in score_columns(cells):
+        values = {
+            position: float(value)
+            for position, (value, origin) in enumerate(zip(cells[name], cells["origin"], strict=True))
+            if value and origin != "published"
+        }
+        best |= {(position, name) for position, value in values.items() if value == max(values.values())}
+    return best
+
+
+def groups(cells: pandas.DataFrame) -> list[tuple[str, list[int]]]:
+    """Origins with the positions of their rows, rows of one origin together, in order of appearance."""
+    found: dict[str, list[int]] = {}
+    for position, origin in enumerate(cells["origin"]):
+        found.setdefault(origin, []).append(position)
+    return list(found.items())
+
+
+def typed(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Text columns without NaN, the others as numbers."""
+    for name in frame.columns:
+        if name in TEXT:
+            frame[name] = frame[name].astype(object).where(frame[name].notna(), "")
+        else:
+            frame[name] = frame[name].astype("Int64" if name == "seeds" else "float64")
+    return frame
+
+
+def table_csv(frame: pandas.DataFrame) -> bytes:
+    """The table as CSV; equal tables give equal bytes. GPU hours have three decimals, others one."""
+    cells = frame.copy()
+    for name in frame.columns:
+        if name not in TEXT and name != "seeds":
+            decimals = 3 if name == "gpu_hours" else 1
+            cells[name] = ["" if pandas.isna(value) else f"{value:.{decimals}f}" for value in frame[name]]
+    return cells.to_csv(index=False, lineterminator="\n").encode()
+
+
+def read_table(csv: Path | bytes) -> pandas.DataFrame:
+    """The table that ``table_csv`` wrote, numbers as numbers and NaN for an empty cell.
+
+    Raises:
+        UserError: if the file is missing or has not the columns of a table.
+    """
+    cells = read_cells(csv)
+    for name in cells.columns:
+        if name not in TEXT:
+            cells[name] = pandas.to_numeric(cells[name].where(cells[name] != "", None))
+    return typed(cells)
+
+
+def read_cells(csv: Path | bytes) -> pandas.DataFrame:
+    """The table's cells as the text that stands in the file, "" for an empty one."""
+    where = "the table" if isinstance(csv, bytes) else str(csv)
+    try:
+        content = csv if isinstance(csv, bytes) else Path(csv).read_bytes()
+        cells = pandas.read_csv(io.BytesIO(content), dtype=object, keep_default_na=False)
+        classes = class_columns(cells.columns)
+    except OSError as error:
+        raise UserError(f"cannot read {where}: {error.strerror}; make it with `make table2`") from error
+    except ValueError as error:
+        raise UserError(f"{where} is not a result table ({error}); delete it and make it again") from error
+    if list(cells.columns) != table_columns(classes, mean_column(cells.columns)):
+        raise UserError(f"{where} has not the columns of a result table; delete it and make it again")
+    return cells
