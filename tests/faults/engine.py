@@ -30,7 +30,7 @@ from segadapt.plan.targets import jobs_behind
 
 from .moments import Disturbance, Watch
 
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 240.0
 LONGEST = 1_000_000
 """Letters that are kept of what a command says."""
 TRACEBACK_TEXT = "Traceback (most recent call last)"
