@@ -13,6 +13,8 @@ from pathlib import Path
 import tiny
 import yaml
 
+from segadapt.core.stages import STAGES
+
 TARGETS = ["results/table2.csv", "results/table2_statistics.csv"]
 METHOD_CODE = "src/segadapt/methods/max_squares.py"
 STUB = '''
@@ -188,7 +190,7 @@ def run_due() -> dict[str, str]:
                     os.unlink(path)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
             sys.argv = ["a stage", status.job.card, "1"]
-            runpy.run_module(f"segadapt.stages.{status.job.stage}", run_name="__main__")
+            runpy.run_module(STAGES[status.job.stage].module, run_name="__main__")
         shelve(plan)
         print_due(plan, statuses(plan))
 

@@ -59,7 +59,7 @@ def test_hours_memory_and_kills_are_those_of_the_chain(plan, row):
     jobs = behind(plan, row)
     own = [job for job in jobs if job.stage in OWN.get(row, ("refine", "evaluate"))]
     parts = {
-        "data": [job for job in jobs if job.stage in ("render", "render_digits", "prepare")],
+        "data": [job for job in jobs if job.stage in ("render", "prepare")],
         "source": [job for job in jobs if job.stage == "pretrain" and job not in own],
         "own": own,
     }

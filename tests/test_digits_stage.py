@@ -12,7 +12,7 @@ from segadapt.core.parameters import parameters_from
 from segadapt.data.packed.cache import PackedCache
 from segadapt.plan.jobs import data as data_jobs
 from segadapt.plan.planner import Planner
-from segadapt.stages import prepare, render_digits
+from segadapt.stages import prepare, render
 from segadapt.stages.runner import run_card
 
 RENDER = {"domain": "digits", "size": "16x16", "splits": {"clean": 20, "camera": 20, "textured": 20}, "seed": 1}
@@ -53,10 +53,10 @@ def test_the_stage_draws_scikit_learns_digits_and_preparation_packs_them(tmp_pat
     parameters = parameters_from(with_digits(), "tiny")
     planner = Planner(parameters)
     jobs = [data_jobs.render(planner, "digits"), data_jobs.prepare(planner, "digits")]
-    assert [job.stage for job in jobs] == ["render_digits", "prepare"]
+    assert [job.stage for job in jobs] == ["render", "prepare"]
     assert jobs[0].name == "render/digits" and jobs[1].inputs == {"rendered": jobs[0].outputs["manifest"]}
     assert jobs[1].config["count"] == 20
-    for job, stage in zip(jobs, (render_digits.render, prepare.pack), strict=True):
+    for job, stage in zip(jobs, (render.render, prepare.pack), strict=True):
         write_json(Path(job.card), job.as_card())
         run_card(stage, Path(job.card))
     manifest = json.loads(Path(jobs[0].outputs["manifest"]).read_text())

@@ -11,8 +11,9 @@ from scored import matrices, record, scored_plan
 
 from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.labels import CITYSCAPES19
+from segadapt.reporting.figures import confidence
 from segadapt.reporting.lineage.explain import explain
-from segadapt.stages import bars, confidence, frequency, measures, slopes, statistics
+from segadapt.stages import figure, measures, statistics
 
 ROWS = ("source_only", "target_forwarded", "maxsquare", "minent")
 SEEDS = (1, 2)
@@ -95,7 +96,7 @@ def test_a_row_without_a_trace_is_left_out_and_all_are_without_the_control(plan,
 
 
 def test_bars_show_the_metrics_of_every_row_and_seed(plan):
-    frame = pandas.read_csv(run(plan, bars, "figure/table2_classes")["data"])
+    frame = pandas.read_csv(run(plan, figure, "figure/table2_classes")["data"])
     assert frame["method"].unique().tolist() == ["Source only", "target forwarded, λ=0", "MaxSquare", "MinEnt"]
     content = json.loads(Path("work/tiny/metrics/minent/seed2/metrics.json").read_text())["network"]
     found = frame[(frame.method == "MinEnt") & (frame.seed == 2)].set_index("class")["IoU"]
@@ -104,7 +105,7 @@ def test_bars_show_the_metrics_of_every_row_and_seed(plan):
 
 
 def test_figure4_shows_label_frequencies_and_mean_iou(plan, capsys):
-    frame = pandas.read_csv(run(plan, frequency, "figure/figure4")["data"])
+    frame = pandas.read_csv(run(plan, figure, "figure/figure4")["data"])
     assert frame["method"].unique().tolist() == ["Source only", "MaxSquare"]
     labels = matrices("maxsquare", 1).sum(axis=(0, 2))
     one = frame[frame.method == "MaxSquare"].set_index("class")
@@ -136,7 +137,7 @@ def test_figure2_shows_the_first_seeds_models(plan, monkeypatch):
 
     for name, replacement in (("PackedCache", Cache), ("predictor", predictor), ("set_up_compute", lambda *_: None)):
         monkeypatch.setattr(confidence, name, replacement)
-    frame = pandas.read_csv(run(plan, confidence, "figure/figure2")["data"])
+    frame = pandas.read_csv(run(plan, figure, "figure/figure2")["data"])
     for method, logit in (("Source only", 1.0), ("MaxSquare", 3.0)):
         total = numpy.exp(logit) + C - 1
         predicted, labelled = confidence.QUANTITIES.values()
@@ -148,4 +149,4 @@ def test_figure2_shows_the_first_seeds_models(plan, monkeypatch):
 
 
 def test_figure1_needs_nothing(plan):
-    assert len(pandas.read_csv(run(plan, slopes, "figure/figure1")["data"])) == 999
+    assert len(pandas.read_csv(run(plan, figure, "figure/figure1")["data"])) == 999

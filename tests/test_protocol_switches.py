@@ -103,7 +103,7 @@ JOBS = {
     "image_weight_half": {"adapt", "refine"},
     "image_weight_index": {"adapt", "refine"},
     "guidance_mask": {"adapt", "refine"},
-    "aspp_branches": {"pretrain", "adapt", "refine", "evaluate", "figure", "confidence"},
+    "aspp_branches": {"pretrain", "adapt", "refine", "evaluate", "qualitative", "confidence"},
     "repeated_updates": {"pretrain", "adapt", "refine"},
     "adam_epsilon": {"refine"},
     "evaluation_size": {"table", "protocols", "statistics", "measures", "bars", "curves", "frequency"},

@@ -14,9 +14,22 @@ from segadapt.plan import make_plan
 PLAN = make_plan(load_parameters(REPOSITORY / "params.yaml", {"preset": "streets"}))
 
 
+def files_in(folder: str) -> set[str]:
+    return {path.stem for path in (REPOSITORY / "src/segadapt" / folder).glob("[a-z]*.py")}
+
+
 def test_every_script_is_a_stage_and_every_stage_has_one():
-    scripts = {path.stem for path in (REPOSITORY / "src/segadapt/stages").glob("[a-z]*.py")} - {"runner"}
-    assert {stage.module.rpartition(".")[2] for stage in STAGES.values()} == scripts
+    assert {stage.module.rpartition(".")[2] for stage in STAGES.values()} == files_in("stages") - {"runner"}
+
+
+def test_every_figure_is_a_file_that_draws_it():
+    figures = {stage.config["figure"] for stage in STAGES.values() if stage.script == "figure"}
+    drawn = {name for name in files_in("reporting/figures") if "def draw(job" in figure_file(name).read_text()}
+    assert figures == drawn
+
+
+def figure_file(name: str) -> Path:
+    return REPOSITORY / "src/segadapt/reporting/figures" / f"{name}.py"
 
 
 def test_every_caption_is_a_text_of_the_report_and_every_text_is_one():

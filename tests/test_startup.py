@@ -36,9 +36,9 @@ quietly(main, ["--help"])
 without("segadapt --help", *HEAVY, "numpy", "pydantic")
 quietly(main, ["status"])
 without("segadapt status", *HEAVY)
-for stage in ("render", "render_digits", "prepare"):
-    importlib.import_module(f"segadapt.stages.{stage}")
-    without(stage, *HEAVY)
+for module in ("stages.render", "data.streets.dataset", "data.digits.dataset", "stages.prepare"):
+    importlib.import_module(f"segadapt.{module}")
+    without(module, *HEAVY)
 from snakemake.cli import main as snakemake
 quietly(snakemake, ["-n", "--cores", "1"])
 without("snakemake -n", *HEAVY)
@@ -47,9 +47,9 @@ for stage in ("table", "protocols"):
     without(stage, "torch", "scipy", "matplotlib")
 quietly(main, ["show", sys.argv[1]])
 without("segadapt show", "torch", "scipy", "matplotlib")
-for stage in ("bars", "curves", "frequency", "sensitivity"):
-    importlib.import_module(f"segadapt.stages.{stage}")
-    without(stage, "torch", "scipy")
+for figure in ("bars", "curves", "frequency", "sensitivity"):
+    importlib.import_module(f"segadapt.reporting.figures.{figure}")
+    without(figure, "torch", "scipy")
 for stage in ("statistics", "measures"):
     importlib.import_module(f"segadapt.stages.{stage}")
     without(stage, "torch")

@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from segadapt.core.parameters import load_parameters
+from segadapt.core.stages import STAGES
 from segadapt.plan import make_plan, tell_engines
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -157,7 +158,7 @@ def make_here(folder: Path, *targets: str) -> None:
         for job in plan.jobs:
             if needed & set(job.outputs.values()):
                 sys.argv = ["a stage", job.card, "1"]
-                runpy.run_module(f"segadapt.stages.{job.stage}", run_name="__main__")
+                runpy.run_module(STAGES[job.stage].module, run_name="__main__")
     finally:
         os.chdir(was[0])
         sys.argv = was[1]

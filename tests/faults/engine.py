@@ -23,6 +23,7 @@ from typing import Any
 from segadapt.core.edge import known_causes
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
+from segadapt.core.stages import STAGES
 from segadapt.plan import make_plan, statuses
 from segadapt.plan.session import begin_session
 from segadapt.plan.shelf import shelve
@@ -71,9 +72,9 @@ def warm_up() -> None:
 
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
-    for path in sorted((Path(__import__("segadapt").__file__).parent / "stages").glob("*.py")):
-        if not path.stem.startswith("_"):
-            importlib.import_module(f"segadapt.stages.{path.stem}")
+    for folder in ("stages", "reporting/figures"):
+        for path in sorted((Path(__import__("segadapt").__file__).parent / folder).glob("[a-z]*.py")):
+            importlib.import_module(f"segadapt.{folder.replace('/', '.')}.{path.stem}")
 
 
 def adopt_orphans() -> None:
@@ -129,7 +130,7 @@ def by_hand(name: str, before: Callable[[], None] | None = None) -> int:
     card = json.loads(Path(f"work/tiny/cards/{name}.json").read_text())
     if before is not None:
         before()
-    _run_stage(card["stage"], f"work/tiny/cards/{name}.json")
+    _run_stage(STAGES[card["stage"]].module, f"work/tiny/cards/{name}.json")
     return 0
 
 
@@ -232,9 +233,9 @@ def _child(work: Callable[[], int], note: Path) -> None:
         os._exit(code or 0)
 
 
-def _run_stage(stage_name: str, card: str) -> None:
-    sys.argv = [f"segadapt.stages.{stage_name}", card, "1"]
-    runpy.run_module(f"segadapt.stages.{stage_name}", run_name="__main__")
+def _run_stage(module: str, card: str) -> None:
+    sys.argv = [module, card, "1"]
+    runpy.run_module(module, run_name="__main__")
 
 
 def _command(
@@ -313,7 +314,7 @@ def _job(job, note: Path, session, engine: int, disturbance: Disturbance | None)
 
         def work() -> int:
             watch = _arm(disturbance, job.name, engine)
-            _run_stage(job.stage, job.card)
+            _run_stage(STAGES[job.stage].module, job.card)
             if watch is not None:
                 _say(note="events", job=job.name, count=watch.count)
             return 0

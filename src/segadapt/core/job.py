@@ -1,7 +1,7 @@
 """A job: one stage on exactly the inputs and the part of the parameters that it reads.
 
 Written out as a *card*, a small JSON file, it is all that a stage script (or a person on a machine
-without Snakemake) needs to run it: ``python -m segadapt.stages.<stage> <card>``.
+without Snakemake) needs to run it: ``python -m segadapt.stages.<script> <card>``.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,7 @@ class Job:
     ``config`` is what can change the result; ``run`` is what cannot (intervals, process counts).
     ``code`` is a hash of the modules that can change a number. ``makers`` maps the role of each input that a job of the
     plan makes to that job's record. ``subject`` is what the job is about, by the names that stand in its stage's
-    patterns (``segadapt.core.stages``): its table, its model and seed, ... ``rule`` is its entry there, another than
-    ``stage`` where one script serves two.
+    patterns (``segadapt.core.stages``): its table, its model and seed, ...
     """
 
     stage: str
@@ -36,7 +35,6 @@ class Job:
     run: dict[str, Any] = field(default_factory=dict)
     makers: dict[str, str] = field(default_factory=dict)
     subject: dict[str, str | int] = field(default_factory=dict)
-    rule: str = ""
 
     @property
     def card(self) -> str:

@@ -15,9 +15,10 @@ class Stage:
 
     ``job``, ``folder`` and ``files`` are patterns. What stands in their braces is a job's subject: which data set,
     cache, model and seed, table or figure. ``job`` is the job's name, ``files`` maps role to file name, ``record`` is
-    the provenance's. ``script`` is the module in ``segadapt/stages``, the stage's own if it is not given. ``threads``
-    is a number or a key of a preset's ``run``; ``captions`` maps the roles of files that Snakemake's report shows to
-    their texts in ``workflow/report``.
+    the provenance's. ``script`` is the module in ``segadapt/stages``, the stage's own if it is not given; where it
+    serves several, ``config``, a part of the configuration of every job, says which. ``threads`` is a number or a key
+    of a preset's ``run``; ``captions`` maps the roles of files that Snakemake's report shows to their texts in
+    ``workflow/report``.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Stage:
     scores: bool = False
     classification: bool = False
     captions: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -104,11 +106,13 @@ def _table(name: str, ending: str = "", caption: str = "", more: Mapping[str, st
 
 
 def _figure(name: str, figure: str, kinds: Mapping[str, str] | None = None, **rest) -> Stage:
-    """A figure in its forms: as pixels, as lines, and the points behind it."""
+    """A figure in its forms: as pixels, as lines, and the points behind it; its file is in ``reporting/figures``."""
     kinds = kinds or {"picture": "png", "vector": "svg", "data": "csv"}
     files, record = {role: f"{figure}.{kind}" for role, kind in kinds.items()}, f"{figure}.provenance.json"
-    captions = {"picture": name}
-    return Stage(name, "table", f"figure/{figure}", "results/figures", files, record, captions=captions, **rest)
+    return Stage(
+        name, "table", f"figure/{figure}", "results/figures", files, record, script="figure",
+        captions={"picture": name}, config={"figure": name}, **rest,
+    )  # fmt: skip
 
 
 _ALL = (
@@ -116,7 +120,6 @@ _ALL = (
         "render", "data", "render/{dataset}", "data/{dataset}", {"manifest": "manifest.json"}, threads=PROCESSES,
         mem_mb=1500, runtime=30,
     ),
-    Stage("render_digits", "data", "render/{dataset}", "data/{dataset}", {"manifest": "manifest.json"}),
     Stage(
         "prepare", "data", "prepare/{cache}", "cache/{cache}", {"pack": "pack.bin", "manifest": "manifest.json"},
         threads=PROCESSES, mem_mb=2000, runtime=240,
@@ -142,7 +145,7 @@ _ALL = (
     _table("statistics", "_statistics"),
     _table("measures", "_measures", more={"ranking": "{table}_ranking.csv"}),
     _table("costs", "_costs"),
-    _figure("figure", "{figure}", {"picture": "png"}, runtime=30, **_RUNS_NETWORK),
+    _figure("qualitative", "{figure}", {"picture": "png"}, runtime=30, **_RUNS_NETWORK),
     _figure("curves", "curves"),
     _figure("bars", "{table}_classes"),
     _figure("slopes", "figure1"),

@@ -38,7 +38,7 @@ class Plan:
         """Each stage that the preset goes through, and its jobs."""
         found = {name: [] for name in STAGES}
         for job in self.jobs:
-            found[job.rule].append(job)
+            found[job.stage].append(job)
         return [(STAGES[name], jobs) for name, jobs in found.items() if jobs]
 
     @cached_property

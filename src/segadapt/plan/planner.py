@@ -53,13 +53,14 @@ class Planner:
     ) -> Job:  # fmt: skip
         """A job of a stage on its subject; ``snapshots``, role to file name, are outputs beside those of the stage."""
         about = STAGES[stage]
+        config = {**about.config, **config}
         outputs = {role: self.path(stage, role, **subject) for role in about.files}
         provenance = self.path(stage, "provenance", **subject)
         outputs |= beside(provenance, snapshots or {})
         return Job(
-            about.script or stage, about.job.format(**subject), self.parameters.preset, inputs=inputs, outputs=outputs,
+            stage, about.job.format(**subject), self.parameters.preset, inputs=inputs, outputs=outputs,
             provenance=provenance, config=config | self.definitions(_named_classes(config)),
-            code=code_hash(about.module, config), run=self.run, subject=subject, rule=stage,
+            code=code_hash(about.module, config), run=self.run, subject=subject,
         )  # fmt: skip
 
     def path(self, stage: str, role: str, **subject: str | int) -> str:

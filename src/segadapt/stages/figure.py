@@ -1,37 +1,19 @@
-"""Draws scenes of both domains, the ground truth, and what the unadapted and each adapted model predict."""
+"""Draws a figure: what it reads and how it looks, a file of ``reporting/figures`` says, which the job names."""
 
 from pathlib import Path
 
-from segadapt.core.artifacts import atomic_path
+from segadapt.core.artifacts import write_bytes
+from segadapt.core.chosen import Chosen
 from segadapt.core.job import Job
-from segadapt.core.progress import progress
-from segadapt.data.packed.cache import PackedCache
-from segadapt.evaluation import predict_labels
-from segadapt.labels import CLASS_SETS
-from segadapt.models.compute import set_up_compute
-from segadapt.models.loading import predictor
-from segadapt.reporting import panel
 from segadapt.stages.runner import main
+
+FIGURE = Chosen("figure", "segadapt.reporting.figures.{}")
 
 
 def draw(job: Job, scratch: Path) -> None:
-    """From the models of one seed to ``results/figures/qualitative.png``; one model is held at a time."""
-    models = job.config["models"]
-    first = next(iter(models.values()))
-    compute = set_up_compute(first["precision"], first["cpu_threads"])
-    source, target = PackedCache(Path(job.inputs["source"])), PackedCache(Path(job.inputs["labelled"]))
-    rows = []
-    for index in job.config["images"]:
-        target_index = index % len(target)
-        rows.append([source.image(index % len(source)), target.image(target_index), target.native_label(target_index)])
-    for key, config in progress(models.items(), job.name, len(models), "model"):
-        predict = predictor(Path(job.inputs[f"model/{key}"]), config, compute)
-        for row in rows:
-            row.append(predict_labels(predict(row[1]), row[2].shape)[0].cpu().numpy())
-    titles = ["Source scene", "Target image", "Ground truth", *(each["title"] for each in models.values())]
-    picture = panel(titles, rows, CLASS_SETS[first["model"]["classes"]], cell_width=256)
-    with atomic_path(Path(job.outputs["picture"])) as temporary:
-        picture.save(temporary, format="PNG")
+    """From what the figure reads to ``results/figures``; nothing is written before all of it is drawn."""
+    for role, content in FIGURE.load(job.config["figure"]).draw(job).items():
+        write_bytes(Path(job.outputs[role]), content)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,28 @@
-"""Renders a built-in data set in its authors' on-disk format."""
+"""Draws a built-in data set in its authors' on-disk format."""
 
 from pathlib import Path
 
 from segadapt.core.artifacts import write_json
+from segadapt.core.chosen import Chosen
 from segadapt.core.job import Job
 from segadapt.core.parameters import width_height
 from segadapt.core.progress import progress
-from segadapt.data.streets import render_dataset
 from segadapt.stages.runner import main
+
+BUILT_IN = Chosen("domain", "segadapt.data.streets.dataset", {"digits": "segadapt.data.digits.dataset"})
 
 
 def render(job: Job, scratch: Path) -> None:
-    """Every finished image stays, so a killed rendering goes on where it stopped."""
-    config = job.config
-    manifest = Path(job.outputs["manifest"])
-    render_dataset(
+    """Every finished image stays, so a killed drawing goes on where it stopped."""
+    config, manifest = job.config, Path(job.outputs["manifest"])
+    drawing = BUILT_IN.load(config["domain"])
+    more = drawing.render(
         manifest.parent,
-        domain=config["domain"],
-        layout=config["layout"],
-        splits=config["splits"],
-        size=width_height(config["size"]),
-        seed=config["seed"],
-        processes=job.run["prepare_processes"],
-        progress=lambda items, total: progress(items, f"render {manifest.parent.name}", total, "image"),
+        config | {"size": width_height(config["size"])},
+        job.run["prepare_processes"],
+        lambda items, total: progress(items, f"render {manifest.parent.name}", total, "image"),
     )
-    write_json(manifest, {"built_in": True, "note": "rendered by segadapt; not GTA5, not Cityscapes", **config})
+    write_json(manifest, {"built_in": True, "note": drawing.NOTE, **config, **more})
 
 
 if __name__ == "__main__":

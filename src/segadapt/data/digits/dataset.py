@@ -7,9 +7,10 @@ continues a call that was killed, and mends what was changed.
 import io
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +22,32 @@ from segadapt.data.digits.looks import LOOKS
 from segadapt.data.shipped.rendered import DIGITS_NAME
 from segadapt.labels import DIGITS10
 
-LAYOUT = "office31"
+NOTE = "the digits of scikit-learn (UCI, Alpaydin and Kaynak 1998) drawn anew by segadapt; not Office-31"
 SMALLEST = 16
 
 Progress = Callable[[Iterable[int], int], Iterable[int]]
+
+
+def render(root: Path, config: Mapping[str, Any], processes: int, progress: Progress) -> dict[str, str]:
+    """``render_digits`` of scikit-learn's digits as its job's configuration says, with ``size`` in pixels.
+
+    Returns ``pictures_sha256``, to be recorded. ``processes`` is of no use here.
+    """
+    names = ("splits", "size", "seed")
+    digest = render_digits(root, *_handwritten(), **{name: config[name] for name in names}, progress=progress)
+    return {"pictures_sha256": digest}
+
+
+def _handwritten() -> tuple[np.ndarray, np.ndarray]:
+    """1,797 digits, 8x8 greys in [0, 1], and what they are: of UCI's "Optical Recognition of Handwritten Digits"."""
+    try:
+        from sklearn.datasets import load_digits  # here, for it takes a while and nothing else needs it
+    except ImportError as error:
+        raise UserError(
+            "the built-in digits come with scikit-learn, which is missing; install what requirements.txt lists"
+        ) from error
+    bundled = load_digits()
+    return bundled.images / 16, bundled.target
 
 
 def render_digits(

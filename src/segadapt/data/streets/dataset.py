@@ -1,11 +1,12 @@
 """Renders a whole data set in worker processes; what is already there stays."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
@@ -16,6 +17,7 @@ from segadapt.data.streets.layouts import LAYOUTS, SPLIT_NUMBER
 from segadapt.data.streets.picture import check_size, render_scene
 from segadapt.data.streets.write import Place, folders_of, place_of, remove_others, write_lists, write_scene
 
+NOTE = "rendered by segadapt; not GTA5, not Cityscapes"
 GENERATOR_VERSION = 4
 """Raised whenever the same seed gives other pictures."""
 _CHUNK = 4
@@ -91,6 +93,13 @@ def _results(places: list[Place], processes: int, arguments: tuple) -> Iterator[
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def render(root: Path, config: Mapping[str, Any], processes: int, progress: Progress) -> dict[str, str]:
+    """``render_dataset`` as its job's configuration says, with ``size`` in pixels; nothing more is to be recorded."""
+    names = ("domain", "layout", "splits", "size", "seed")
+    render_dataset(root, **{name: config[name] for name in names}, processes=processes, progress=progress)
+    return {}
 
 
 def render_dataset(

@@ -22,11 +22,10 @@ def data_jobs(planner: Planner, jobs: Iterable[Job]) -> list[Job]:
 
 
 def render(planner: Planner, dataset: str) -> Job:
-    """Draws a built-in data set in its authors' layout; the stage says with what, its name alike for all."""
+    """Draws a built-in data set in its authors' layout."""
     entry = planner.preset.datasets[dataset]
     config = {"layout": entry.format, **entry.render.model_dump()}
-    stage = "render_digits" if entry.render.domain == "digits" else "render"
-    return planner.job(stage, {"dataset": dataset}, inputs={}, config=config)
+    return planner.job("render", {"dataset": dataset}, inputs={}, config=config)
 
 
 def prepare(planner: Planner, cache: str) -> Job:

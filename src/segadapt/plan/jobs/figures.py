@@ -59,7 +59,7 @@ def qualitative(planner: Planner, methods: list[str]) -> Job:
         "images": list(preset.figure_rows),
     }
     name = "qualitative" if planner.setting.name is None else f"qualitative_{planner.setting.name}"
-    return planner.job("figure", {"figure": name}, inputs=inputs, config=config)
+    return planner.job("qualitative", {"figure": name}, inputs=inputs, config=config)
 
 
 def curves(reporter: Reporter, methods: list[str]) -> Job:

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from segadapt.core.artifacts import read_json
+from segadapt.core.job import Job, score_role
+from segadapt.labels import CLASS_SETS
 from segadapt.reporting.figures import style
 
 _BARS_OF_A_PANEL = 90
@@ -30,6 +34,19 @@ class ClassBars:
         """Mean, lowest and highest over seeds in percent, each (K,); NaN if the class is absent in any seed."""
         percent_SK = 100 * self.iou_SK
         return percent_SK.mean(axis=0), percent_SK.min(axis=0), percent_SK.max(axis=0)
+
+
+def draw(job: Job) -> dict[str, bytes]:
+    """From the metrics of every row and seed to ``results/figures/<table>_classes.*``."""
+    size, seeds = job.config["evaluation_size"], tuple(job.config["seeds"])
+    classes, rows = CLASS_SETS[job.config["classes"]].classes, []
+    for row in job.config["rows"]:
+        found = [read_json(Path(job.inputs[score_role("metrics", row["key"], seed)]))[size] for seed in seeds]
+        # None, an absent class, becomes NaN.
+        iou_SK = numpy.array([[*(each["IoU"][name] for name in classes), each["mIoU"]] for each in found], float)
+        rows.append(ClassBars(row["title"], row["origin"], seeds, iou_SK, row["look"]))
+    names = (*classes, "mIoU")
+    return style.files(bars_figure(names, rows, job.config["data_note"]), bars_csv(names, rows))
 
 
 def bars_csv(names: Sequence[str], rows: Sequence[ClassBars]) -> bytes:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy
 import pandas
 from matplotlib.figure import Figure
 
+from segadapt.core.job import Job, score_role
 from segadapt.evaluation.answers import LAST, Answers, easy_and_hard
 from segadapt.reporting.figures import style
 
@@ -22,6 +24,18 @@ class Followed:
     look: int
     steps: tuple[int, ...]
     accuracy_SK: dict[str, numpy.ndarray]
+
+
+def draw(job: Job) -> dict[str, bytes]:
+    """From the answers of every method and seed to ``results/figures/figure5.*``."""
+    config, seeds = job.config, job.config["seeds"]
+    source_only = [Answers.load(Path(job.inputs[f"source_only/{seed}"])) for seed in seeds]
+    followed = []
+    for row in config["rows"]:
+        runs = [Answers.load(Path(job.inputs[score_role("answers", row["key"], seed)])) for seed in seeds]
+        followed.append(follow(row["title"], row["look"], source_only, runs, config["share"], config["last_step"]))
+    figure = easy_and_hard_figure(followed, config["share"], config["task"], config["data_note"])
+    return style.files(figure, easy_and_hard_csv(followed, seeds))
 
 
 def follow(

@@ -1,5 +1,9 @@
-"""Qualitative pictures: images and colour-coded label maps side by side, with a legend."""
+"""Scenes of both domains, the ground truth, and what the unadapted and each adapted model predict, side by side.
 
+Label maps are shown in the colours of their classes, with a legend.
+"""
+
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +12,36 @@ import numpy
 from PIL import Image, ImageDraw, ImageFont
 
 from segadapt.core.errors import UserError
-from segadapt.labels import IGNORE_INDEX, ClassSet
+from segadapt.core.job import Job
+from segadapt.core.progress import progress
+from segadapt.data.packed.cache import PackedCache
+from segadapt.evaluation import predict_labels
+from segadapt.labels import CLASS_SETS, IGNORE_INDEX, ClassSet
+from segadapt.models.compute import set_up_compute
+from segadapt.models.loading import predictor
 
 _INK, _SOFT, _WHITE, _LINE = (27, 36, 48), (91, 102, 117), (255, 255, 255), (213, 220, 229)
 _MARGIN, _GAP = 24, 8
+
+
+def draw(job: Job) -> dict[str, bytes]:
+    """From the models of one seed to ``results/figures/qualitative*.png``; one model is held at a time."""
+    models = job.config["models"]
+    first = next(iter(models.values()))
+    compute = set_up_compute(first["precision"], first["cpu_threads"])
+    source, target = PackedCache(Path(job.inputs["source"])), PackedCache(Path(job.inputs["labelled"]))
+    rows = []
+    for index in job.config["images"]:
+        target_index = index % len(target)
+        rows.append([source.image(index % len(source)), target.image(target_index), target.native_label(target_index)])
+    for key, config in progress(models.items(), job.name, len(models), "model"):
+        predict = predictor(Path(job.inputs[f"model/{key}"]), config, compute)
+        for row in rows:
+            row.append(predict_labels(predict(row[1]), row[2].shape)[0].cpu().numpy())
+    titles = ["Source scene", "Target image", "Ground truth", *(each["title"] for each in models.values())]
+    picture = io.BytesIO()
+    panel(titles, rows, CLASS_SETS[first["model"]["classes"]], cell_width=256).save(picture, format="PNG")
+    return {"picture": picture.getvalue()}
 
 
 def colour_label(label_HW: numpy.ndarray, palette: Sequence[tuple[int, int, int]]) -> numpy.ndarray:

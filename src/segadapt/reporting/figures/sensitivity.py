@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy
 import pandas
 from matplotlib.figure import Figure
 
+from segadapt.core.artifacts import read_json
+from segadapt.core.job import Job, score_role
 from segadapt.reporting.figures import style
+from segadapt.reporting.tables.published import published_rows
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,24 @@ class Panel:
     symbol: str
     look: int
     points: tuple[Point, ...]
+
+
+def draw(job: Job) -> dict[str, bytes]:
+    """From the metrics of every cell and seed to ``results/figures/<table>_sensitivity.*``."""
+    config = job.config
+    size, paper = config["evaluation_size"], {}
+    if config["published"] is not None:
+        paper = {row.method: next(iter(row.miou.values())) for row in published_rows(config["published"])}
+    panels = []
+    for each in config["panels"]:
+        points = []
+        for point in each["points"]:
+            paths = [job.inputs[score_role("metrics", point["key"], seed)] for seed in config["seeds"]]
+            values = tuple(read_json(Path(path))[size]["mIoU"] for path in paths)
+            points.append(Point(point["value"], values, paper.get(point["paper_row"])))
+        panels.append(Panel(each["title"], each["symbol"], each["look"], tuple(points)))
+    table = sensitivity_csv(panels, config["seeds"])
+    return style.files(sensitivity_figure(panels, config["data_note"]), table)
 
 
 def sensitivity_csv(panels: Sequence[Panel], seeds: Sequence[int]) -> bytes:

@@ -18,6 +18,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from segadapt.core.job import Job
 from segadapt.losses import entropy, max_squares, scaled_entropy
 from segadapt.reporting.figures import style
 
@@ -28,6 +29,13 @@ _LOOKS = {ENTROPY: 2, SCALED: 4, SQUARES: 3}
 """Colours of ``reporting.style``: those of MinEnt and MaxSquare in the figures of the shipped ``params.yaml``."""
 MARKED = (0.8, 0.9, 0.95, 0.99)
 """Where the third panel writes the ratio down."""
+
+
+def draw(job: Job) -> dict[str, bytes]:
+    """From the losses alone to ``results/figures/figure1.*``."""
+    gamma = job.config["gamma"]
+    frame = slopes(gamma)
+    return style.files(slopes_figure(frame, gamma), slopes_csv(frame))
 
 
 def logit_slope(loss: Callable[..., torch.Tensor], probability_N: numpy.ndarray) -> numpy.ndarray:

@@ -1,15 +1,11 @@
 """The one look of all figures: colours, lines, quiet axes, and files that are equal for equal drawings."""
 
 import io
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from segadapt.core.artifacts import write_bytes
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 """Okabe and Ito's colours, told apart by colour-blind eyes too, and a brown in place of their pale yellow."""
@@ -58,8 +54,6 @@ def svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def write_figure(outputs: Mapping[str, str], figure: Figure, data: bytes) -> None:
-    """Writes a figure's files atomically: the points behind it (role ``data``), ``vector`` (SVG), ``picture`` (PNG)."""
-    write_bytes(Path(outputs["data"]), data)
-    write_bytes(Path(outputs["vector"]), svg(figure))
-    write_bytes(Path(outputs["picture"]), png(figure))
+def files(figure: Figure, data: bytes) -> dict[str, bytes]:
+    """A figure's files by role: the points behind it, ``vector`` (SVG) and ``picture`` (PNG)."""
+    return {"data": data, "vector": svg(figure), "picture": png(figure)}

@@ -1,4 +1,4 @@
-"""Draws how frequent each class is against how well a model segments it, the paper's Figure 4."""
+"""How frequent each class is against how well a model segments it, the paper's Figure 4."""
 
 import sys
 from pathlib import Path
@@ -8,14 +8,13 @@ import numpy
 from segadapt.core.job import Job, score_role
 from segadapt.evaluation import Evaluation
 from segadapt.labels import CLASS_SETS
+from segadapt.reporting.figures import style
 from segadapt.reporting.figures.scatter import Cloud, log_frequency, scatter_csv, scatter_figure
-from segadapt.reporting.figures.style import write_figure
-from segadapt.stages.runner import main
 
 QUANTITY = "natural log of the class's share of labelled pixels"
 
 
-def draw(job: Job, scratch: Path) -> None:
+def draw(job: Job) -> dict[str, bytes]:
     """From stored confusion matrices, whose row sums count the labels, to ``results/figures/figure4.*``."""
     size, clouds = job.config["evaluation_size"], []
     classes = CLASS_SETS[job.config["classes"]].classes
@@ -27,8 +26,4 @@ def draw(job: Job, scratch: Path) -> None:
         iou_C = numpy.mean([each.iou(size) for each in found], axis=0)
         clouds.append(Cloud(row["title"], QUANTITY, classes, x_C, iou_C, row["look"]))
         print(f"{job.name}: {clouds[-1].summary()}", file=sys.stderr)
-    write_figure(job.outputs, scatter_figure(clouds, job.config["data_note"]), scatter_csv(clouds))
-
-
-if __name__ == "__main__":
-    main(draw)
+    return style.files(scatter_figure(clouds, job.config["data_note"]), scatter_csv(clouds))

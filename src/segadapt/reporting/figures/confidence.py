@@ -1,4 +1,4 @@
-"""Draws how sure a model is of each class against how well it segments it, the paper's Figure 2."""
+"""How sure a model is of each class against how well it segments it, the paper's Figure 2."""
 
 import sys
 from pathlib import Path
@@ -11,9 +11,8 @@ from segadapt.evaluation.measures.confidence import ClassConfidence
 from segadapt.labels import CLASS_SETS
 from segadapt.models.compute import set_up_compute
 from segadapt.models.loading import predictor
+from segadapt.reporting.figures import style
 from segadapt.reporting.figures.scatter import Cloud, scatter_csv, scatter_figure
-from segadapt.reporting.figures.style import write_figure
-from segadapt.stages.runner import main
 
 QUANTITIES = {
     "predicted_C": "mean largest probability of pixels predicted as the class",
@@ -21,7 +20,7 @@ QUANTITIES = {
 }
 
 
-def draw(job: Job, scratch: Path) -> None:
+def draw(job: Job) -> dict[str, bytes]:
     """From the first seed's models and their evaluations to ``results/figures/figure2.*``; all at network size."""
     models, cache = job.config["models"], PackedCache(Path(job.inputs["labelled"]))
     first = next(iter(models.values()))
@@ -30,10 +29,8 @@ def draw(job: Job, scratch: Path) -> None:
     clouds = []
     with progress_bar(job.name, len(models) * len(cache), unit="image") as bar:
         for key, config in models.items():
-            predict, confidence = (
-                predictor(Path(job.inputs[f"model/{key}"]), config, compute),
-                ClassConfidence(len(classes)),
-            )
+            predict = predictor(Path(job.inputs[f"model/{key}"]), config, compute)
+            confidence = ClassConfidence(len(classes))
             for index in range(len(cache)):
                 confidence.update(predict(cache.image(index)), cache.label(index))
                 bar.update(1)
@@ -43,8 +40,4 @@ def draw(job: Job, scratch: Path) -> None:
                 clouds.append(Cloud(config["title"], quantity, classes, getattr(means, reading), iou_C, config["look"]))
     for cloud in clouds:
         print(f"{job.name}: {cloud.quantity}: {cloud.summary()}", file=sys.stderr)
-    write_figure(job.outputs, scatter_figure(clouds, job.config["data_note"]), scatter_csv(clouds))
-
-
-if __name__ == "__main__":
-    main(draw)
+    return style.files(scatter_figure(clouds, job.config["data_note"]), scatter_csv(clouds))
