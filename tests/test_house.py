@@ -41,6 +41,7 @@ def test_imports_go_down_and_know_no_engine(path):
     for name in imported(path):
         top, *rest = name.split(".")
         assert top not in {"snakemake", "dvc", "ruamel"}, f"{path} imports an engine"
+        assert top != "torchvision" or path.name == "torchvision.py", f"{path}: use segadapt.core.torchvision"
         if top == "segadapt" and rest and rest[0] in FLOOR:
             assert FLOOR[rest[0]] <= own, f"{path} imports {name}, which is above it"
 

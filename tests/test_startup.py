@@ -59,7 +59,7 @@ from segadapt.models import deeplabv2, open_model, save_model
 save_model("model.safetensors", deeplabv2("streets"), {})
 open_model("model.safetensors")[0]
 # A lazy import of torch's own: as long as torch itself, in every job.
-without("a network", "sympy", "torch._dynamo")
+without("a network", "sympy", "torch._dynamo", "torchvision")
 """
 
 

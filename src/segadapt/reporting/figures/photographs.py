@@ -47,8 +47,7 @@ def draw_photographs(
         label_HW = predict_labels(predict(image_HWC), (photograph.height, photograph.width))[0].cpu().numpy()
         classes = class_map(label_HW, weights.class_set)
         _save(classes, folder / f"{name}_classes.png", "PNG")
-        overlay = Image.blend(photograph, classes.convert("RGB"), OPACITY)
-        _save(overlay, folder / f"{name}_overlay.jpg", "JPEG", quality=90)
+        _save(overlay(photograph, classes), folder / f"{name}_overlay.jpg", "JPEG", quality=90)
     return faults
 
 
@@ -58,6 +57,11 @@ def class_map(label_HW: np.ndarray, class_set: ClassSet) -> Image.Image:
     colours = [value for colour in class_set.palette for value in colour]
     picture.putpalette(colours + [0] * (3 * 256 - len(colours)))
     return picture
+
+
+def overlay(photograph: Image.Image, classes: Image.Image) -> Image.Image:
+    """The photograph under the colours of a class map; the bytes of torchvision's ``draw_segmentation_masks``."""
+    return Image.blend(photograph, classes.convert("RGB"), OPACITY)
 
 
 def _save(picture: Image.Image, path: Path, kind: str, **options: int) -> None:
