@@ -183,8 +183,8 @@ def test_whole_evaluations_are_the_same(as_on_a_gpu, monkeypatch):
     monkeypatch.undo()
     other = evaluate(fake_predict, samples(), 5)
     assert one.matrix().dtype == numpy.int64 and one.matrix().sum() > 0
-    for mode, matrices_NCC in one.confusion_NCC.items():
-        numpy.testing.assert_array_equal(matrices_NCC, other.confusion_NCC[mode])
+    for mode, matrices_NCC in one.statistics.items():
+        numpy.testing.assert_array_equal(matrices_NCC, other.statistics[mode])
 
 
 @pytest.mark.parametrize("every", [1, 3, 1000])

@@ -5,13 +5,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy
 import pytest
 import tiny
 import toy_classification
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
-from segadapt.evaluation.answers import Answers
+from segadapt.core.scoring_mode import ScoringMode
+from segadapt.evaluation import Evaluation
 
 TABLES = [f"results/table1{ending}.csv" for ending in ("", "_protocols", "_statistics")]
 
@@ -27,15 +29,17 @@ def rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.open(encoding="utf-8")))
 
 
-def test_the_table_holds_what_the_answers_say(project):
+def test_the_table_holds_what_the_evaluations_say(project):
     table = {row["method"]: row for row in rows(project / "results/table1.csv") if row["origin"] != "published"}
     assert list(table) == ["Source only", "target forwarded, λ=0", "DANN", "MaxSquare"]
     for task in toy_classification.TASKS:
         of_seeds = []
         for seed in (1, 2):
-            answers = Answers.load(project / f"work/tiny/answers/{task}/dann/seed{seed}/answers.safetensors")
-            assert len(answers.image_names) == 20
-            of_seeds.append((answers.prediction_N["last"] == answers.label_N).mean())
+            folder = project / f"work/tiny/metrics/classifiers/{task}/dann/seed{seed}"
+            found = Evaluation.load(folder / "confusion.safetensors")
+            assert len(found.image_names) == 20
+            label_N, prediction_N = numpy.divmod(found.statistics[ScoringMode()], 10)
+            of_seeds.append((label_N == prediction_N).mean())
         assert float(table["DANN"][task]) == pytest.approx(50 * sum(of_seeds), abs=0.05)
     assert table["DANN"]["seeds"] == "2" and table["DANN"]["selection"] == "last step"
     assert table["DANN"]["protocol"] == "released with normalisation=paper, repeated_updates=none"
@@ -92,16 +96,16 @@ def test_the_engine_finds_nothing_to_do(project):
     assert tiny.jobs_to_run(project, *TABLES, "results/figures/figure5.png") == []
 
 
-def test_a_flipped_answer_file_is_told(project, tmp_path, monkeypatch, capsys):
+def test_a_flipped_evaluation_is_told(project, tmp_path, monkeypatch, capsys):
     copy = tmp_path / "copy"
     shutil.copytree(project, copy, symlinks=True)
-    path = copy / "work/tiny/answers/clean_to_camera/dann/seed1/answers.safetensors"
+    path = copy / "work/tiny/metrics/classifiers/clean_to_camera/dann/seed1/confusion.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(bytes(content))
     monkeypatch.chdir(copy)
     assert main(["explain", "results/table1_statistics.csv", "dann/clean_to_camera", "accuracy", "--verify"]) == 1
-    assert "answers.safetensors" in capsys.readouterr().out
+    assert "confusion.safetensors" in capsys.readouterr().out
 
 
 def test_a_row_that_is_not_there_is_refused(project, monkeypatch):

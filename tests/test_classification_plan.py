@@ -99,7 +99,7 @@ def test_every_ordered_pair_is_a_task_and_a_source_model_is_trained_once():
     assert [name for name in names if "source_only" in name and name.startswith("train")] == [
         f"train_classifier/{domain}/source_only/seed1" for domain in ("clean", "camera", "textured")
     ]
-    assert len([name for name in names if name.startswith("classify/") and "source_only" in name]) == 6
+    assert len([name for name in names if name.startswith("evaluate/") and "source_only" in name]) == 6
     assert len(names) == len(set(names))
     # Upstream first: nothing reads what comes later.
     made: set[str] = set()

@@ -1,25 +1,32 @@
-"""Answers of classifiers, and what tables and figures make of them, against naive references."""
+"""Evaluations of classifiers, and what tables and figures make of them, against naive references."""
 
 import csv
+import dataclasses
 import io
 import statistics
+from collections.abc import Iterator
 
 import numpy
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segadapt.core.errors import UserError
-from segadapt.evaluation.answers import LAST, Answers, classification_metrics, easy_and_hard
-from segadapt.evaluation.classification import centre_crop
+from segadapt.core.scoring_mode import ScoringMode
+from segadapt.evaluation import Evaluation, LabelFreeScore, metrics
+from segadapt.evaluation.classification import centre_crop, evaluate_images
+from segadapt.evaluation.measures.neighbourhood import soft_neighbourhood_density
+from segadapt.evaluation.measures.per_image import Measures
+from segadapt.evaluation.measures.reduction import ACCURACY
 from segadapt.labels import DIGITS10
-from segadapt.reporting.figures.easy_and_hard import easy_and_hard_csv, easy_and_hard_figure, follow
+from segadapt.reporting.figures.easy_and_hard import easy_and_hard, easy_and_hard_csv, easy_and_hard_figure, follow
 from segadapt.reporting.tables.accuracy_protocols import by_habit, chosen
-from segadapt.reporting.tables.accuracy_statistics import compare_answers
 from segadapt.reporting.tables.accuracy_table import AccuracyRow, accuracy_table, means
 from segadapt.reporting.tables.cells import class_columns, read_table, table_csv
 from segadapt.reporting.tables.formats import TableHeader, write_table
 from segadapt.reporting.tables.published import published_accuracies
+from segadapt.reporting.tables.statistics import compare
 
 OFFICE = (
     "amazon_to_webcam",
@@ -30,58 +37,111 @@ OFFICE = (
     "dslr_to_webcam",
 )
 TASKS = ("clean_to_camera", "camera_to_clean")
-SCORES = {"mutual_information": 1.0, "mean_entropy": 0.5, "max_square": 0.8}
-BOOTSTRAP = {"bootstrap_samples": 500, "bootstrap_seed": 1}
+BOOTSTRAP = {"evaluation_size": "native", "bootstrap_samples": 500, "bootstrap_seed": 1}
 
 
-def made_up(seed: int, images: int = 40, steps: tuple[str, ...] = (LAST,), names=None) -> Answers:
-    random = numpy.random.default_rng(seed)
-    return Answers(
-        tuple(names or (f"image{number}" for number in range(images))),
-        numpy.random.default_rng(0).integers(0, 10, images),
-        {step: random.integers(0, 10, images) for step in steps},
-        {step: random.random(images).astype(numpy.float32) for step in steps},
-        {step: {name: float(random.random()) for name in SCORES} for step in steps},
-    )
+def made_up(seed: int, images: int = 40, steps: tuple[int, ...] = (), names=None) -> Evaluation:
+    """Answers of a classifier of ten classes, the labels the same for all seeds."""
+    random, label_N = numpy.random.default_rng(seed), numpy.random.default_rng(0).integers(0, 10, images)
+    places = {ScoringMode(step=step): label_N * 10 + random.integers(0, 10, images) for step in (None, *steps)}
+    answers = zip(random.random(images), places[ScoringMode()] % 10, label_N, strict=True)
+    measures = Measures.stacked([Measures.of_whole_image(*each) for each in answers])
+    return Evaluation(tuple(names or (f"image{number}" for number in range(images))), places, measures, 10)
 
 
-def test_answers_go_to_a_file_and_back(tmp_path):
-    answers = made_up(1).with_step(20, made_up(2))
-    answers.save(tmp_path / "a.safetensors")
-    answers.save(tmp_path / "b.safetensors")
+def right(evaluation: Evaluation, step: int | None = None) -> numpy.ndarray:
+    """Whether each image's class is right."""
+    place_N = evaluation.statistics[ScoringMode(step=step)]
+    return place_N // 10 == place_N % 10
+
+
+def test_evaluations_of_classifiers_go_to_a_file_and_back(tmp_path):
+    found = made_up(1).with_step(20, made_up(2))
+    found.save(tmp_path / "a.safetensors")
+    found.save(tmp_path / "b.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
-    again = Answers.load(tmp_path / "a.safetensors")
-    assert again.image_names == answers.image_names and again.label_free == answers.label_free
-    for part in ("prediction_N", "confidence_N"):
-        ours, theirs = getattr(again, part), getattr(answers, part)
-        assert ours.keys() == theirs.keys() == {LAST, "20"}
-        assert all(numpy.array_equal(ours[step], theirs[step]) for step in ours)
-    assert numpy.array_equal(again.label_N, answers.label_N)
+    again = Evaluation.load(tmp_path / "a.safetensors")
+    assert again.image_names == found.image_names and again.reduction is ACCURACY
+    assert again.statistics.keys() == {ScoringMode(), ScoringMode(step=20)}
+    assert all(numpy.array_equal(each, found.statistics[mode]) for mode, each in again.statistics.items())
+    numpy.testing.assert_array_equal(again.measures.confidence(), found.measures.confidence())
+    assert again.measures.boundary is None
 
 
-@pytest.mark.parametrize("damage", ["cut", "foreign", "missing"])
-def test_a_damaged_file_is_refused(tmp_path, damage):
-    path = tmp_path / "answers.safetensors"
-    made_up(1).save(path)
-    if damage == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:-30] if damage == "cut" else b"not a file of ours")
-    with pytest.raises(UserError, match=r"answers\.safetensors holds no answers.*run again"):
-        Answers.load(path)
+def broken(evaluation: Evaluation) -> Iterator[Evaluation]:
+    places = evaluation.statistics[ScoringMode()]
+    for bad in (places[1:], places - 100, places + 60, places.astype(numpy.int32), numpy.eye(40, dtype=int)):
+        yield dataclasses.replace(evaluation, statistics={ScoringMode(): bad})
+    yield dataclasses.replace(evaluation, statistics={ScoringMode("network"): places})
+    yield dataclasses.replace(evaluation, measures=made_up(1, images=39).measures)
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_a_file_that_does_not_fit_is_refused(tmp_path, number):
+    path = tmp_path / "confusion.safetensors"
+    [*broken(made_up(1))][number].save(path)
+    with pytest.raises(UserError, match=r"confusion\.safetensors is not an evaluation file.*run evaluate again"):
+        Evaluation.load(path)
 
 
 def test_metrics_are_counts_of_right_answers():
-    answers = made_up(3).with_step(7, made_up(4))
-    metrics = classification_metrics(answers, DIGITS10, {"commit": "abc"}, last_step=9)
-    right = [int(a == b) for a, b in zip(answers.label_N, answers.prediction_N[LAST], strict=True)]
-    assert metrics["accuracy"] == sum(right) / 40 and metrics["images"] == 40
+    found = made_up(3).with_step(7, made_up(4))
+    of_steps = {step: LabelFreeScore(1.0, 0.5, 0.8, 2.0) for step in (7, None)}
+    said = metrics(found, DIGITS10, {"commit": "abc"}, of_steps, last_step=9)
+    right_N, label_N = right(found).tolist(), (found.statistics[ScoringMode()] // 10).tolist()
+    assert said["native"]["accuracy"] == sum(right_N) / 40 and said["images"] == 40 and "network" not in said
     for index, name in enumerate(DIGITS10.classes):
-        of = [each for each, label in zip(right, answers.label_N, strict=True) if label == index]
-        assert metrics["class_accuracy"][name] == (pytest.approx(sum(of) / len(of)) if of else None)
-    assert [each["step"] for each in metrics["steps"]] == [7, 9]
-    assert metrics["steps"][1]["accuracy"] == metrics["accuracy"]
-    assert metrics["model"] == {"commit": "abc", "machine": None, "gpu_seconds": None, "fingerprint": None}
+        of = [each for each, label in zip(right_N, label_N, strict=True) if label == index]
+        assert said["native"]["class_accuracy"][name] == (pytest.approx(sum(of) / len(of)) if of else None)
+    assert [each["step"] for each in said["steps"]] == [7, 9] and said["variants"].keys() == {"native"}
+    assert said["steps"][1]["native"] == said["native"]["accuracy"]
+    assert said["steps"][0]["native"] == right(found, 7).mean()
+    assert said["model"] == {"commit": "abc", "machine": None, "gpu_seconds": None, "fingerprint": None}
+    assert said["measures"].keys() == {"ECE"}
+
+
+def test_matrices_of_images_and_of_samples_are_those_of_a_loop():
+    found, times_RN = made_up(3), numpy.random.default_rng(1).integers(0, 4, (5, 40))
+    for matrix, times_N in zip([found.matrix(), *found.resampled(times_RN)], [[1] * 40, *times_RN], strict=True):
+        naive = numpy.zeros((10, 10))
+        for place, times in zip(found.statistics[ScoringMode()], times_N, strict=True):
+            naive[place // 10, place % 10] += times
+        numpy.testing.assert_array_equal(matrix, naive)
+    assert found.matrix().dtype == numpy.int64
+
+
+class OfLogits:
+    """A cache whose labels are given."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def __len__(self):
+        return len(self.labels)
+
+    def name(self, index):
+        return f"image{index}"
+
+    def label(self, index):
+        return numpy.array([[self.labels[index]]], numpy.uint8)
+
+
+def test_logits_become_the_likeliest_class_and_its_probability():
+    logits_NC = torch.randn(30, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    label_N = numpy.random.default_rng(0).integers(0, 10, 30)
+    found, label_free = evaluate_images(logits_NC[..., None, None], OfLogits(label_N))
+    softmax_NC = (logits_NC.exp() / logits_NC.exp().sum(dim=1, keepdim=True)).numpy()
+    assert found.score() == (softmax_NC.argmax(axis=1) == label_N).mean()
+    numpy.testing.assert_allclose(found.measures.confidence(), softmax_NC.max(axis=1), rtol=1e-6)
+    mean_C, mean_entropy = softmax_NC.mean(axis=0), -(softmax_NC * numpy.log(softmax_NC)).sum(axis=1).mean()
+    assert label_free.mean_entropy == pytest.approx(mean_entropy, rel=1e-12)
+    assert label_free.mutual_information == pytest.approx(-(mean_C * numpy.log(mean_C)).sum() - mean_entropy, rel=1e-12)
+    assert label_free.max_square == pytest.approx((softmax_NC**2).sum(axis=1).mean(), rel=1e-12)
+    everything = soft_neighbourhood_density(torch.from_numpy(softmax_NC))
+    assert label_free.soft_neighbourhood_density == pytest.approx(everything, rel=1e-9), "of all images, each a pixel"
+    logits_NC[3, 3] = float("nan")
+    with pytest.raises(UserError, match="not finite"):
+        evaluate_images(logits_NC[..., None, None], OfLogits(label_N))
 
 
 @given(st.lists(st.sampled_from([0.1, 0.4, 0.5, 0.9]), min_size=2, max_size=60), st.floats(0.02, 0.5))
@@ -158,10 +218,10 @@ def test_a_mean_needs_every_task():
 
 def test_habits_choose_by_their_own_score():
     steps = [
-        {"step": 10, "accuracy": 0.9, "mutual_information": 0.1},
-        {"step": 20, "accuracy": 0.5, "mutual_information": 0.7},
-        {"step": 30, "accuracy": 0.6, "mutual_information": 0.7},
-        {"step": 40, "accuracy": 0.4, "mutual_information": 0.2},
+        {"step": 10, "native": 0.9, "mutual_information": 0.1},
+        {"step": 20, "native": 0.5, "mutual_information": 0.7},
+        {"step": 30, "native": 0.6, "mutual_information": 0.7},
+        {"step": 40, "native": 0.4, "mutual_information": 0.2},
     ]
     metrics = {"steps": steps}
     found = {habit: chosen(metrics, habit) for habit in ("last step", "label-free step", "oracle step")}
@@ -171,39 +231,35 @@ def test_habits_choose_by_their_own_score():
 
 def test_intervals_are_those_of_resampled_images():
     ours, baseline = [made_up(5), made_up(6)], [made_up(7), made_up(8)]
-    found = compare_answers(ours, baseline, BOOTSTRAP)
+    found = compare(ours, baseline, "A", BOOTSTRAP)
     random = numpy.random.default_rng(BOOTSTRAP["bootstrap_seed"])
     counts_RN = random.multinomial(40, numpy.full(40, 1 / 40), BOOTSTRAP["bootstrap_samples"])
     naive = []
     for counts_N in counts_RN:
         drawn = numpy.repeat(numpy.arange(40), counts_N)
-        of = [numpy.mean([numpy.mean(each.correct()[drawn]) for each in rows]) for rows in (ours, baseline)]
+        of = [numpy.mean([numpy.mean(right(each)[drawn]) for each in rows]) for rows in (ours, baseline)]
         naive.append(of[0] - of[1])
     assert [found.images.low, found.images.high] == pytest.approx(numpy.quantile(naive, [0.025, 0.975]))
-    differences = [a.accuracy() - b.accuracy() for a, b in zip(ours, baseline, strict=True)]
+    differences = [right(a).mean() - right(b).mean() for a, b in zip(ours, baseline, strict=True)]
     assert found.values()["difference"] == pytest.approx(differences)
     assert found.seeds.mean == pytest.approx(statistics.mean(differences))
 
 
 def test_rows_of_different_images_are_not_compared():
     other = made_up(1, names=[f"other{number}" for number in range(40)])
-    with pytest.raises(UserError, match="different images"):
-        compare_answers([made_up(1)], [other], BOOTSTRAP)
+    with pytest.raises(UserError, match="other images"):
+        compare([made_up(1)], [other], "A", BOOTSTRAP)
 
 
 def test_figure_5_follows_the_parts_that_the_source_model_sets():
     before = [made_up(1), made_up(2)]
-    runs = [made_up(seed, steps=(LAST, "10", "5")) for seed in (3, 4)]
+    runs = [made_up(seed, steps=(10, 5)) for seed in (3, 4)]
     followed = follow("MaxSquare", 2, before, runs, 0.3, 20)
     assert followed.steps == (0, 5, 10, 20)
-    for part, of in zip(
-        ("all", "easy", "hard"), (None, *easy_and_hard(before[1].confidence_N[LAST], 0.3)), strict=True
-    ):
-        of = numpy.arange(40) if of is None else of
-        naive = [
-            numpy.mean(answers.prediction_N[step][of] == answers.label_N[of])
-            for answers, step in ((before[1], LAST), (runs[1], "5"), (runs[1], "10"), (runs[1], LAST))
-        ]
+    parts = (numpy.arange(40), *easy_and_hard(before[1].measures.confidence(), 0.3))
+    for part, of in zip(("all", "easy", "hard"), parts, strict=True):
+        models = ((before[1], None), (runs[1], 5), (runs[1], 10), (runs[1], None))
+        naive = [numpy.mean(right(each, step)[of]) for each, step in models]
         assert followed.accuracy_SK[part][1] == pytest.approx(naive)
     lines = list(csv.DictReader(io.StringIO(easy_and_hard_csv([followed], (1, 2)).decode())))
     assert len(lines) == 3 * 2 * 4 and {each["images"] for each in lines} == {"all", "easy", "hard"}

@@ -113,7 +113,7 @@ def test_an_ensemble_of_logits_is_scored_as_the_mean_of_its_logits(folder):
 def test_members_may_have_other_heads_and_must_have_those_that_are_named(folder):
     models = {"model/0": "c/model.safetensors", "model/1": FIRST}
     found, _ = evaluated(folder, models, "mixed", auxiliary_of_members=[True, False])
-    assert {(mode.head, mode.flip) for mode in found.confusion_NCC} == {("final", False), ("final", True)}
+    assert {(mode.head, mode.flip) for mode in found.statistics} == {("final", False), ("final", True)}
     with pytest.raises(UserError, match="made for auxiliary"):
         evaluated(folder, models, "mixed", auxiliary_of_members=[True, True])
 
@@ -124,7 +124,7 @@ def test_every_saved_step_has_all_scores_and_the_last_has_measures(folder):
     assert [step["step"] for step in metrics["steps"]] == [4, 9]
     assert set(metrics["steps"][0]) == set(metrics["steps"][1]) >= {"max_square", "soft_neighbourhood_density"}
     assert metrics["steps"][0]["max_square"] != metrics["steps"][1]["max_square"]
-    assert ScoringMode("native", step=4) in found.confusion_NCC and found.measures.fit(4, 19)
+    assert ScoringMode("native", step=4) in found.statistics and found.measures.fit(4, 19)
     assert metrics["measures"] == found.measures.summary() and 0 < metrics["measures"]["ECE"] < 1
     assert metrics["model"]["fingerprint"] == "f1"
     first = [(folder / "steps" / name).read_bytes() for name in ("confusion.safetensors", "metrics.json")]

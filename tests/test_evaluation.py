@@ -115,13 +115,13 @@ def test_evaluation_equals_a_naive_one(native):
             for truth, guess in zip(label_HW.ravel(), prediction_HW.ravel(), strict=True):
                 if truth != 255:
                     naive[truth, guess] += 1
-            numpy.testing.assert_array_equal(result.confusion_NCC[ScoringMode(size)][index], naive)
+            numpy.testing.assert_array_equal(result.statistics[ScoringMode(size)][index], naive)
             whole.update(label_HW, prediction_HW)
         numpy.testing.assert_array_equal(result.matrix(size), whole.matrix)
         numpy.testing.assert_array_equal(result.iou(size), whole.iou())
         assert result.miou(size) == whole.miou()
         assert result.miou(size, [0, 3]) == whole.miou([0, 3])
-    assert result.confusion_NCC[ScoringMode("native")].dtype == numpy.int64
+    assert result.statistics[ScoringMode("native")].dtype == numpy.int64
 
 
 def fake_heads(image_HWC):
@@ -160,15 +160,15 @@ def naive_view(image_HWC, head, flip, size):
 def test_every_view_equals_a_naive_one():
     samples = make_samples(2)
     result = evaluate(all_views(fake_heads), samples, NUM_CLASSES)
-    assert set(result.confusion_NCC) == set(last_step_modes()) and len(result.confusion_NCC) == 12
-    for mode, matrices_NCC in result.confusion_NCC.items():
+    assert set(result.statistics) == set(last_step_modes()) and len(result.statistics) == 12
+    for mode, matrices_NCC in result.statistics.items():
         for sample, matrix_CC in zip(samples, matrices_NCC, strict=True):
             label_HW = getattr(sample, f"label_{mode.size}_HW")
             guess_HW = naive_view(sample.image_HWC, mode.head, mode.flip, label_HW.shape)
             naive = ConfusionMatrix(NUM_CLASSES)
             naive.update(label_HW, guess_HW)
             numpy.testing.assert_array_equal(matrix_CC, naive.matrix, mode.name)
-    assert len({matrices_NCC.tobytes() for matrices_NCC in result.confusion_NCC.values()}) == 12, "all differ"
+    assert len({matrices_NCC.tobytes() for matrices_NCC in result.statistics.values()}) == 12, "all differ"
 
 
 def test_the_network_runs_once_straight_and_once_mirrored():
@@ -182,14 +182,14 @@ def test_the_network_runs_once_straight_and_once_mirrored():
     for flip, heads, modes in ((True, True, 12), (True, False, 4), (False, True, 6), (False, False, 2)):
         seen.clear()
         result = evaluate(all_views(counting, flip, heads), [sample], NUM_CLASSES)
-        assert len(result.confusion_NCC) == modes and len(seen) == 1 + flip
+        assert len(result.statistics) == modes and len(seen) == 1 + flip
         numpy.testing.assert_array_equal(seen[0], sample.image_HWC)
         numpy.testing.assert_array_equal(seen[-1], sample.image_HWC[:, :: -1 if flip else 1])
 
 
 def test_a_model_without_a_low_head_has_no_such_view():
     result = evaluate(all_views(lambda image_HWC: (fake_predict(image_HWC), None)), make_samples(1), NUM_CLASSES)
-    assert {mode.head for mode in result.confusion_NCC} == {"final"} and len(result.confusion_NCC) == 4
+    assert {mode.head for mode in result.statistics} == {"final"} and len(result.statistics) == 4
     with pytest.raises(UserError, match="'native ensemble' was not computed; this evaluation holds network, native"):
         result.miou("native", head="ensemble")
 
@@ -257,9 +257,9 @@ def test_save_and_load_give_the_same_evaluation_and_bytes(saved, tmp_path):
     path, evaluation = saved
     loaded = Evaluation.load(path)
     assert loaded.image_names == evaluation.image_names
-    assert loaded.confusion_NCC.keys() == evaluation.confusion_NCC.keys() and len(loaded.confusion_NCC) == 14
-    for mode, each in evaluation.confusion_NCC.items():
-        numpy.testing.assert_array_equal(loaded.confusion_NCC[mode], each)
+    assert loaded.statistics.keys() == evaluation.statistics.keys() and len(loaded.statistics) == 14
+    for mode, each in evaluation.statistics.items():
+        numpy.testing.assert_array_equal(loaded.statistics[mode], each)
     for index in range(5):
         loaded.save(tmp_path / f"again{index}")
         assert (tmp_path / f"again{index}").read_bytes() == path.read_bytes()

@@ -192,9 +192,7 @@ def test_measures_are_saved_by_image_and_read_back(tmp_path):
     found = found.with_step(4, evaluate(logits_of, samples(), 11, measures=False))
     found.save(path)
     loaded = Evaluation.load(path)
-    assert (
-        loaded.measures.summary() == found.measures.summary() and ScoringMode("native", step=4) in loaded.confusion_NCC
-    )
+    assert loaded.measures.summary() == found.measures.summary() and ScoringMode("native", step=4) in loaded.statistics
     for name, each in found.measures.tensors().items():
         numpy.testing.assert_array_equal(loaded.measures.tensors()[name], each)
     # The counts of one image are that image's: any resampling of images needs no model.

@@ -10,15 +10,15 @@ from scipy.stats import ttest_rel
 from segadapt.core.errors import UserError
 from segadapt.core.scoring_mode import ScoringMode
 from segadapt.evaluation import Evaluation, miou_from_matrix
+from segadapt.evaluation.measures.reduction import accuracy_of_each, miou_of_each
 from segadapt.reporting.tables.intervals import (
     MINIMUM,
     TOO_SMALL,
     draw_counts,
     image_interval,
-    matrices_in_order,
-    miou_of_each,
+    in_order,
     paired_seeds,
-    resampled_miou,
+    resampled_scores,
 )
 from segadapt.reporting.tables.statistics import (
     COLUMNS,
@@ -96,18 +96,21 @@ def test_resampled_miou_is_that_of_a_loop():
     for count in counts:
         drawn = [image for image, times in enumerate(count) for _ in range(times)]
         expected.append(numpy.mean([miou_from_matrix(sum(each[image] for image in drawn)) for each in seeds]))
-    numpy.testing.assert_allclose(resampled_miou(seeds, counts), expected, rtol=1e-12)
+    found = resampled_scores([evaluation(each) for each in seeds], counts, "network")
+    numpy.testing.assert_allclose(found, expected, rtol=1e-12)
     assert (counts[:, 0] == 0).any() and (counts[:, 0] > 0).any(), "a class is absent in some samples only"
 
 
-def test_miou_of_each_is_nan_where_nothing_is_there():
+def test_scores_of_each_are_nan_where_nothing_is_there():
     found = miou_of_each(numpy.stack([numpy.zeros((3, 3)), numpy.diag([4.0, 0, 0])]))
     assert numpy.isnan(found[0]) and found[1] == 1
+    found = accuracy_of_each(numpy.stack([numpy.zeros((3, 3)), numpy.array([[4, 2, 0], [1, 1, 0], [0, 0, 0]])]))
+    assert numpy.isnan(found[0]) and found[1] == 5 / 8
 
 
 def test_the_interval_over_images_is_the_naive_bootstraps():
     ours, theirs = [matrices(8, seed=seed) for seed in (1, 2)], [matrices(8, seed=seed) for seed in (3, 4)]
-    found = image_interval(ours, theirs, 500, 11)
+    found = image_interval(*([evaluation(each) for each in row] for row in (ours, theirs)), "network", 500, 11)
     differences = []
     for count in draw_counts(8, 500, 11):
         pooled = [[sum(n * m for n, m in zip(count, each, strict=True)) for each in row] for row in (ours, theirs)]
@@ -118,24 +121,25 @@ def test_the_interval_over_images_is_the_naive_bootstraps():
 
 
 def test_equal_rows_differ_by_nothing_in_every_sample():
-    same = [matrices(5)]
-    assert (image_interval(same, same, 50, 0).low, image_interval(same, same, 50, 0).high) == (0, 0)
+    same = [evaluation(matrices(5))]
+    found = image_interval(same, same, "network", 50, 0)
+    assert (found.low, found.high) == (0, 0)
 
 
 def test_unlabelled_images_do_not_spoil_the_interval():
-    some = [numpy.concatenate([numpy.zeros((3, 4, 4), int), matrices(1)])]
-    found = image_interval(some, some, 200, 0)
+    some = [evaluation(numpy.concatenate([numpy.zeros((3, 4, 4), int), matrices(1)]))]
+    found = image_interval(some, some, "network", 200, 0)
     assert (found.low, found.high) == (0, 0)
-    nothing = [numpy.zeros((3, 4, 4), int)]
-    assert numpy.isnan(image_interval(nothing, nothing, 20, 0).low)
+    nothing = [evaluation(numpy.zeros((3, 4, 4), int))]
+    assert numpy.isnan(image_interval(nothing, nothing, "network", 20, 0).low)
 
 
 def test_images_are_paired_by_name():
     one = matrices(5)
     order = [3, 1, 4, 0, 2]
     shuffled = evaluation(one[order], [f"image{index}" for index in order])
-    (found,) = matrices_in_order([shuffled], "network", evaluation(one).image_names, "row A")
-    numpy.testing.assert_array_equal(found, one)
+    (found,) = in_order([shuffled], evaluation(one).image_names, "row A")
+    numpy.testing.assert_array_equal(found.of_images("network"), one)
     compared = compare([shuffled], [evaluation(one)], "A", CONFIG)
     assert (compared.images.low, compared.images.high) == (0, 0)
 

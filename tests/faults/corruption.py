@@ -28,7 +28,7 @@ MADE = {
     "confusion": "work/tiny/metrics/maxsquare/seed1/confusion.safetensors",
     "metrics": "work/tiny/metrics/maxsquare_iw_multi/seed1/metrics.json",
     "classifier": "work/tiny/classifiers/clean/source_only/seed1/model.safetensors",
-    "answers": "work/tiny/answers/clean_to_camera/maxsquare_classifier/seed1/answers.safetensors",
+    "answers": "work/tiny/metrics/classifiers/clean_to_camera/maxsquare_classifier/seed1/confusion.safetensors",
 }
 DRAWN_PICTURE = "rendered"
 """A picture of the built-in digits: no job's declared output, yet read by one."""
@@ -82,7 +82,7 @@ READERS = {
     "selection": "self_train/cbst_sp-round2/seed1",
     "confusion": "statistics/table2",
     "metrics": "table/table2",
-    "classifier": "classify/clean_to_camera/source_only/seed1",
+    "classifier": "evaluate/classifiers/clean_to_camera/source_only/seed1",
     "answers": "accuracy_table/table1",
     "model-record": "evaluate/maxsquare/seed1",
     "metrics-record": "table/table2",

@@ -30,7 +30,7 @@ STAGES = (
     "figure/curves",
     "figure/qualitative",
     "train_classifier/clean/source_only/seed1",
-    "classify/clean_to_camera/source_only/seed1",
+    "evaluate/classifiers/clean_to_camera/source_only/seed1",
     "accuracy_table/table1",
 )
 FOLDERS = (

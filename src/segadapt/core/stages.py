@@ -155,11 +155,6 @@ _ALL = (
     # Table 1 and Figure 5: image classifiers.
     _classifier("train_classifier", "train_classifier", "classifiers"),
     _classifier("figure5_classifier", "figure5", "classifiers/figure5"),
-    Stage(
-        "classify", "evaluate", f"classify/{_MODEL}", f"answers/{_MODEL}",
-        {"metrics": "metrics.json", "answers": "answers.safetensors"}, runtime=60, scores=True, classification=True,
-        **_RUNS_NETWORK,
-    ),
     _table("accuracy_table", classification=True),
     _table("accuracy_protocols", "_protocols", classification=True),
     _table("accuracy_statistics", "_statistics", "statistics", classification=True),

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from segadapt.core.parameters import width_height
 from segadapt.data.packed.cache import PackedCache
+from segadapt.evaluation.classification import evaluate_images, image_logits
 from segadapt.evaluation.ensembles import averaged_logits, averaged_views, final_logits
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
@@ -31,7 +33,9 @@ def score_weights(
     progress: Callable[[int], object] | None = None,
     measures: bool = True,
 ) -> tuple[Evaluation, LabelFreeScore | None]:
-    """The matrices of one model, and its label-free scores if there are target images. The model is freed on return.
+    """The statistics of one model, and its label-free scores if there are target images. The model is freed on return.
+
+    A classifier is scored without labels on the labelled images.
 
     Args:
         weights: One of our files, or those of an ensemble; UserError if ``config`` says otherwise than a file.
@@ -43,6 +47,11 @@ def score_weights(
         progress: Called with 1 after every labelled image.
         measures: Whether calibration and boundaries are measured too.
     """
+    if CLASS_SETS[config["model"]["classes"]].task == "classification":
+        (network,), crop = (trained_network(path, config) for path in weights), config["crop"]
+        size = crop and width_height(crop)
+        logits_NC11 = image_logits(network, caches["labelled"], size, compute, config["batch_size"], progress)
+        return evaluate_images(logits_NC11, caches["labelled"], measures)
     heads = config.get("auxiliary_of_members") or [config["auxiliary"]] * len(weights)
     wanted = [config | {"auxiliary": each} for each in heads]
     networks = [trained_network(path, each) for path, each in zip(weights, wanted, strict=True)]

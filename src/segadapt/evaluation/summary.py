@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from segadapt.core.scoring_mode import LABEL_SIZES
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.measures.label_free import LabelFreeScore, known_scores
 from segadapt.labels import ClassSet
@@ -17,9 +16,9 @@ def metrics(
     label_free: Mapping[int | None, LabelFreeScore] | None = None,
     last_step: int | None = None,
 ) -> dict[str, Any]:
-    """mIoU and IoU in [0, 1] at both label sizes (None for an absent class), and how the model was made.
+    """mIoU and IoU, or accuracies, in [0, 1] at each label size (None for an absent class), and how the model was made.
 
-    ``variants`` holds the mIoU of every way to score the model of the last step, ``steps`` that of every step there
+    ``variants`` holds the score of the last step's model in every mode, ``steps`` that of every step there
     is a model of, with its label-free scores; it is empty where no target image was looked at, and holds the last
     step alone where no snapshot was kept. ``measures`` are calibration and boundaries at network label size.
 
@@ -31,21 +30,20 @@ def metrics(
         last_step: How many steps the model was trained for.
     """
     sizes = {}
-    for size in LABEL_SIZES:
-        iou_C = evaluation.iou(size).tolist()
-        named = zip(class_set.classes, iou_C, strict=True)
+    for size in evaluation.sizes:
+        named = zip(class_set.classes, evaluation.class_scores(size).tolist(), strict=True)
         sizes[size] = {
-            "mIoU": evaluation.miou(size),
-            "IoU": {name: _known(value) for name, value in named},
+            evaluation.reduction.overall: evaluation.score(size),
+            evaluation.reduction.by_class: {name: _known(value) for name, value in named},
         }
     variants = {
-        each.name: _known(evaluation.miou(each.size, head=each.head, flip=each.flip))
-        for each in evaluation.confusion_NCC
+        each.name: _known(evaluation.score(each.size, head=each.head, flip=each.flip))
+        for each in evaluation.statistics
         if each.step is None
     }
     steps = [
         {"step": last_step if step is None else step}
-        | {size: _known(evaluation.miou(size, step=step)) for size in LABEL_SIZES}
+        | {size: _known(evaluation.score(size, step=step)) for size in evaluation.sizes}
         | known_scores(score)
         for step, score in (label_free or {}).items()
     ]

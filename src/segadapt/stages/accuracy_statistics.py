@@ -5,12 +5,11 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json, write_bytes
 from segadapt.core.job import Job, score_role
-from segadapt.evaluation.answers import Answers
+from segadapt.evaluation import Evaluation
 from segadapt.reporting import TableHeader
 from segadapt.reporting.lineage.trace import Tracer, notes, trace_rows
 from segadapt.reporting.tables.accuracy_rows import by_row
-from segadapt.reporting.tables.accuracy_statistics import compare_answers
-from segadapt.reporting.tables.statistics import comparison_csv, comparison_markdown, comparison_record
+from segadapt.reporting.tables.statistics import compare, comparison_csv, comparison_markdown, comparison_record
 from segadapt.stages.runner import main
 
 
@@ -20,14 +19,14 @@ def assemble(job: Job, scratch: Path) -> dict[str, Any]:
     cells, left_out = trace_rows(job, tracer)
     by_key, read = by_row(cells, lambda cell: cell), {}
     for cell in cells:
-        paths = [job.inputs[score_role("answers", cell.about["key"], seed)] for seed in config["seeds"]]
-        read[cell.about["key"]] = [Answers.load(Path(path)) for path in paths]
+        paths = [job.inputs[score_role("confusion", cell.about["key"], seed)] for seed in config["seeds"]]
+        read[cell.about["key"]] = [Evaluation.load(Path(path)) for path in paths]
     lines, rows = [], []
     for cell in cells:
         control = by_key.get(config["baseline"], {}).get(cell.about["task"])
         if control is None or cell.about["row"] == config["baseline"]:
             continue
-        found = compare_answers(read[cell.about["key"]], read[control.about["key"]], config)
+        found = compare(read[cell.about["key"]], read[control.about["key"]], cell.about["title"], config)
         about = cell.about | {"title": f"{cell.about['title']}, {config['tasks'][cell.about['task']]}"}
         lines.append(comparison_record(about, control.about["title"], found, config, "accuracy"))
         record = cell.record(found.values()) | {"title": about["title"], "made_by": cell.made_by + control.made_by}

@@ -27,7 +27,7 @@ def assemble(job: Job, scratch: Path) -> dict[str, Any]:
     note = " ".join(filter(None, [notes(job, left_out, warn=not config["is_paper_data"]), config["published_note"]]))
     write_table(Path(job.outputs["csv"]), frame, TableHeader.of_models(config, note, made_by))
     values = {
-        row: with_mean(accuracies(found, lambda each: each["accuracy"]), config["tasks"])
+        row: with_mean(accuracies(found, lambda each: each["native"]["accuracy"]), config["tasks"])
         for row, found in metrics.items()
     }
     return {"lineage": {"rows": joined(cells, values), "left_out": left_out, "jobs": tracer.jobs}}

@@ -44,7 +44,7 @@ def label_free_score(
     """Scores a model on images (H, W, 3) uint8, one held at a time; every pixel of the logits counts alike.
 
     Args:
-        predict: From an image to its logits (1, C, h, w), float.
+        predict: From an image, or a batch of them, to logits (B, C, h, w), float.
         images: Target images; no label is asked for.
         progress: Called with 1 after every image.
 
@@ -53,18 +53,19 @@ def label_free_score(
     """
     pixels, entropy, square, probability_C, neighbourhood = 0, 0.0, 0.0, None, SoftNeighbourhood()
     for image_HWC in images:
-        logits_1CHW = predict(image_HWC)
-        if not torch.isfinite(logits_1CHW).all():
+        logits_BCHW = predict(image_HWC)
+        if not torch.isfinite(logits_BCHW).all():
             raise UserError("the model's logits are not finite on a target image; lower its learning_rate, train again")
         # float64, for the difference of two nearly equal entropies is wanted, summed over millions of pixels.
-        log_1CHW = logits_1CHW.to(torch.float64).log_softmax(dim=1)
-        softmax_1CHW = log_1CHW.exp()
-        entropy -= float((softmax_1CHW * log_1CHW).sum())
-        square += float(softmax_1CHW.square().sum())
-        sum_C = softmax_1CHW.sum(dim=(0, 2, 3))
+        log_BCHW = logits_BCHW.to(torch.float64).log_softmax(dim=1)
+        softmax_BCHW = log_BCHW.exp()
+        entropy -= float((softmax_BCHW * log_BCHW).sum())
+        square += float(softmax_BCHW.square().sum())
+        sum_C = softmax_BCHW.sum(dim=(0, 2, 3))
         probability_C = sum_C if probability_C is None else probability_C + sum_C
-        neighbourhood.add(softmax_1CHW)
-        pixels += logits_1CHW.shape[2] * logits_1CHW.shape[3]
+        for softmax_CHW in softmax_BCHW:
+            neighbourhood.add(softmax_CHW)
+        pixels += logits_BCHW[:, 0].numel()
         if progress is not None:
             progress(1)
     if probability_C is None:

@@ -34,9 +34,9 @@ class SoftNeighbourhood:
     def __init__(self) -> None:
         self._chosen: list[Tensor] = []
 
-    def add(self, probability_1CHW: Tensor) -> None:
+    def add(self, probability_CHW: Tensor) -> None:
         """Draws the pixels of one more image from its softmax map, float64."""
-        flat_CN = probability_1CHW[0].flatten(1)
+        flat_CN = probability_CHW.flatten(1)
         count = flat_CN.shape[1]
         # By the image's number and size alone: no model is looked at elsewhere than another one.
         random = generator("soft neighbourhood", len(self._chosen), count)

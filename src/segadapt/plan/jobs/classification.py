@@ -64,10 +64,10 @@ class Classifiers:
 
     def score(self, task: str, row: str, seed: int, role: str, stage: str = TABLE) -> str:
         """A file of its scores."""
-        return self.frame.path("classify", role, model=self._scored(task, row, stage), seed=seed)
+        return self.frame.path("evaluate", role, model=self._scored(task, row, stage), seed=seed)
 
     def _scored(self, task: str, row: str, stage: str) -> str:
-        return f"figure5/{row}" if stage == FIGURE5 else f"{task}/{row}"
+        return f"classifiers/figure5/{row}" if stage == FIGURE5 else f"classifiers/{task}/{row}"
 
     def train(self, task: str, row: str, seed: int) -> Job:
         """Trains one row of a table on one task, from the initial weights."""
@@ -115,10 +115,13 @@ class Classifiers:
         inputs = {"model": model} | beside(model, snapshot_files(schedule))
         inputs["labelled"] = self.frame.cache(self.settings.domains[self.tasks[task][1]])
         config = self._network() | {
-            "crop": schedule.crop, "batch_size": schedule.batch_size, "last_step": schedule.steps,
-        }  # fmt: skip
+            "crop": schedule.crop,
+            "batch_size": schedule.batch_size,
+            "last_step": schedule.steps,
+            "test_time": {"flip": False, "heads": False},
+        }
         subject = {"model": self._scored(task, row, stage), "seed": seed}
-        return self.frame.job("classify", subject, inputs=inputs, config=config)
+        return self.frame.job("evaluate", subject, inputs=inputs, config=config)
 
     def table(self, name: str) -> Job:
         """``results/<name>`` in all its forms: a row a method, a column a task."""
@@ -138,7 +141,7 @@ class Classifiers:
     def statistics(self, name: str) -> Job:
         """Every row against the control on every task, over seeds and over images."""
         rows = self._rows(name)
-        inputs = self._files(rows, "metrics") | self._files(rows, "answers")
+        inputs = self._files(rows, "metrics") | self._files(rows, "confusion")
         about = {"baseline": baseline([row.key for row in rows], self.parameters.methods)}
         config = self._about(name) | about | BOOTSTRAP
         return self.frame.job("accuracy_statistics", {"table": name}, inputs=inputs, config=config)
@@ -148,9 +151,9 @@ class Classifiers:
         settings, seeds = self.settings.easy_and_hard, self.parameters.seeds
         inputs = {}
         for seed in seeds:
-            inputs[f"source_only/{seed}"] = self.score(task, SOURCE_ONLY, seed, "answers")
+            inputs[f"source_only/{seed}"] = self.score(task, SOURCE_ONLY, seed, "confusion")
             for row in settings.methods:
-                inputs[score_role("answers", row, seed)] = self.score(task, row, seed, "answers", FIGURE5)
+                inputs[score_role("confusion", row, seed)] = self.score(task, row, seed, "confusion", FIGURE5)
         methods = self.parameters.methods
         config = {
             "rows": [{"key": row, "title": methods[row].title, "look": look(row, methods)} for row in settings.methods],
@@ -194,6 +197,7 @@ class Classifiers:
             "protocol": protocol,
             "protocol_in_full": f"{protocol} with {changes}" if changes else protocol,
             "eval_size": self.settings.training.crop or self._cache_size(),
+            "evaluation_size": "native",
             "data_note": self.settings.data_note,
             "is_paper_data": self.settings.is_paper_data,
         }

@@ -8,8 +8,9 @@ import numpy
 import pandas
 from matplotlib.figure import Figure
 
+from segadapt.core.errors import UserError
 from segadapt.core.job import Job, score_role
-from segadapt.evaluation.answers import LAST, Answers, easy_and_hard
+from segadapt.evaluation import Evaluation
 from segadapt.reporting.figures import style
 
 PARTS = ("all", "easy", "hard")
@@ -27,29 +28,41 @@ class Followed:
 
 
 def draw(job: Job) -> dict[str, bytes]:
-    """From the answers of every method and seed to ``results/figures/figure5.*``."""
+    """From the evaluations of every method and seed to ``results/figures/figure5.*``."""
     config, seeds = job.config, job.config["seeds"]
-    source_only = [Answers.load(Path(job.inputs[f"source_only/{seed}"])) for seed in seeds]
+    source_only = [Evaluation.load(Path(job.inputs[f"source_only/{seed}"])) for seed in seeds]
     followed = []
     for row in config["rows"]:
-        runs = [Answers.load(Path(job.inputs[score_role("answers", row["key"], seed)])) for seed in seeds]
+        runs = [Evaluation.load(Path(job.inputs[score_role("confusion", row["key"], seed)])) for seed in seeds]
         followed.append(follow(row["title"], row["look"], source_only, runs, config["share"], config["last_step"]))
     figure = easy_and_hard_figure(followed, config["share"], config["task"], config["data_note"])
     return style.files(figure, easy_and_hard_csv(followed, seeds))
 
 
 def follow(
-    title: str, look: int, source_only: Sequence[Answers], runs: Sequence[Answers], share: float, last_step: int
+    title: str, look: int, source_only: Sequence[Evaluation], runs: Sequence[Evaluation], share: float, last_step: int
 ) -> Followed:
     """The accuracies of a method's runs, one a seed, each on the parts that its own source-only model sets."""
-    steps = sorted(last_step if step == LAST else int(step) for step in runs[0].prediction_N)
+    steps = sorted(mode.step for mode in runs[0].statistics if mode.step is not None)
     found: dict[str, list[list[float]]] = {part: [] for part in PARTS}
     for before, run in zip(source_only, runs, strict=True):
-        easy, hard = easy_and_hard(before.confidence_N[LAST], share)
-        for part, of in zip(PARTS, (None, easy, hard), strict=True):
-            after = [run.accuracy(LAST if step == last_step else str(step), of) for step in steps]
-            found[part].append([before.accuracy(of=of), *after])
-    return Followed(title, look, (0, *steps), {part: numpy.array(each) for part, each in found.items()})
+        easy, hard = easy_and_hard(before.measures.confidence(), share)
+        for part, of in zip(PARTS, (range(len(run.image_names)), easy, hard), strict=True):
+            after = run.part(of)
+            found[part].append([before.part(of).score(), *(after.score(step=step) for step in (*steps, None))])
+    return Followed(title, look, (0, *steps, last_step), {part: numpy.array(each) for part, each in found.items()})
+
+
+def easy_and_hard(confidence_N: numpy.ndarray, share: float) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Indices of the most and of the least confident ``share`` of N images, as many each, floor(share N).
+
+    A tie goes to the earlier image. Source: MaxSquareLoss, Figure 5 (30 % of 795 images: 238).
+    """
+    order = numpy.argsort(-confidence_N, kind="stable")
+    count = int(share * len(confidence_N))
+    if count == 0:
+        raise UserError(f"{share:g} of {len(confidence_N)} images are none; raise easy_and_hard.share")
+    return order[:count], order[-count:]
 
 
 def easy_and_hard_csv(followed: Sequence[Followed], seeds: Sequence[int]) -> bytes:

@@ -12,7 +12,7 @@ from segadapt.reporting.tables.cells import ACCURACY
 from segadapt.reporting.tables.markdown import escape, heading, row_line
 
 HABITS = ("last step", "label-free step", "oracle step")
-_KEYS = {"last step": "step", "label-free step": "mutual_information", "oracle step": "accuracy"}
+_KEYS = {"last step": "step", "label-free step": "mutual_information", "oracle step": "native"}
 _MEANING = """
 Accuracy in percent, mean ± sample standard deviation over seeds, of the same runs at another step. **last step** is the
 primary number. **label-free step** has the highest mutual information between image and predicted class on the target's
@@ -23,7 +23,7 @@ the effect of that choice and is no result.
 
 def chosen(metrics: Metrics, habit: str) -> float:
     """The accuracy at the step that a habit of ``HABITS`` chooses, a tie going to the later one."""
-    return max(metrics["steps"], key=lambda each: (each[_KEYS[habit]], each["step"]))["accuracy"]
+    return max(metrics["steps"], key=lambda each: (each[_KEYS[habit]], each["step"]))["native"]
 
 
 def by_habit(metrics: Mapping[str, list[Metrics]]) -> dict[str, Accuracies]:

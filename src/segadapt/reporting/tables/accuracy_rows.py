@@ -39,7 +39,7 @@ def table_rows(config: Mapping[str, Any], metrics: Mapping[str, Mapping[str, lis
             "preset": config["preset"],
             "commit": " ".join(sorted({each["model"]["commit"] or "unknown" for each in every})),
         }
-        values = accuracies(found, lambda each: each["accuracy"])
+        values = accuracies(found, lambda each: each["native"]["accuracy"])
         rows.append(
             AccuracyRow(about["title"], about["origin"], about["paper_row"], text, values, gpu_seconds / 3600 or None)
         )

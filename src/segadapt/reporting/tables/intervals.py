@@ -3,9 +3,9 @@
 Over seeds: the same seed starts both, so differences are taken seed by seed.
 
 Over images: would the difference hold on other images of the same kind? Images are drawn with replacement, the same
-ones for both rows and all seeds; the confusion matrices of the drawn images are added up, and mIoU is taken of the sum,
-as it is of the whole set. The models stay what they are: what another training run would change is not in this
-interval, that is what seeds are for.
+ones for both rows and all seeds; the confusion matrices of the drawn images are added up, and mIoU or accuracy is
+taken of the sum, as it is of the whole set. The models stay what they are: what another training run would change is
+not in this interval, that is what seeds are for.
 """
 
 import math
@@ -16,8 +16,7 @@ import numpy
 from scipy.special import stdtrit
 
 from segadapt.core.errors import UserError
-from segadapt.core.scoring_mode import ScoringMode
-from segadapt.evaluation import Evaluation, iou_from_matrix
+from segadapt.evaluation import Evaluation
 
 MINIMUM = 6
 """Fewer pairs get no interval: with three of them, an interval of a real difference would mostly hold zero, and one of
@@ -29,7 +28,7 @@ TOO_SMALL = "n too small"
 class PairedSeeds:
     """Mean and sample standard deviation of n differences, and the 95 % t interval of the mean.
 
-    All are fractions of mIoU. ``sd`` is NaN for one pair; ``low`` and ``high`` are NaN for fewer than ``MINIMUM``.
+    All are fractions. ``sd`` is NaN for one pair; ``low`` and ``high`` are NaN for fewer than ``MINIMUM``.
     """
 
     n: int
@@ -62,20 +61,11 @@ def paired_seeds(ours_S: Sequence[float], baseline_S: Sequence[float], level: fl
 
 @dataclass(frozen=True)
 class ImageInterval:
-    """The percentile interval of the difference in mIoU, fractions; ``images`` is how many there are to draw from."""
+    """The percentile interval of the difference, fractions; ``images`` is how many there are to draw from."""
 
     low: float
     high: float
     images: int
-
-
-def miou_of_each(matrix_RCC: numpy.ndarray) -> numpy.ndarray:
-    """``miou_from_matrix`` of every matrix, float64 (R,): absent classes are left out; NaN where all are absent."""
-    iou_RC = iou_from_matrix(matrix_RCC)
-    known_RC = ~numpy.isnan(iou_RC)
-    count_R = known_RC.sum(axis=1)
-    sum_R = numpy.where(known_RC, iou_RC, 0.0).sum(axis=1)
-    return numpy.divide(sum_R, count_R, out=numpy.full(len(iou_RC), numpy.nan), where=count_R > 0)
 
 
 def draw_counts(images: int, samples: int, seed: int) -> numpy.ndarray:
@@ -83,42 +73,33 @@ def draw_counts(images: int, samples: int, seed: int) -> numpy.ndarray:
     return numpy.random.default_rng(seed).multinomial(images, numpy.full(images, 1 / images), samples)
 
 
-def resampled_miou(matrices: Sequence[numpy.ndarray], counts_RN: numpy.ndarray) -> numpy.ndarray:
-    """The mIoU of a row in every sample, float64 (R,), mean over its seeds.
+def resampled_scores(row: Sequence[Evaluation], counts_RN: numpy.ndarray, size: str) -> numpy.ndarray:
+    """The score of a row in every sample, float64 (R,), mean over its evaluations, one a seed, at the last step.
 
-    Args:
-        matrices: Counts (N, C, C) of the images, one array a seed.
-        counts_RN: From ``draw_counts``.
+    ``counts_RN`` is from ``draw_counts``.
     """
-    of_seeds = []
-    for matrix_NCC in matrices:
-        images, classes = matrix_NCC.shape[:2]
-        # In float64 the product is one fast call, and exact: pixel counts stay far below 2^53.
-        pooled_RCC = counts_RN.astype(float) @ matrix_NCC.reshape(images, -1).astype(float)
-        of_seeds.append(miou_of_each(pooled_RCC.reshape(-1, classes, classes)))
-    return numpy.mean(of_seeds, axis=0)
+    return numpy.mean([each.reduction.of_each(each.resampled(counts_RN, size)) for each in row], axis=0)
 
 
 def image_interval(
-    ours: Sequence[numpy.ndarray], baseline: Sequence[numpy.ndarray], samples: int, seed: int, level: float = 0.95
+    ours: Sequence[Evaluation], baseline: Sequence[Evaluation], size: str, samples: int, seed: int, level: float = 0.95
 ) -> ImageInterval:
-    """Compares two rows by their matrices (N, C, C), one array a seed, the images of all in the same order.
+    """Compares two rows by their evaluations, one a seed, the images of all in the same order.
 
-    A sample in which no class is present at all (every drawn image unlabelled) has no mIoU and is left out.
+    A sample in which no class is present at all (every drawn image unlabelled) has no score and is left out.
     """
-    counts_RN = draw_counts(len(ours[0]), samples, seed)
-    difference_R = resampled_miou(ours, counts_RN) - resampled_miou(baseline, counts_RN)
+    images = len(ours[0].image_names)
+    counts_RN = draw_counts(images, samples, seed)
+    difference_R = resampled_scores(ours, counts_RN, size) - resampled_scores(baseline, counts_RN, size)
     known_R = difference_R[~numpy.isnan(difference_R)]
     if not known_R.size:
-        return ImageInterval(numpy.nan, numpy.nan, len(ours[0]))
+        return ImageInterval(numpy.nan, numpy.nan, images)
     low, high = numpy.quantile(known_R, [(1 - level) / 2, (1 + level) / 2])
-    return ImageInterval(float(low), float(high), len(ours[0]))
+    return ImageInterval(float(low), float(high), images)
 
 
-def matrices_in_order(
-    evaluations: Sequence[Evaluation], size: str, names: Sequence[str], who: str
-) -> list[numpy.ndarray]:
-    """Matrices (N, C, C) of the last step at a label size, one array an evaluation, images in the order of ``names``.
+def in_order(evaluations: Sequence[Evaluation], names: Sequence[str], who: str) -> list[Evaluation]:
+    """The evaluations with their images in the order of ``names``.
 
     Rows may have been scored on different caches of the same images. UserError if the images of one, which ``who``
     names, are others.
@@ -132,5 +113,5 @@ def matrices_in_order(
                 f"{len(strange)} such); let evaluate_on and evaluate_refined_on in params.yaml name the same split"
             )
         places = {name: place for place, name in enumerate(evaluation.image_names)}
-        found.append(evaluation.confusion_NCC[ScoringMode(size)][[places[name] for name in names]])
+        found.append(evaluation.part([places[name] for name in names]))
     return found

@@ -8,12 +8,11 @@ from typing import Any
 import pandas
 
 from segadapt.evaluation import Evaluation
-from segadapt.reporting.tables.accuracy_statistics import AccuracyComparison
 from segadapt.reporting.tables.intervals import (
     ImageInterval,
     PairedSeeds,
     image_interval,
-    matrices_in_order,
+    in_order,
     paired_seeds,
 )
 from segadapt.reporting.tables.markdown import escape, heading, row_line
@@ -38,17 +37,18 @@ what they are, so it says nothing of other training runs. A gain worth the name 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row against the baseline: mIoU of each seed as fractions, and both statistics."""
+    """A row against the baseline: ``measure`` (mIoU or accuracy) of each seed as fractions, and both statistics."""
 
+    measure: str
     ours_S: list[float]
     baseline_S: list[float]
     seeds: PairedSeeds
     images: ImageInterval
 
     def values(self) -> dict[str, list[float | None]]:
-        """mIoU and its difference from the baseline, one a seed, as the lineage keeps them; None where undefined."""
+        """Scores and their differences, one a seed, as the lineage keeps them; None where undefined."""
         differences = [ours - theirs for ours, theirs in zip(self.ours_S, self.baseline_S, strict=True)]
-        found = {"mIoU": self.ours_S, "difference": differences}
+        found = {self.measure: self.ours_S, "difference": differences}
         return {name: [None if math.isnan(each) else each for each in values] for name, values in found.items()}
 
 
@@ -67,14 +67,14 @@ def compare(
         UserError: if the rows were scored on images of different names.
     """
     size, names = config["evaluation_size"], baseline[0].image_names
-    ours_S, baseline_S = [each.miou(size) for each in ours], [each.miou(size) for each in baseline]
-    matrices = [matrices_in_order(row, size, names, f"row {title}") for row in (ours, baseline)]
-    images = image_interval(*matrices, config["bootstrap_samples"], config["bootstrap_seed"])
-    return Comparison(ours_S, baseline_S, paired_seeds(ours_S, baseline_S), images)
+    ours_S, baseline_S = [each.score(size) for each in ours], [each.score(size) for each in baseline]
+    rows = [in_order(row, names, f"row {title}") for row in (ours, baseline)]
+    images = image_interval(*rows, size, config["bootstrap_samples"], config["bootstrap_seed"])
+    return Comparison(ours[0].reduction.overall, ours_S, baseline_S, paired_seeds(ours_S, baseline_S), images)
 
 
 def comparison_record(
-    row: Mapping[str, Any], baseline: str, found: Comparison | AccuracyComparison, config: Mapping[str, Any],
+    row: Mapping[str, Any], baseline: str, found: Comparison, config: Mapping[str, Any],
     measure: str = "mIoU",
 ) -> dict[str, str]:  # fmt: skip
     """The cells of a row by column, as they stand in the CSV: percent with two decimals, "" for what is not known."""
