@@ -37,11 +37,12 @@ onerror:
         for job in (each if each.is_group() else [each])
     ]
     tables = {
-        job.wildcards.table for job in workflow.dag.jobs if job.rule.name == "table"
+        job.wildcards.table for job in workflow.dag.jobs if job.rule.name == TABLE
     }
     logs = {str(path) for job in failed for path in job.log}
+    module = STAGES[TABLE].module
     for card in politely(partial_cards, plan, tables, logs):
-        shell("{sys.executable:q} -m segadapt.stages.table {card:q}")
+        shell("{sys.executable:q} -m {module} {card:q}")
 
 
 onsuccess:

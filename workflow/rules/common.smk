@@ -18,7 +18,7 @@ sys.path.insert(0, SOURCE)
 from segadapt.core.edge import known_causes
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
-from segadapt.core.stages import PHASES, benchmark_of, card_of, log_of
+from segadapt.core.stages import PHASES, STAGES, TABLE, benchmark_of, card_of, log_of
 from segadapt.plan import make_plan, phase_targets, result_files
 from segadapt.plan.interruption import pass_on_interrupts
 from segadapt.plan.jobs.partial import partial_cards

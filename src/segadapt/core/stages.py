@@ -78,6 +78,8 @@ def benchmark_of(preset: str, job: str) -> str:
     return f"work/{preset}/logs/{job}.benchmark.tsv"
 
 
+PREPARE, PRETRAIN, PSEUDO_LABEL, EVALUATE, TABLE = "prepare", "pretrain", "pseudo_label", "evaluate", "table"
+"""Stages whose jobs others look for."""
 _MODEL = "{model}/seed{seed}"
 _TRAINED = {"model": "model.safetensors", "history": "history.csv"}
 _RUNS_NETWORK = {"threads": CPU_THREADS, "mem_mb": 1500, "gpu": True}
@@ -121,26 +123,26 @@ _ALL = (
         mem_mb=1500, runtime=30,
     ),
     Stage(
-        "prepare", "data", "prepare/{cache}", "cache/{cache}", {"pack": "pack.bin", "manifest": "manifest.json"},
+        PREPARE, "data", "prepare/{cache}", "cache/{cache}", {"pack": "pack.bin", "manifest": "manifest.json"},
         threads=PROCESSES, mem_mb=2000, runtime=240,
     ),
-    _training("pretrain", "sources", "pretrain"),
+    _training(PRETRAIN, "sources", "pretrain"),
     _training("adapt"),
     _training("refine"),
     _training("joint"),
     Stage("prior", "adapt", "prior/{model}", "models/{model}/prior", {"prior": "prior.safetensors"}, mem_mb=1000,
           runtime=60),
     Stage(
-        "pseudo_label", "adapt", f"pseudo_label/{_MODEL}", f"models/{_MODEL}/labels",
+        PSEUDO_LABEL, "adapt", f"pseudo_label/{_MODEL}", f"models/{_MODEL}/labels",
         {"pack": "pack.bin", "manifest": "manifest.json", "selection": "selection.json"},
         runtime=240, scores=True, **_RUNS_NETWORK,
     ),
     _training("self_train"),
     Stage(
-        "evaluate", "evaluate", f"evaluate/{_MODEL}", f"metrics/{_MODEL}",
+        EVALUATE, "evaluate", f"evaluate/{_MODEL}", f"metrics/{_MODEL}",
         {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, runtime=120, scores=True, **_RUNS_NETWORK,
     ),
-    _table("table"),
+    _table(TABLE),
     _table("protocols", "_protocols"),
     _table("statistics", "_statistics"),
     _table("measures", "_measures", more={"ranking": "{table}_ranking.csv"}),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
+from segadapt.core.stages import PREPARE
 from segadapt.data.datasets import dataset_module
 from segadapt.plan.estimate.passes import said_architecture
 from segadapt.plan.status import Status
@@ -17,7 +18,7 @@ def check_requirements(due: Iterable[Status]) -> None:
     """UserError, one sentence, for the first folder or file that a job which must run needs and is not there."""
     for status in due:
         job = status.job
-        if job.stage == "prepare" and "rendered" not in job.inputs and not Path(job.config["root"]).is_dir():
+        if job.stage == PREPARE and "rendered" not in job.inputs and not Path(job.config["root"]).is_dir():
             how_to_get = dataset_module(job.config["format"]).HOW_TO_GET
             raise UserError(f"folder {job.config['root']} is missing: {_of_a_snapshot() or how_to_get}")
         weights, backbone = job.inputs.get("initial_weights"), job.config.get("model", {}).get("backbone")

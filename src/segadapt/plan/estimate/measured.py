@@ -9,6 +9,7 @@ from segadapt.core.devices import CPU, DEFAULT, DEVICES, GPU, Device
 from segadapt.core.job import Job
 from segadapt.core.metering import Cost
 from segadapt.core.provenance import read_provenance
+from segadapt.core.stages import PREPARE
 from segadapt.plan.estimate.passes import SCORING, TRAINING
 from segadapt.plan.estimate.table import Estimator
 from segadapt.plan.plan import Plan
@@ -69,7 +70,7 @@ def _measured(job: Job, plan: Plan) -> Cost | None:
         return None
     for path in job.inputs.values():
         maker = plan.by_output.get(path)
-        if maker is not None and maker.stage == "prepare":
+        if maker is not None and maker.stage == PREPARE:
             packed = read_provenance(Path(maker.provenance))
             if packed is not None and (packed["identity"].get("config") or {}).get("size") != maker.config["size"]:
                 return None

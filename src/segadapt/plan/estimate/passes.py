@@ -14,7 +14,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
 from segadapt.core.job import Job, model_paths, snapshot_paths
 from segadapt.core.parameters import width_height
-from segadapt.core.stages import STAGES
+from segadapt.core.stages import EVALUATE, PSEUDO_LABEL, STAGES
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
 from segadapt.labels import CLASS_SETS
 from segadapt.plan.plan import Plan
@@ -31,9 +31,9 @@ def passes(job: Job, plan: Plan) -> Counter[Pass]:
     if job.stage in TRAINING:
         one_step = _step(job, plan)
         return Counter({each: times * job.config["training"]["steps"] for each, times in one_step.items()})
-    if job.stage == "evaluate":
+    if job.stage == EVALUATE:
         return _evaluation(job, plan)
-    if job.stage == "pseudo_label":
+    if job.stage == PSEUDO_LABEL:
         images = image_count(job, "target", plan) or 0
         each = replace(_network(job, plan, None), size=_cache_size(job, "target", plan))
         # How sure the model is, and then which pixels it is sure enough of.
@@ -70,7 +70,7 @@ def _packed_count(manifest: Path, changed: int) -> int | None:
 
 def unknown_caches(job: Job, plan: Plan) -> set[str]:
     """Names of the prepare jobs whose caches the job passes over as a whole, while nobody knows how long they are."""
-    roles = {"evaluate": ("labelled",), "pseudo_label": ("target",)}.get(job.stage, ())
+    roles = {EVALUATE: ("labelled",), PSEUDO_LABEL: ("target",)}.get(job.stage, ())
     return {plan.by_output[job.inputs[role]].name for role in roles if image_count(job, role, plan) is None}
 
 

@@ -11,6 +11,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import Job, score_role
 from segadapt.core.parameters import split_row
 from segadapt.core.parameters.root import ORACLE
+from segadapt.core.stages import PRETRAIN
 from segadapt.core.workload import Amount, Pass, Work
 from segadapt.plan.estimate.passes import SCORING, TRAINING, passes, step_images
 from segadapt.plan.plan import Plan
@@ -85,7 +86,7 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
 
 def _is_source_model(job: Job) -> bool:
     """Not the oracle, which is a row itself, and no other row's."""
-    return job.stage == "pretrain" and split_row(job.subject["model"])[1] != ORACLE
+    return job.stage == PRETRAIN and split_row(job.subject["model"])[1] != ORACLE
 
 
 def _behind(plan: Plan, inputs: dict[str, str], key: str) -> set[str]:

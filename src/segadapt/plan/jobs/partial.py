@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from segadapt.core.artifacts import write_json
 from segadapt.core.job import Job, score_role
+from segadapt.core.stages import TABLE
 from segadapt.plan.plan import Plan
 from segadapt.plan.status import Status, statuses
 
@@ -24,7 +25,7 @@ def partial_cards(plan: Plan, tables: Collection[str], failed_logs: Collection[s
     state = {status.job.name: status for status in statuses(plan)}
     cards = []
     for job in plan.jobs:
-        if job.stage == "table" and job.subject["table"] in tables and not state[job.name].is_ok:
+        if job.stage == TABLE and job.subject["table"] in tables and not state[job.name].is_ok:
             missing = _missing_rows(plan, job, state, failed_logs)
             if 0 < len(missing) < len(job.config["rows"]):
                 partial = _partial(job, missing)

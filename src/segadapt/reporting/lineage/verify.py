@@ -7,6 +7,7 @@ from pathlib import Path
 from segadapt.core.artifacts import sha256_file, sha256_json
 from segadapt.core.progress import progress
 from segadapt.core.provenance import read_provenance, record_is_genuine
+from segadapt.core.stages import PREPARE
 from segadapt.data.shipped.sources import is_here, verify_sources
 from segadapt.reporting.lineage.explain import read_lineage
 from segadapt.reporting.lineage.trace import Record, chain, provenance_of
@@ -65,7 +66,7 @@ def _caches(record: Record, root: Path) -> list[tuple[Path, Path, tuple[str, ...
     rows, found = _rows_of_jobs(record), []
     for fingerprint, job in record["lineage"]["jobs"].items():
         identity = job["identity"]
-        if identity["stage"] == "prepare":
+        if identity["stage"] == PREPARE:
             manifest = root / job["outputs"]["manifest"]["path"]
             found.append((manifest, root / identity["config"]["root"], tuple(rows.get(fingerprint, ()))))
     return found

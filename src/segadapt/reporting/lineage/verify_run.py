@@ -9,6 +9,7 @@ from segadapt.core.job import Job
 from segadapt.core.progress import progress_bar
 from segadapt.core.provenance import read_provenance, record_is_genuine
 from segadapt.core.seen import memo_path
+from segadapt.core.stages import PREPARE
 from segadapt.data.packed.cache import MANIFEST
 from segadapt.data.shipped.sources import count_sources, is_here, seen_path, verify_sources
 
@@ -36,7 +37,7 @@ def verify_run(jobs: Sequence[Job]) -> Findings:
             _forget(job)
         elif record is not None:
             records[job.name] = job, record["outputs"].values()
-    caches = [job for job, outputs in records.values() if job.stage == "prepare" and _has_its_manifest(outputs)]
+    caches = [job for job, outputs in records.values() if job.stage == PREPARE and _has_its_manifest(outputs)]
     here = [job for job in caches if is_here(Path(job.config["root"]))]
     found.absent += [f"{root} (a data set)" for root in sorted({j.config["root"] for j in caches if j not in here})]
     total = sum(len(outputs) for _, outputs in records.values())
