@@ -69,10 +69,8 @@ def test_sizes():
 
 
 def test_no_flat_package_has_more_than_20_modules():
-    # Until the last of them are one: stages is read by the registry's test.
-    many = {"stages": 22}
     counts = Counter(str(path.parent.relative_to(SOURCE)) for path in MODULES if path.stem != "__init__")
-    assert {name: count for name, count in counts.items() if count > many.get(name, 20)} == {}
+    assert {name: count for name, count in counts.items() if count > 20} == {}
 
 
 def is_a_stage(node: ast.AST) -> bool:
