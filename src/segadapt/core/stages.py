@@ -85,10 +85,11 @@ _TRAINED = {"model": "model.safetensors", "history": "history.csv"}
 _RUNS_NETWORK = {"threads": CPU_THREADS, "mem_mb": 1500, "gpu": True}
 
 
-def _training(name: str, folder: str = "models", phase: str = "adapt") -> Stage:
+def _training(name: str, folder: str = "models", phase: str = "adapt", script: str = "") -> Stage:
     return Stage(
-        name, phase, f"{name}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, runtime=2880, trains=True, **_RUNS_NETWORK
-    )
+        name, phase, f"{name}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script=script, runtime=2880, trains=True,
+        **_RUNS_NETWORK,
+    )  # fmt: skip
 
 
 def _classifier(name: str, prefix: str, folder: str) -> Stage:
@@ -129,7 +130,8 @@ _ALL = (
     _training(PRETRAIN, "sources", "pretrain"),
     _training("adapt"),
     _training("refine"),
-    _training("joint"),
+    # From the initial weights, with sizes and a schedule of its own.
+    _training("joint", script="adapt"),
     Stage("prior", "adapt", "prior/{model}", "models/{model}/prior", {"prior": "prior.safetensors"}, mem_mb=1000,
           runtime=60),
     Stage(
