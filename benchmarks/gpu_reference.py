@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from loss_baselines import IGNORED, upsample, written_both
 from torch import Tensor, nn
 
-from segadapt.training.optimiser import parameter_groups, released_repeats
+from segadapt.training.optimiser import parameter_groups
 
 LEARNING_RATE, LAMBDA_TARGET, AUXILIARY = 2.5e-4, 0.1, 0.1
 
@@ -24,7 +24,7 @@ class ReferenceStep:
         self.model = model
         rates = []
         for group in parameter_groups(model):
-            listed = [each for name, each in group.parameters.items() for _ in range(released_repeats(name))]
+            listed = [each for name, each in group.parameters.items() for _ in range(group.repeats(name))]
             rates.append({"params": listed, "lr": LEARNING_RATE * group.lr_factor})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of tensors that are listed twice, which is the point

@@ -18,7 +18,8 @@ from common import bar, markdown_table, measure, write_results
 from torch import Tensor, nn
 
 from segadapt.models import deeplabv2
-from segadapt.training.optimiser import RepeatedSGD, parameter_groups, released_repeats
+from segadapt.models.networks.deeplab import released_repeats
+from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 
 RATE, MOMENTUM, DECAY = 2.5e-4, 0.9, 5e-4
 STEPS, REPEATS = 5, 9

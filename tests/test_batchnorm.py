@@ -7,7 +7,7 @@ import torch
 
 from segadapt.core.errors import UserError
 from segadapt.models import BATCHNORM_POLICIES, BatchNormPolicy, apply_batchnorm_policy, deeplabv2, initialise
-from segadapt.models.backbones import BACKBONES, Backbone
+from segadapt.models.networks.deeplab import BACKBONES, Backbone
 
 
 def allowed(values):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from segadapt.core.errors import UserError
 from segadapt.models import INPUT_CONVENTIONS, deeplabv2, initialise, to_input
-from segadapt.models import deeplab as deeplab_module
-from segadapt.models.backbones import BACKBONES, Backbone
+from segadapt.models.networks import deeplab as deeplab_module
+from segadapt.models.networks.deeplab import BACKBONES, Backbone
 
 
 @pytest.fixture

@@ -10,15 +10,13 @@ from safetensors.torch import load, save
 
 from segadapt.core.errors import UserError
 from segadapt.models import BATCHNORM_POLICIES, apply_batchnorm_policy, deeplabv2
-from segadapt.models.backbones import BACKBONES, Backbone
-from segadapt.models.deeplab import DeepLabV2
+from segadapt.models.networks.deeplab import BACKBONES, Backbone, DeepLabV2, released_repeats
 from segadapt.training import repeated_update
 from segadapt.training.optimiser import (
     REPEATED_UPDATES,
     ParameterGroup,
     RepeatedSGD,
     parameter_groups,
-    released_repeats,
 )
 from segadapt.training.repeated_update import Update, combined
 from segadapt.training.schedule import poly_learning_rate
@@ -39,7 +37,9 @@ def by_tensor(optimiser, rate):
 
 def optimiser_of(tensors, mode, **numbers):
     parameters = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in tensors.items()}
-    return parameters, RepeatedSGD([ParameterGroup("all", 1.0, parameters)], repeated_updates=mode, **numbers)
+    return parameters, RepeatedSGD(
+        [ParameterGroup("all", 1.0, parameters, repeats=released_repeats)], repeated_updates=mode, **numbers
+    )
 
 
 def naive_steps(theta, gradients, rates, mode, repeats, momentum=0.9, decay=5e-4):

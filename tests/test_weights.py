@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from segadapt.core.errors import UserError
 from segadapt.models import deeplabv2, initialise, load_model, load_tensors, save_model, save_tensors, weights_summary
-from segadapt.models.backbones import BACKBONES, Backbone
+from segadapt.models.networks.deeplab import BACKBONES, Backbone
 from segadapt.models.weights import content_sha256
 
 METADATA = {"seed": "1", "backbone": "tiny", "commit": "abc", "λ": "0.1", "spec": '{"a": [1, 2]}'}

@@ -17,11 +17,10 @@ from segadapt.models import (
     open_model,
     save_model,
 )
-from segadapt.models.backbones import BACKBONES, WideBackbone
 from segadapt.models.loading import load_backbone
 from segadapt.models.networks import outline
-from segadapt.models.wide_resnet import WideResNet
-from segadapt.training.optimiser import RepeatedSGD, parameter_groups, released_repeats
+from segadapt.models.networks.wide_resnet import BACKBONES, WideBackbone, WideResNet
+from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 
 # By level: units, channels of the convolutions, kernels, stride, dilation of the first convolution and of later ones.
 A1 = {
@@ -173,11 +172,11 @@ def test_the_middle_of_pixel_j_is_the_image_s_pixel_8j(monkeypatch):
 
 
 def test_heads_are_those_the_optimiser_and_the_files_know(tiny):
-    groups = {each.name: each for each in parameter_groups(build(Architecture(tiny, 4)), head_lr_factor=3.0)}
+    groups = {each.name: each for each in parameter_groups(build(Architecture(tiny, 4)), head_factor=3.0)}
     for name, group in groups.items():
         assert {each.startswith("layer") for each in group.parameters} == {name.startswith("heads")}
         assert {each.endswith(".bias") for each in group.parameters} == {name.endswith("biases")}
-    repeats = {released_repeats(name) for group in groups.values() for name in group.parameters}
+    repeats = {group.repeats(name) for group in groups.values() for name in group.parameters}
     assert repeats == {1}, "the released code has no such network, so it repeats nothing in it"
     rates = {name: (group.lr_factor, group.decays) for name, group in groups.items()}
     assert rates == {

@@ -1,4 +1,4 @@
-"""Modules that a job's configuration chooses: a method's file, a data set's file.
+"""Modules that a job's configuration chooses: a method's file, a network's file, a data set's file.
 
 Whoever imports such a module says in a constant of its own file which, and which key of the configuration chooses it:
 
@@ -8,13 +8,18 @@ Whoever imports such a module says in a constant of its own file which, and whic
 anybody's doing. Nothing else in the package imports by name.
 """
 
+import ast
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from segadapt.core.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -22,21 +27,46 @@ class Chosen:
     """``key`` is the place in a configuration, ``pattern`` a module with ``{}`` for what stands there.
 
     With nothing there, or null, no module is chosen. ``others`` are the modules of values that have another one.
+    With ``table`` the values are no modules' names: each of the modules defines a mapping of that name, written out,
+    and the one that has the value as a key is chosen, wherever in the configuration the key is found.
     """
 
     key: str
     pattern: str
     others: Mapping[str, str] = field(default_factory=dict)
+    table: str = ""
 
-    def module(self, config: Mapping[str, Any]) -> str | None:
-        """The full name of the module that a configuration chooses."""
-        value: Any = config
-        for part in self.key.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        return None if value is None else self._of(value)
+    def modules(self, config: Mapping[str, Any], root: Path = ROOT) -> set[str]:
+        """The full names of the modules that a configuration chooses; by the text of the package's files in ``root``.
+
+        UserError for a value that is in no table.
+        """
+        values = [each for each in _values(config, self.key.split("."), bool(self.table)) if each is not None]
+        if not self.table:
+            return {self._of(each) for each in values}
+        homes = self.homes(root)
+        for value in values:
+            if value not in homes:
+                raise self._unknown(value, homes)
+        return {homes[each] for each in values}
+
+    def homes(self, root: Path = ROOT) -> dict[str, str]:
+        """Value to module, of all that stands in the tables of the files in ``root``."""
+        return {
+            key: module
+            for module in self._all(root)
+            for key in _keys(root.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text(), self.table)
+        }
 
     def load(self, value: Any) -> ModuleType:
         """Imports the module of a value of the key; UserError if there is none."""
+        if self.table:
+            found = [importlib.import_module(module) for module in self._all(ROOT)]
+            tables = {module: getattr(module, self.table, {}) for module in found}
+            for module, table in tables.items():
+                if value in table:
+                    return module
+            raise self._unknown(value, [key for table in tables.values() for key in table])
         module = self._of(value)
         try:
             return importlib.import_module(module)
@@ -48,3 +78,33 @@ class Chosen:
     def _of(self, value: Any) -> str:
         other = self.others.get(value) if isinstance(value, str) else None
         return other or self.pattern.format(value)
+
+    def _all(self, root: Path) -> list[str]:
+        """The modules that fit the pattern."""
+        package = self.pattern.removesuffix(".{}")
+        folder = root.joinpath(*package.split(".")[1:])
+        return [f"{package}.{path.stem}" for path in sorted(folder.glob("[a-z]*.py"))]
+
+    def _unknown(self, value: Any, known) -> UserError:
+        return UserError(f"{self.key.rpartition('.')[2]} {value!r} is unknown; use one of {', '.join(sorted(known))}")
+
+
+def _values(config: Any, parts: list[str], anywhere: bool) -> Iterator[Any]:
+    """What stands at the place; with ``anywhere``, at that place in any part of the configuration."""
+    value = config
+    for part in parts:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    yield value
+    if anywhere:
+        inner = config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ()
+        for each in inner:
+            yield from _values(each, parts, anywhere)
+
+
+@cache
+def _keys(text: str, table: str) -> tuple[str, ...]:
+    """The keys of the mapping ``table`` that a module's text writes out; none if it has no such mapping."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == table and isinstance(node.value, ast.Dict):
+            return tuple(ast.literal_eval(key) for key in node.value.keys)
+    return ()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 from segadapt.core.errors import UserError
-from segadapt.models.backbones import find_backbone
+from segadapt.models.backbones import NETWORK
 from segadapt.models.input import INPUT_CONVENTIONS
 
 METADATA_KEY = "architecture"
@@ -20,9 +20,10 @@ STRIDE_PLACEMENTS = (FIRST_1X1, THE_3X3)
 class Architecture:
     """A segmentation network, an image classifier, or with ``num_classes`` None a backbone without heads.
 
-    ``backbone`` is a key of ``BACKBONES``, ``input`` one of ``INPUT_CONVENTIONS``, ``class_set`` one of
-    ``CLASS_SETS`` or None if its classes are unknown. ``aspp_branches`` and ``auxiliary`` as in
-    :func:`segadapt.models.deeplabv2`; ``aspp_branches`` and ``stride_placement`` mean nothing to a wide backbone.
+    ``backbone`` stands in the ``BACKBONES`` of a network's file, ``input`` is one of ``INPUT_CONVENTIONS``,
+    ``class_set`` one of ``CLASS_SETS`` or None if its classes are unknown. ``aspp_branches``, ``auxiliary`` and
+    ``stride_placement`` are as in :func:`segadapt.models.deeplabv2` and mean nothing to a network whose file does not
+    list them among its ``SWITCHES``.
     A network whose ``task`` is classification has neither branches nor an auxiliary head; ``bottleneck`` is the width
     of a layer before its classes, None for none.
     """
@@ -38,7 +39,7 @@ class Architecture:
     bottleneck: int | None = None
 
     def __post_init__(self) -> None:
-        find_backbone(self.backbone)
+        NETWORK.load(self.backbone)
         if self.aspp_branches not in (2, 4):
             raise UserError(f"aspp_branches is {self.aspp_branches!r}; use 2 (as released) or 4 (as in the paper)")
         classes = self.num_classes

@@ -6,9 +6,9 @@ bottleneck (a linear layer, batch norm, ReLU) between the pooled features and th
 
 from torch import Tensor, nn
 
-from segadapt.models.architecture import FIRST_1X1, Architecture
-from segadapt.models.backbones import Backbone
-from segadapt.models.deeplab import residual_layer
+from segadapt.models.architecture import FIRST_1X1
+from segadapt.models.network import Network
+from segadapt.models.networks.deeplab import Backbone, released_repeats, residual_layer
 
 LAYER_STRIDES = (1, 2, 2, 2)
 
@@ -31,13 +31,11 @@ class ClassifierHead(nn.Module):
         return self.classifier(features_BF11), features_BF11
 
 
-class ImageClassifier(nn.Module):
-    """ResNet, mean over the map, and the head ``layer6``; the tensors of the ResNet are named as torchvision's.
+class ImageClassifier(Network):
+    """ResNet, mean over the map, and the head ``layer6``; the tensors of the ResNet are named as torchvision's."""
 
-    ``architecture`` is what :func:`segadapt.models.build` made the network from, None for one made by hand.
-    """
-
-    architecture: Architecture | None = None
+    heads = ("layer6",)
+    released_repeats = staticmethod(released_repeats)
 
     def __init__(
         self, backbone: Backbone, num_classes: int, bottleneck: int | None = None, stride_placement: str = FIRST_1X1

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
@@ -17,12 +17,12 @@ from segadapt.models.architecture import Architecture
 from segadapt.models.compute import Compute
 from segadapt.models.initialisation import initialise
 from segadapt.models.input import to_input
-from segadapt.models.networks import Network, build
+from segadapt.models.network import Network
+from segadapt.models.networks import build
 from segadapt.models.weights import load_tensors, open_model
 
 IMAGE_SIZE = "image_size"
 """Metadata key: the WIDTHxHEIGHT that a model was trained at, hence what photographs should be shrunk to."""
-HEADS = ("layer5.", "layer6.")
 
 HeadsPredictor = Callable[[np.ndarray], tuple[Tensor, Tensor | None]]
 
@@ -106,7 +106,7 @@ def initial_architecture(path: Path) -> Architecture:
     return Architecture.from_metadata(load_tensors(path)[1], path)
 
 
-def load_backbone(path: Path, model: nn.Module) -> float:
+def load_backbone(path: Path, model: Network) -> float:
     """Copies every backbone tensor of a weight file into ``model`` and returns the loaded fraction of its tensors.
 
     Heads in the file are passed over by name, for their classes are other ones. UserError, with the model
@@ -115,8 +115,8 @@ def load_backbone(path: Path, model: nn.Module) -> float:
     """
     tensors, _ = load_tensors(path)
     own = model.state_dict()
-    wanted = {name for name in own if not name.startswith(HEADS)}
-    given = {name for name in tensors if not name.startswith(HEADS)}
+    wanted = {name for name in own if not model.is_of_head(name)}
+    given = {name for name in tensors if not model.is_of_head(name)}
     # Files saved before PyTorch 0.4.1 have no such counters.
     missing = {name for name in wanted - given if not name.endswith("num_batches_tracked")}
     misfits = sorted(name for name in wanted & given if own[name].shape != tensors[name].shape)

@@ -20,7 +20,8 @@ from segadapt.core.errors import UserError
 from segadapt.models.architecture import METADATA_KEY as ARCHITECTURE_KEY
 from segadapt.models.architecture import Architecture
 from segadapt.models.claims import require_sane_safetensors, require_weights_file
-from segadapt.models.networks import Network, allocate, outline
+from segadapt.models.network import Network
+from segadapt.models.networks import allocate, outline
 
 CONTENT_KEY = "sha256"
 METADATA_KEY = "metadata_sha256"
@@ -113,7 +114,9 @@ def load_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, {**rest, CONTENT_KEY: metadata[CONTENT_KEY]}
 
 
-def _refuse_mismatch(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def _refuse_mismatch(path: Path, tensors: Mapping[str, Tensor], model: nn.Module) -> None:
+    expected = model.state_dict()
+    is_of_head = model.is_of_head if isinstance(model, Network) else lambda name: False
     missing, unexpected = set(expected) - set(tensors), set(tensors) - set(expected)
     if missing or unexpected:
         raise UserError(
@@ -123,7 +126,7 @@ def _refuse_mismatch(path: Path, tensors: Mapping[str, Tensor], expected: Mappin
         )
     for name in sorted(expected):
         have, want = tensors[name], expected[name]
-        if name.startswith(("layer5.", "layer6.")) and have.shape[:1] != want.shape[:1]:
+        if is_of_head(name) and have.shape[:1] != want.shape[:1]:
             raise UserError(
                 f"{path} has a head of {have.shape[0]} classes ({name}) and the model one of {want.shape[0]}; "
                 f"set num_classes to {have.shape[0]} or use other weights"
@@ -158,7 +161,7 @@ def load_model(path: Path | str, model: nn.Module, expected_sha256: str | None =
             f"{path} holds other weights than expected (sha256 {metadata[CONTENT_KEY][:12]}, not "
             f"{expected_sha256[:12]}); restore the file or make it and what depends on it again"
         )
-    _refuse_mismatch(path, tensors, model.state_dict())
+    _refuse_mismatch(path, tensors, model)
     _refuse_other_architecture(path, metadata, model)
     model.load_state_dict(tensors, strict=True)
     return metadata
@@ -190,7 +193,7 @@ def open_model(path: Path | str) -> tuple[Network, dict[str, str]]:
             "model.initial_weights in params.yaml and train, or use the weights of a whole model"
         )
     model = outline(architecture)
-    _refuse_mismatch(Path(path), tensors, model.state_dict())
+    _refuse_mismatch(Path(path), tensors, model)
     allocate(model).load_state_dict(tensors, strict=True)
     return model, metadata
 

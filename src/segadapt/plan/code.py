@@ -34,7 +34,7 @@ def code_hash(module: str, config: Mapping[str, Any] | None = None) -> str:
     """
     modules = frozenset([module])
     while True:
-        chosen = {each.module(config or {}) for each in _choices(modules)} - {None}
+        chosen = frozenset(name for each in _choices(modules) for name in each.modules(config or {}, ROOT))
         if chosen <= modules:
             return _code_hash(modules)
         modules |= chosen
@@ -70,8 +70,18 @@ def require_file(package: str, name: str, where: str, defines: str = "") -> None
 
 
 def _defines(module: str, function: str) -> bool:
-    names = {node.name for node in _tree(module).body if isinstance(node, ast.FunctionDef)}
-    return not function or function in names
+    return not function or function in functions_of(module)
+
+
+def functions_of(module: str) -> set[str]:
+    """The names of the functions that a module defines, by its text."""
+    return {node.name for node in _tree(module).body if isinstance(node, ast.FunctionDef)}
+
+
+def constant_of(module: str, name: str) -> Any:
+    """The value of a constant that a module writes out, by its text; KeyError if it has none of that name."""
+    values = {ast.unparse(node.targets[0]): node.value for node in _tree(module).body if isinstance(node, ast.Assign)}
+    return ast.literal_eval(values[name])
 
 
 def _closure(modules: Iterable[str]) -> set[str]:

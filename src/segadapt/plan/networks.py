@@ -6,20 +6,27 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import ModelSettings, width_height
 from segadapt.core.workload import SMALLEST_SIDE
-from segadapt.models.backbones import WideBackbone, find_backbone
+from segadapt.models.backbones import NETWORK
+from segadapt.plan.code import ROOT, constant_of, functions_of
 
 
-def has_branches(model: ModelSettings, where: str) -> bool:
-    """Whether the network's heads are sums of branches; UserError, with the key ``where``, for an unknown backbone."""
+def file_of(model: ModelSettings, where: str) -> str:
+    """The module that builds the network; UserError, with the key ``where``, for an unknown backbone."""
     try:
-        return not isinstance(find_backbone(model.backbone), WideBackbone)
+        (module,) = NETWORK.modules({"model": {"backbone": model.backbone}}, ROOT)
     except UserError as error:
         raise UserError(f"params.yaml: {where}.backbone: {error}") from error
+    return module
+
+
+def has_switch(model: ModelSettings, switch: str, where: str) -> bool:
+    """Whether the network goes by that switch of an architecture (``segadapt.models.backbones``)."""
+    return switch in constant_of(file_of(model, where), "SWITCHES")
 
 
 def check_classifier(model: ModelSettings, where: str) -> None:
     """UserError for a backbone of which there is no image classifier."""
-    if not has_branches(model, where):
+    if "classification" not in functions_of(file_of(model, where)):
         raise UserError(f"params.yaml: {where}.backbone: {model.backbone} has no classifier; name a plain ResNet")
 
 

@@ -6,59 +6,43 @@ entries for 310 tensors; pytorch/pytorch#40967). What torch makes of such a list
 devices; here every tensor is listed once and the repetition is a named option.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
+from segadapt.models.network import Group, Network
 from segadapt.training.repeated_update import Update, update_at_once, update_in_turn
 
-HEADS = ("layer5.", "layer6.")
-RELEASED_BACKBONE = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 REPEATED_UPDATES = ("none", "modern", "torch10")
 
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters by name that share a learning rate of ``lr_factor`` times the scheduled one, and decay or do not."""
+    """Parameters by name that share a learning rate of ``lr_factor`` times the scheduled one, and decay or do not.
+
+    ``repeats`` says of a name how often a step of the released code updates it.
+    """
 
     name: str
     lr_factor: float
     parameters: dict[str, nn.Parameter]
     decays: bool = True
+    repeats: Callable[[str], int] = lambda name: 1
 
 
-def parameter_groups(model: nn.Module, head_lr_factor: float = 10.0) -> tuple[ParameterGroup, ...]:
-    """The backbone at the scheduled rate and both heads at ``head_lr_factor`` times it; every tensor exactly once.
-
-    Of a model with a ``bias_factor``, the biases of both are groups of their own: at that many times the rate of the
-    weights beside them, without decay.
-    """
-    named = dict(model.named_parameters())
-    heads = {name: parameter for name, parameter in named.items() if name.startswith(HEADS)}
-    backbone = {name: parameter for name, parameter in named.items() if name not in heads}
-    both = ParameterGroup("backbone", 1.0, backbone), ParameterGroup("heads", head_lr_factor, heads)
-    factor = getattr(model, "bias_factor", None)
-    return both if factor is None else tuple(part for group in both for part in _biases_apart(group, factor))
-
-
-def _biases_apart(group: ParameterGroup, factor: float) -> tuple[ParameterGroup, ParameterGroup]:
-    biases = {name: each for name, each in group.parameters.items() if name.endswith(".bias")}
-    weights = {name: each for name, each in group.parameters.items() if name not in biases}
-    theirs = ParameterGroup(f"{group.name} biases", factor * group.lr_factor, biases, decays=False)
-    return replace(group, parameters=weights), theirs
-
-
-def released_repeats(name: str) -> int:
-    """How often the released generator lists the parameter ``name`` of a DeepLab-v2.
-
-    It visits the stem's and the layers' modules with all that is nested in them and yields each one's parameters
-    recursively: once for the stem, three times in a block (layer, block, convolution), four times in a ``downsample``.
-    The heads are listed plainly, once. So is every tensor of another network: the released code has only this one.
-    """
-    return name.count(".") if name.startswith(RELEASED_BACKBONE) else 1
+def parameter_groups(model: Network, head_factor: float = 10.0) -> tuple[ParameterGroup, ...]:
+    """The groups that the network names; every tensor exactly once."""
+    found: dict[Group, dict[str, nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        found.setdefault(model.group_of(name), {})[name] = parameter
+    factors = {group: group.factor * (head_factor if group.at_head_factor else 1.0) for group in found}
+    return tuple(
+        ParameterGroup(group.name, factors[group], parameters, group.decays, model.released_repeats)
+        for group, parameters in found.items()
+    )
 
 
 class RepeatedSGD:
@@ -68,7 +52,7 @@ class RepeatedSGD:
     ``repeated_updates``:
 
     - ``none``: k = 1, today's ``torch.optim.SGD``;
-    - ``modern``: k = ``released_repeats(name)`` updates with the same g, as today's for-loop SGD does. In a tensor's
+    - ``modern``: k = ``group.repeats(name)`` updates with the same g, as today's for-loop SGD does. In a tensor's
       first step each of them starts a momentum of its own, v = g + weight_decay * theta, and the last one's is kept:
       ``torch.optim.SGD`` looks the momentum of all entries up before it updates the first;
     - ``torch10``: likewise, but g keeps the decay added in each update, as the in-place arithmetic of PyTorch 1.0 did
@@ -144,7 +128,7 @@ class RepeatedSGD:
         buckets: dict[tuple[int, bool], list[str]] = {}
         for name, parameter in group.parameters.items():
             if parameter.grad is not None:
-                repeats = 1 if self.repeated_updates == "none" else released_repeats(name)
+                repeats = 1 if self.repeated_updates == "none" else group.repeats(name)
                 starts = self.repeated_updates == "modern" and repeats > 1 and name not in self._buffers
                 buckets.setdefault((repeats, starts), []).append(name)
         return buckets

@@ -1,9 +1,8 @@
 """From a foreign file to ours: every key matched, left out for a stated reason, or the file refused."""
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,8 +12,7 @@ from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
 from segadapt.labels import CLASS_SETS
 from segadapt.models.architecture import Architecture
-from segadapt.models.backbones import BACKBONES, Backbone
-from segadapt.models.importing.kinds import KINDS, Kind, recognise, unused_branches
+from segadapt.models.importing.kinds import KINDS, Kind, recognise
 from segadapt.models.importing.parts import Part
 from segadapt.models.importing.reading import read_foreign
 from segadapt.models.networks import outline
@@ -23,7 +21,6 @@ from segadapt.models.weights import save_tensors
 COUNTER = "num_batches_tracked"
 """Batch norm's counter: files from before PyTorch 0.4.1 have none, and nothing reads it at our fixed momentum."""
 
-HEADS = ("layer5.", "layer6.")
 MAXSQUARE_KEYS = {"epoch", "iteration", "best_MIou"}
 """What MaxSquareLoss, among other things, writes next to ``state_dict`` (``tools/train_source.py:save_checkpoint``)."""
 IMPORT_KEY = "import"
@@ -75,16 +72,12 @@ def import_weights(
     found, place = read_foreign(source, part)
     kind = kind or recognise(source, found, set(place.beside) >= MAXSQUARE_KEYS)
     tensors, left_out = _renamed(source, found, KINDS[kind])
-    if KINDS[kind].aspp_branches == 4 and unused_branches(tensors):
-        raise UserError(
-            f"{source}: the branches of dilation 18 and 24 were never trained, so summing all four would add noise; "
-            f"use {'--kind adaptsegnet_single' if KINDS[kind].renamed else '--kind maxsquare or --kind adaptsegnet'}, "
-            "where two are summed"
-        )
     architecture = _architecture(source, tensors, KINDS[kind], input_convention, class_set)
-    expected = outline(_with_heads(architecture)).state_dict()
+    # The outline of a bare backbone is that of a network whose heads are then ignored.
+    model = outline(replace(architecture, num_classes=architecture.num_classes or 2))
+    expected = model.state_dict()
     if architecture.num_classes is None:
-        expected = {name: tensor for name, tensor in expected.items() if not name.startswith(HEADS)}
+        expected = {name: tensor for name, tensor in expected.items() if not model.is_of_head(name)}
     _refuse_unexplained(source, tensors, expected, KINDS[kind])
     matched = {name: _checked(source, name, tensor) for name, tensor in tensors.items()}
     filled = sorted(set(expected) - set(matched))
@@ -94,13 +87,6 @@ def import_weights(
     )
     save_tensors(target, {**matched, **counters}, {**architecture.as_metadata(), **done.as_metadata()})
     return done
-
-
-def _with_heads(architecture: Architecture) -> Architecture:
-    """The outline of a bare backbone is that of a network whose heads are then ignored."""
-    if architecture.num_classes is not None:
-        return architecture
-    return Architecture(architecture.backbone, 2, stride_placement=architecture.stride_placement)
 
 
 def _renamed(source: Path, found: Mapping[str, Tensor], kind: Kind) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:
@@ -124,21 +110,9 @@ def _renamed(source: Path, found: Mapping[str, Tensor], kind: Kind) -> tuple[dic
 def _architecture(
     source: Path, tensors: Mapping[str, Tensor], kind: Kind, input_convention: str | None, class_set: str | None
 ) -> Architecture:
-    head = tensors.get("layer6.conv2d_list.0.weight")
-    if (head is None) != (kind.aspp_branches is None):
-        raise UserError(
-            f"{source} has {'no' if head is None else 'a'} segmentation head, unlike {kind.title}; try another --kind"
-        )
-    num_classes = None if head is None else head.shape[0]
-    return Architecture(
-        backbone=_backbone(source, tensors),
-        num_classes=num_classes,
-        aspp_branches=kind.aspp_branches or 2,
-        auxiliary=any(name.startswith("layer5.") for name in tensors),
-        stride_placement=kind.stride_placement,
-        input=input_convention or kind.input,
-        class_set=_class_set(source, num_classes, class_set),
-    )
+    described = kind.family.describe(source, tensors, kind)
+    named = _class_set(source, described["num_classes"], class_set)
+    return Architecture(**described, input=input_convention or kind.input, class_set=named)
 
 
 def _class_set(source: Path, num_classes: int | None, named: str | None) -> str | None:
@@ -149,23 +123,6 @@ def _class_set(source: Path, num_classes: int | None, named: str | None) -> str 
         have = "no head" if num_classes is None else f"a head of {num_classes} classes"
         raise UserError(f"{source} has {have}, and {named} has {len(CLASS_SETS[named])} classes; correct --classes")
     return named
-
-
-def _backbone(source: Path, tensors: Mapping[str, Tensor]) -> str:
-    """By the number of blocks in each layer and the stem's channels."""
-    numbers = [re.match(r"layer([1-4])\.(\d+)\.", name) for name in tensors]
-    blocks = {(int(each[1]), int(each[2])) for each in numbers if each}
-    counts = tuple(sum(layer == each for layer, _ in blocks) for each in (1, 2, 3, 4))
-    stem = tensors.get("conv1.weight")
-    width = 0 if stem is None or stem.ndim != 4 else stem.shape[0]
-    known = [(name, each) for name, each in BACKBONES.items() if isinstance(each, Backbone)]
-    names = [name for name, each in known if each == Backbone(counts, width)]
-    if not names:
-        raise UserError(
-            f"{source} is no network that segadapt knows: its layers have {counts} blocks and its stem {width} "
-            f"channels; known are {', '.join(f'{name} {each.blocks}' for name, each in known)}"
-        )
-    return names[0]
 
 
 def _refuse_unexplained(

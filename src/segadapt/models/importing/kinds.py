@@ -6,14 +6,32 @@ wasidennis/AdaptSegNet ``model/deeplab.py`` (single-level oracle) and ``model/de
 ``deeplab/datasets.py`` (RGB), torchvision ``models/resnet.py`` (stride in the 3x3, RGB).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from segadapt.core.errors import UserError
 from segadapt.models.architecture import FIRST_1X1, THE_3X3
 from segadapt.models.initialisation import RELEASED_STD
+from segadapt.models.networks.deeplab import BACKBONES, Backbone
+
+
+@dataclass(frozen=True)
+class Family:
+    """Networks whose files are told alike.
+
+    ``signs`` are names of tensors, by any of which one of them is known. ``kind_of(path, tensors, is_maxsquare)`` is
+    the key in ``KINDS``, as :func:`recognise` gives it. ``describe(path, tensors, kind)`` has the fields of the
+    network's ``Architecture`` but for input and classes; a bare backbone's ``num_classes`` is None. Both: UserError for
+    what they cannot tell.
+    """
+
+    signs: tuple[str, ...]
+    kind_of: Callable[[object, Mapping[str, Tensor], bool], str]
+    describe: Callable[[object, Mapping[str, Tensor], "Kind"], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,11 @@ class Kind:
     prefix: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def family(self) -> Family:
+        """The networks it is of."""
+        return RESNETS
 
 
 _CLASSIFIER = (("fc.", "the classifier of ImageNet's 1000 classes"),)
@@ -61,6 +84,14 @@ def recognise(path: object, tensors: Mapping[str, Tensor], is_maxsquare: bool) -
 
     ``is_maxsquare`` says that they lay in a checkpoint such as MaxSquareLoss writes.
     """
+    family = next((each for each in FAMILIES if set(each.signs) & set(tensors)), RESNETS)
+    return family.kind_of(path, tensors, is_maxsquare)
+
+
+# --- ResNets, with DeepLab-v2's heads or none -----------------------------------------------------
+
+
+def _kind_of_resnet(path: object, tensors: Mapping[str, Tensor], is_maxsquare: bool) -> str:
     if any(key.startswith("Scale.") for key in tensors):
         return "deeplab_init"
     heads = {key.split(".")[0] for key in tensors} & {"layer5", "layer6"}
@@ -133,3 +164,47 @@ def _input_hint(tensors: Mapping[str, Tensor]) -> str:
     median = variance.double().median().item()
     family = "images of 0..255, as Caffe's do" if median > 50 else "normalised images, as torchvision's do"
     return f" (the stem's median variance {median:.3g} looks like {family})"
+
+
+def _describe_resnet(path: object, tensors: Mapping[str, Tensor], kind: Kind) -> dict[str, Any]:
+    if kind.aspp_branches == 4 and unused_branches(tensors):
+        raise UserError(
+            f"{path}: the branches of dilation 18 and 24 were never trained, so summing all four would add noise; "
+            f"use {'--kind adaptsegnet_single' if kind.renamed else '--kind maxsquare or --kind adaptsegnet'}, "
+            "where two are summed"
+        )
+    head = tensors.get("layer6.conv2d_list.0.weight")
+    if (head is None) != (kind.aspp_branches is None):
+        raise UserError(
+            f"{path} has {'no' if head is None else 'a'} segmentation head, unlike {kind.title}; try another --kind"
+        )
+    return {
+        "backbone": _resnet(path, tensors),
+        "num_classes": None if head is None else head.shape[0],
+        "aspp_branches": kind.aspp_branches or 2,
+        "auxiliary": any(name.startswith("layer5.") for name in tensors),
+        "stride_placement": kind.stride_placement,
+    }
+
+
+def _resnet(path: object, tensors: Mapping[str, Tensor]) -> str:
+    """By the number of blocks in each layer and the stem's channels."""
+    numbers = [re.match(r"layer([1-4])\.(\d+)\.", name) for name in tensors]
+    blocks = {(int(each[1]), int(each[2])) for each in numbers if each}
+    counts = tuple(sum(layer == each for layer, _ in blocks) for each in (1, 2, 3, 4))
+    stem = tensors.get("conv1.weight")
+    width = 0 if stem is None or stem.ndim != 4 else stem.shape[0]
+    names = [name for name, each in BACKBONES.items() if each == Backbone(counts, width)]
+    if not names:
+        raise UserError(
+            f"{path} is no network that segadapt knows: its layers have {counts} blocks and its stem {width} "
+            f"channels; known are {', '.join(f'{name} {each.blocks}' for name, each in BACKBONES.items())}"
+        )
+    return names[0]
+
+
+RESNETS = Family(
+    ("layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer4.0.conv1.weight"), _kind_of_resnet, _describe_resnet
+)
+FAMILIES = (RESNETS,)
+SIGNS = tuple(sign for family in FAMILIES for sign in family.signs)

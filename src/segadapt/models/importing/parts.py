@@ -7,13 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from segadapt.core.errors import UserError
+from segadapt.models.importing.kinds import SIGNS
 
 COMPILED = "_orig_mod."
 """What ``torch.compile`` puts before the names of a module, wherever in the network that module is."""
 SCALE = "Scale."
 """The prefix of the field's initial weights; it stays, for it says what they are (``kinds``)."""
-_SIGNS = ("layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer4.0.conv1.weight")
-"""By any of these names a ResNet is known."""
 _DEEPEST = 4
 
 
@@ -68,7 +67,7 @@ def find_part(path: object, content: dict[Any, Any], wanted: str | None = None) 
 def _networks(values: dict[Any, Any], place: str, around: tuple[str, ...], depth: int) -> Iterator[Part]:
     """Those at ``place``, then those in its dictionaries; an optimiser's, which may bear the same names, are none."""
     bare = {key: key.replace(COMPILED, "") if isinstance(key, str) else key for key in values}
-    ends = (name.removesuffix(sign) for name in map(str, bare.values()) for sign in _SIGNS if name.endswith(sign))
+    ends = (name.removesuffix(sign) for name in map(str, bare.values()) for sign in SIGNS if name.endswith(sign))
     prefixes = sorted({end for end in ends if not end or end.endswith(".")})
     for prefix in prefixes:
         deeper = tuple(each for each in prefixes if each != prefix and each.startswith(prefix))

@@ -1,37 +1,23 @@
-"""From an architecture to a network: DeepLab-v2, the wider ResNet or an image classifier."""
+"""From an architecture to a network; one file a network, found by the backbones that it names."""
 
 import torch
 
 from segadapt.core.errors import UserError
 from segadapt.models.architecture import FIRST_1X1, Architecture
-from segadapt.models.backbones import WideBackbone, find_backbone
-from segadapt.models.classifier import ImageClassifier
-from segadapt.models.deeplab import DeepLabV2
+from segadapt.models.backbones import NETWORK
 from segadapt.models.initialisation import initialise
-from segadapt.models.wide_resnet import WideResNet
-
-Network = DeepLabV2 | WideResNet | ImageClassifier
-"""``network(image_BCHW)`` is ``(logits_final_BCHW, logits_low_BCHW or None)``, from heads ``layer6`` and ``layer5``; a
-classifier's features follow them."""
+from segadapt.models.network import Network
 
 
 def outline(architecture: Architecture) -> Network:
     """The network without memory (on torch's device ``meta``): names, shapes and types. UserError without a head."""
     if architecture.num_classes is None:
         raise UserError("num_classes is None; a network needs a whole number of at least 2 classes")
-    backbone, num_classes = find_backbone(architecture.backbone), architecture.num_classes
+    build_one = getattr(NETWORK.load(architecture.backbone), architecture.task, None)
+    if build_one is None:
+        raise UserError(f"backbone {architecture.backbone!r} has no classifier; use a plain ResNet")
     with torch.device("meta"):
-        if architecture.task == "classification":
-            if isinstance(backbone, WideBackbone):
-                raise UserError(f"backbone {architecture.backbone!r} has no classifier; use a plain ResNet")
-            model = ImageClassifier(backbone, num_classes, architecture.bottleneck, architecture.stride_placement)
-        elif isinstance(backbone, WideBackbone):
-            model = WideResNet(backbone, num_classes, architecture.auxiliary)
-        else:
-            model = DeepLabV2(
-                backbone, num_classes, architecture.aspp_branches, architecture.auxiliary,
-                architecture.stride_placement,
-            )  # fmt: skip
+        model = build_one(architecture)
     model.architecture = architecture
     return model
 
@@ -59,10 +45,11 @@ def deeplabv2(
 ) -> Network:
     """DeepLab-v2 on the CPU in float32, initialised by ``initialise(model, seed=0, scheme="released")``.
 
-    ``backbone`` is a key of ``BACKBONES``. ``aspp_branches`` is 2 (released code of MaxSquareLoss and AdaptSegNet) or 4
-    (the paper, ADVENT): how many of the four dilations 6, 12, 18, 24 each head sums. ``auxiliary`` adds the head
-    ``layer5`` on layer3's output, which the multi-level methods need. ``stride_placement`` is ``"first_1x1"`` (the
-    released code) or ``"3x3"`` (for torchvision's weights). ``input_convention`` is only noted, for whoever feeds it.
+    ``backbone`` is a name in the ``BACKBONES`` of a network's file. ``aspp_branches`` is 2 (released code of
+    MaxSquareLoss and AdaptSegNet) or 4 (the paper, ADVENT): how many of the four dilations 6, 12, 18, 24 each head
+    sums. ``auxiliary`` adds a head on layer3's output, which the multi-level methods need. ``stride_placement`` is
+    ``"first_1x1"`` (the released code) or ``"3x3"`` (for torchvision's weights). ``input_convention`` is only noted,
+    for whoever feeds it.
 
     ``model(image_BCHW)`` returns ``(logits_final_BCHW, logits_low_BCHW)`` at network resolution: (H/8 + 1, W/8 + 1)
     for H and W divisible by 8, because the pooling rounds up; ``logits_low_BCHW`` is None without the auxiliary head.

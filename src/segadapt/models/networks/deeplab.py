@@ -5,14 +5,50 @@ four branches), wasidennis/AdaptSegNet ``model/deeplab_multi.py``, valeoai/ADVEN
 (four branches).
 """
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 
 from segadapt.models.architecture import FIRST_1X1, THE_3X3, Architecture
-from segadapt.models.backbones import EXPANSION, Backbone
+from segadapt.models.network import Network
+
+EXPANSION = 4
+"""Channels that leave a bottleneck, over the channels of its 3x3 convolution (He et al. 2016)."""
 
 ASPP_DILATIONS = (6, 12, 18, 24)
 LAYER_STRIDES = (1, 2, 1, 1)
 LAYER_DILATIONS = (1, 1, 2, 4)
+RELEASED_BACKBONE = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """``blocks`` bottlenecks in layer1 to layer4; layer L works at ``width * 2**(L-1)`` channels inside its blocks.
+
+    The stem has ``width`` channels, and layer L hands on ``4 * width * 2**(L-1)``.
+    """
+
+    blocks: tuple[int, int, int, int]
+    width: int = 64
+
+    def inner_channels(self, layer: int) -> int:
+        """Channels of the 3x3 convolutions of ``layer`` (1 to 4)."""
+        return self.width * 2 ** (layer - 1)
+
+    def channels(self, layer: int) -> int:
+        """Channels of the map that ``layer`` (1 to 4) hands on."""
+        return EXPANSION * self.inner_channels(layer)
+
+
+BACKBONES = {
+    "resnet101": Backbone(blocks=(3, 4, 23, 3)),
+    "resnet50": Backbone(blocks=(3, 4, 6, 3)),
+    # For the built-in street scenes: every layer of the large nets, thin enough to learn on one CPU core in a minute.
+    "streets": Backbone(blocks=(1, 1, 1, 1), width=8),
+    # For small pictures of single things, the built-in digits among them.
+    "digits": Backbone(blocks=(1, 1, 1, 1), width=8),
+}
+SWITCHES = ("aspp_branches", "stride_placement", "auxiliary")
 
 
 class Bottleneck(nn.Module):
@@ -80,13 +116,21 @@ def residual_layer(
     return nn.Sequential(first, *others)
 
 
-class DeepLabV2(nn.Module):
-    """See :func:`segadapt.models.deeplabv2`; ``layer6`` is the final head, ``layer5`` the auxiliary (low) one or None.
+def released_repeats(name: str) -> int:
+    """How often the released parameter generator lists the parameter ``name``.
 
-    ``architecture`` is what :func:`segadapt.models.build` made the network from, None for one made by hand.
+    It visits the stem's and the layers' modules with all that is nested in them and yields each one's parameters
+    recursively: once for the stem, three times in a block (layer, block, convolution), four times in a ``downsample``.
+    The heads are listed plainly, once.
     """
+    return name.count(".") if name.startswith(RELEASED_BACKBONE) else 1
 
-    architecture: Architecture | None = None
+
+class DeepLabV2(Network):
+    """See :func:`segadapt.models.deeplabv2`; ``layer6`` is the final head, ``layer5`` the auxiliary one or None."""
+
+    heads = ("layer6", "layer5")
+    released_repeats = staticmethod(released_repeats)
 
     def __init__(
         self, backbone: Backbone, num_classes: int, aspp_branches: int, auxiliary: bool,
@@ -111,3 +155,19 @@ class DeepLabV2(nn.Module):
         middle_BCHW = self.layer3(self.layer2(self.layer1(features_BCHW)))
         logits_low_BCHW = None if self.layer5 is None else self.layer5(middle_BCHW)
         return self.layer6(self.layer4(middle_BCHW)), logits_low_BCHW
+
+
+def segmentation(architecture: Architecture) -> DeepLabV2:
+    """DeepLab-v2 on a ResNet."""
+    return DeepLabV2(
+        BACKBONES[architecture.backbone], architecture.num_classes, architecture.aspp_branches, architecture.auxiliary,
+        architecture.stride_placement,
+    )  # fmt: skip
+
+
+def classification(architecture: Architecture) -> Network:
+    """A ResNet with one head."""
+    from segadapt.models.classifier import ImageClassifier  # which is made of the layers above
+
+    backbone = BACKBONES[architecture.backbone]
+    return ImageClassifier(backbone, architecture.num_classes, architecture.bottleneck, architecture.stride_placement)

@@ -6,12 +6,53 @@ inverse resolution 8 with dropout, ``fcrna_model_a1``), after itijyou/ademxapp, 
 those of DeepLab's layer3.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from segadapt.models.architecture import Architecture
-from segadapt.models.backbones import WideBackbone
+from segadapt.models.network import Group, Network
+
+
+@dataclass(frozen=True)
+class WideBackbone:
+    """A "wider" pre-activation ResNet: ``units`` residual units in level2 to level7, on a stem of ``width`` channels.
+
+    The heads' two 3x3 convolutions are dilated by ``head_dilation``. How the network is trained belongs to it, as to
+    CBST's (there in ``util/symbol/symbol.py``, ``lr_type`` alex): in training ``dropout`` of the activations before the
+    last convolution of level6's and level7's units is zeroed, and biases, those of batch norm too, learn at
+    ``bias_factor`` times the rate of the weights beside them and do not decay.
+    """
+
+    units: tuple[int, int, int, int, int, int]
+    width: int = 64
+    head_dilation: int = 12
+    dropout: tuple[float, float] = (0.3, 0.5)
+    bias_factor: float = 2.0
+
+    def channels(self, level: int) -> tuple[int, ...]:
+        """Output channels of the convolutions in one unit of ``level`` (2 to 7); the last is what it hands on."""
+        factors = {2: (2, 2), 3: (4, 4), 4: (8, 8), 5: (8, 16), 6: (8, 16, 32), 7: (16, 32, 64)}[level]
+        return tuple(factor * self.width for factor in factors)
+
+    def dropout_in(self, level: int) -> float:
+        """The share that is zeroed before the last convolution of a unit of ``level`` (2 to 7)."""
+        return {6: self.dropout[0], 7: self.dropout[1]}.get(level, 0.0)
+
+    @property
+    def head_channels(self) -> int:
+        """Channels between the two convolutions of a head."""
+        return 8 * self.width
+
+
+BACKBONES = {
+    # Model A1 of 38 layers, on which CBST's rows of the paper stand; the second is as thin as "streets",
+    # and its heads are dilated in proportion to maps of 12x24: at 12, half of their weights would see padding alone.
+    "wide_resnet38": WideBackbone(units=(3, 3, 6, 3, 1, 1)),
+    "streets_wide": WideBackbone(units=(1, 1, 2, 1, 1, 1), width=4, head_dilation=2),
+}
+SWITCHES = ("auxiliary",)
 
 
 class Level(NamedTuple):
@@ -102,15 +143,10 @@ def _level(backbone: WideBackbone, number: int) -> nn.Sequential:
     return nn.Sequential(first, *others)
 
 
-class WideResNet(nn.Module):
-    """A stem, six levels and a last batch norm; ``layer6`` is the final head, ``layer5`` the auxiliary one or None.
+class WideResNet(Network):
+    """A stem, six levels and a last batch norm; ``layer6`` is the final head, ``layer5`` the auxiliary one or None."""
 
-    The heads bear DeepLab's names, by which optimiser and weight files know heads; no level does. ``bias_factor`` is
-    the optimiser's to read.
-    ``architecture`` is what :func:`segadapt.models.build` made the network from, None for one made by hand.
-    """
-
-    architecture: Architecture | None = None
+    heads = ("layer6", "layer5")
 
     def __init__(self, backbone: WideBackbone, num_classes: int, auxiliary: bool) -> None:
         super().__init__()
@@ -129,6 +165,13 @@ class WideResNet(nn.Module):
         self.layer5 = TwoConvolutions(middle, backbone, num_classes, norm=True) if auxiliary else None
         self.layer6 = TwoConvolutions(last, backbone, num_classes, norm=False)
 
+    def group_of(self, name: str) -> Group:
+        """Biases apart from the weights beside them, without decay."""
+        group = super().group_of(name)
+        if not name.endswith(".bias"):
+            return group
+        return group._replace(name=f"{group.name} biases", factor=self.bias_factor, decays=False)
+
     def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
         """Float images in the network's input convention to ``(logits_final_BCHW, logits_low_BCHW or None)``.
 
@@ -138,3 +181,8 @@ class WideResNet(nn.Module):
         logits_low_BCHW = None if self.layer5 is None else self.layer5(middle_BCHW)
         features_BCHW = self.relu(self.norm7(self.level7(self.level6(middle_BCHW))))
         return self.layer6(features_BCHW), logits_low_BCHW
+
+
+def segmentation(architecture: Architecture) -> WideResNet:
+    """The wider ResNet."""
+    return WideResNet(BACKBONES[architecture.backbone], architecture.num_classes, architecture.auxiliary)
