@@ -25,9 +25,10 @@ COMMON = {
     # AdaptSegNet ``train_gta2cityscapes_multi.py``: LEARNING_RATE, POWER, MOMENTUM, WEIGHT_DECAY, BATCH_SIZE, lr_poly,
     # adjust_learning_rate (heads at 10 times the rate), INPUT_SIZE, INPUT_SIZE_TARGET; mirror and scale are parsed but
     # handed to no data set. ADVENT ``advent/domain_adaptation/config.py`` and ``train_UDA.py``: the same numbers.
-    "horizon": 250_000, "learning_rate": 2.5e-4, "head_factor": 10, "power": 0.9, "annealing": "poly", "momentum": 0.9,
-    "weight_decay": 5e-4, "batch_size": 1, "auxiliary_weight": 0.1, "mirror": 0, "blur": 0, "colour": 0, "zoom": 1,
-    "crop": None,
+    "horizon": 250_000, "learning_rate": 2.5e-4, "head_factor": 10, "batch_size": 1, "auxiliary_weight": 0.1,
+    "mirror": 0, "blur": 0, "colour": 0, "zoom": 1,
+    "crop": None, "annealing": {"name": "poly", "power": 0.9, "warm_up": 0, "warm_up_ratio": 1e-6},
+    "optimiser": {"name": "repeated_sgd", "momentum": 0.9, "weight_decay": 5e-4},
 }  # fmt: skip
 FROZEN = {"batch_statistics": True, "update_running": True, "train_affine": False, "train_stem_affine": False}
 """AdaptSegNet ``model/deeplab_multi.py``, ADVENT ``advent/model/deeplabv2.py``: ``requires_grad = False`` for every
@@ -177,10 +178,10 @@ def test_every_round_of_self_training(row):
         share = authors.shares[number - 1]
         assert train.config["round"] == {"number": number, "source_share": share, "mining": 0.8} | more
         training = train.config["training"]
-        assert training["learning_rate"] == pytest.approx(rate, rel=1e-12) and training["power"] == 0
-        assert (training["head_factor"], training["momentum"], training["weight_decay"]) == (
-            authors.head_factor, 0.9, 5e-4,
-        )  # fmt: skip
+        assert training["learning_rate"] == pytest.approx(rate, rel=1e-12) and training["annealing"] == {
+            "name": "constant"
+        }
+        assert (training["head_factor"], training["optimiser"]) == (authors.head_factor, COMMON["optimiser"])
         assert (training["mirror"], training["blur"], training["colour"]) == (0.5, 0, 0)
         # Two epochs of the target's images; an image of each domain in a step, where they mix them in batches of two.
         assert training["steps"] == 2 * CITYSCAPES and training["batch_size"] == 1

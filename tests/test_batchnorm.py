@@ -5,7 +5,6 @@ import itertools
 import pytest
 import torch
 
-from segadapt.core.errors import UserError
 from segadapt.models import BATCHNORM_POLICIES, BatchNormPolicy, apply_batchnorm_policy, deeplabv2, initialise
 from segadapt.models.networks.deeplab import BACKBONES, Backbone
 
@@ -15,7 +14,12 @@ def allowed(values):
     return (batch or not update) and (affine or not stem)
 
 
-POLICIES = [BatchNormPolicy(*each) for each in itertools.product((False, True), repeat=4) if allowed(each)]
+def policy_of(*values):
+    """A policy, its switches in order."""
+    return BatchNormPolicy(**dict(zip(BatchNormPolicy.model_fields, values, strict=True)))
+
+
+POLICIES = [policy_of(*each) for each in itertools.product((False, True), repeat=4) if allowed(each)]
 
 
 @pytest.fixture
@@ -137,10 +141,10 @@ def test_freezing_drops_gradients_that_an_optimiser_would_still_apply(model):
 
 def test_named_policies_are_those_of_the_protocol():
     of_the_protocol = {
-        "released": BatchNormPolicy(True, True, True, False),
-        "adaptsegnet": BatchNormPolicy(True, True, False, False),
-        "cbst": BatchNormPolicy(False, False, True, False),
-        "crst": BatchNormPolicy(False, False, False, False),
+        "released": policy_of(True, True, True, False),
+        "adaptsegnet": policy_of(True, True, False, False),
+        "cbst": policy_of(False, False, True, False),
+        "crst": policy_of(False, False, False, False),
     }
     assert of_the_protocol == BATCHNORM_POLICIES
 
@@ -153,5 +157,5 @@ def test_named_policies_are_those_of_the_protocol():
     ],
 )
 def test_contradictions_are_refused(switches, word):
-    with pytest.raises(UserError, match=word):
+    with pytest.raises(ValueError, match=word):
         BatchNormPolicy(**switches)

@@ -13,6 +13,7 @@ from torch import nn
 from toy_digits import packed_digits
 
 from segadapt.core.errors import UserError
+from segadapt.core.parameters.learning import Inverse
 from segadapt.data.batches.augment import Augmentation
 from segadapt.data.batches.loader import BatchSource
 from segadapt.losses import cross_entropy, entropy, max_squares
@@ -32,7 +33,7 @@ from segadapt.models import (
 )  # fmt: skip
 from segadapt.models.compute import set_up_compute
 from segadapt.training.optimiser import ParameterGroup, RepeatedSGD, parameter_groups
-from segadapt.training.schedule import inverse_learning_rate, poly_learning_rate
+from segadapt.training.schedule import inverse_learning_rate
 from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
@@ -72,7 +73,7 @@ def make_trainer(caches, folder, entry: dict | None, game: bool = False, steps: 
         for domain, name in (("clean", "source"), ("camera", "target"))
     )
     numbers = dict(
-        steps=steps, horizon=steps, learning_rate=0.002, annealing="inverse", power=0.75, auxiliary_weight=0.1,
+        steps=steps, horizon=steps, learning_rate=0.002, annealing=Inverse(), auxiliary_weight=0.1,
         joint_batch=True, lambda_target=entry["lambda_target"] if entry else 0.0, log_steps=1, save_steps=2,
         save_seconds=1e9, loader_threads=0,
     ) | loop  # fmt: skip
@@ -279,11 +280,6 @@ def test_predictions_split_where_asked():
         14,
     ]
     assert source.logits_low_BCHW is None
-
-
-def test_segmentation_is_annealed_as_before():
-    assert Loop.__dataclass_fields__["annealing"].default == "poly"
-    assert poly_learning_rate(3, 0.1, 10) == pytest.approx(0.1 * 0.7**0.9)
 
 
 def test_the_discriminator_is_drawn_from_the_seed_alone():

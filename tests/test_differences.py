@@ -61,7 +61,7 @@ def test_what_is_as_written_has_no_lines_but_the_presets_numbers(parameters):
     assert [line for line in lines if not line.startswith(("training.", "model."))] == []
     assert "training.learning_rate: 0.01, not 0.00025 (default)" in lines
     # Numbers that have no default, and those that are the default.
-    assert not [line for line in lines if line.startswith(("training.steps", "training.momentum", "model.backbone"))]
+    assert not [line for line in lines if line.startswith(("training.steps", "training.optimiser", "model.backbone"))]
 
 
 @pytest.mark.parametrize("switch", list(SHIPPED["protocols"]["released"]))

@@ -10,6 +10,7 @@ from test_trainer import entry, equal, make_trainer, weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from segadapt.core.errors import UserError
+from segadapt.core.parameters.learning import Poly
 from segadapt.data.batches.batch import Batch
 from segadapt.losses.dispatch import use_plain_form
 from segadapt.models.compute import Compute, set_up_compute
@@ -79,7 +80,7 @@ class TapeRecorder:
 
     def capture(self, call):
         assert all(each.grad is None for each in self.trainer.model.parameters())
-        state = [*self.trainer.model.state_dict().values(), *self.trainer.optimiser.momentum_tensors().values()]
+        state = [*self.trainer.model.state_dict().values(), *self.trainer.optimiser.tensors().values()]
         before = [each.clone() for each in state]
         with Tape() as tape:
             losses = call()
@@ -94,7 +95,7 @@ class TapeRecorder:
         return replay
 
 
-def halving(step: int, base: float, horizon: int, power: float) -> float:
+def halving(step: int, base: float, horizon: int, annealing: Poly) -> float:
     """Rates that single precision holds exactly, and ten times of which too."""
     return 2.0 ** -(6 + step)
 

@@ -42,6 +42,11 @@ def optimiser_of(tensors, mode, **numbers):
     )
 
 
+def of_momentum(tensors):
+    """Momentum by parameter name as an optimiser stores it."""
+    return {f"momentum.{name}": tensor for name, tensor in tensors.items()}
+
+
 def naive_steps(theta, gradients, rates, mode, repeats, momentum=0.9, decay=5e-4):
     """PyTorch's for-loop SGD on a list with ``repeats`` entries for one tensor: today's first step or 1.0's decay."""
     theta, velocity = theta.clone(), torch.zeros_like(theta)
@@ -84,7 +89,7 @@ def test_equals_the_naive_loop(step_by, mode, shape, seed, momentum, decay, rate
             k = 1 if mode == "none" else repeats
             theta, velocity = naive_steps(starts[name], gradients[name], rates, mode, k, momentum, decay)
             scale = 1 + velocity.abs().max().item() + theta.abs().max().item()
-            pairs = [(parameters[name].detach(), theta), (optimiser.momentum_tensors()[name], velocity)]
+            pairs = [(parameters[name].detach(), theta), (optimiser.state["momentum"][name], velocity)]
             for have, want in pairs if momentum else pairs[:1]:
                 assert (have - want).abs().max().item() <= bound * scale, (name, dtype)
 
@@ -110,15 +115,15 @@ def test_modern_is_todays_loop_over_a_list_with_duplicates(step_by, decay):
                 parameters[name].grad, theirs[name].grad = gradient.clone(), gradient.clone()
         step_by(optimiser, rate)
         reference.step()
-        for name in optimiser.momentum_tensors():
+        for name in optimiser.state["momentum"]:
             pairs = [(parameters[name].detach(), theirs[name].detach())]
-            pairs.append((optimiser.momentum_tensors()[name], reference.state[theirs[name]]["momentum_buffer"]))
+            pairs.append((optimiser.state["momentum"][name], reference.state[theirs[name]]["momentum_buffer"]))
             for have, want in pairs:
                 torch.testing.assert_close(have, want, rtol=0, atol=1e-13)
         if step == 0 and decay == 0:
             moved = starts[NAMES[3]] - parameters[NAMES[3]].detach()
             torch.testing.assert_close(moved, 3.0 * rate * parameters[NAMES[3]].grad)
-    assert late in optimiser.momentum_tensors()
+    assert late in optimiser.state["momentum"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -139,7 +144,7 @@ def test_one_update_is_bit_equal_to_torchs_fused_sgd(dtype, names):
         reference.step()
         for name in names:
             assert torch.equal(parameters[name], theirs[name])
-            assert torch.equal(optimiser.momentum_tensors()[name], reference.state[theirs[name]]["momentum_buffer"])
+            assert torch.equal(optimiser.state["momentum"][name], reference.state[theirs[name]]["momentum_buffer"])
 
 
 @pytest.mark.parametrize("mode", ["modern", "torch10"])
@@ -152,12 +157,10 @@ def test_closed_form_without_decay(mode, repeats, of_v, of_g, moves_v, moves_g):
     theta, velocity, gradient = torch.randn(3, 11, generator=generator, dtype=torch.float64)
     name, rate = NAMES[repeats], 0.01
     parameters, optimiser = optimiser_of({name: theta}, mode, weight_decay=0.0)
-    optimiser.load_momentum({name: velocity})
+    optimiser.load(of_momentum({name: velocity}))
     parameters[name].grad = gradient.clone()
     optimiser.step(rate)
-    torch.testing.assert_close(
-        optimiser.momentum_tensors()[name], of_v * velocity + of_g * gradient, rtol=0, atol=1e-14
-    )
+    torch.testing.assert_close(optimiser.state["momentum"][name], of_v * velocity + of_g * gradient, rtol=0, atol=1e-14)
     expected = theta - rate * (moves_v * velocity + moves_g * gradient)
     torch.testing.assert_close(parameters[name].detach(), expected, rtol=0, atol=1e-14)
 
@@ -269,7 +272,7 @@ def test_a_step_of_a_whole_model(tiny, mode):
     for name, parameter in tiny.named_parameters():
         if any(part in name for part in dead) or name.startswith("bn1."):
             assert parameter.grad is None and torch.equal(parameter, before[name]), name
-            assert name not in optimiser.momentum_tensors()
+            assert name not in optimiser.state["momentum"]
             continue
         k = 1 if mode == "none" else released_repeats(name)
         rate = 0.1 if name.startswith(("layer5", "layer6")) else 0.01
@@ -285,7 +288,7 @@ def test_resuming_from_stored_momentum_is_bit_exact(tiny, mode):
     optimiser = RepeatedSGD(parameter_groups(tiny), repeated_updates=mode)
     for step in range(3):
         train_step(tiny, optimiser, step)
-    stored, weights = save(optimiser.momentum_tensors()), copy.deepcopy(tiny.state_dict())
+    stored, weights = save(optimiser.tensors()), copy.deepcopy(tiny.state_dict())
     for step in range(3, 6):
         train_step(tiny, optimiser, step)
 
@@ -293,12 +296,12 @@ def test_resuming_from_stored_momentum_is_bit_exact(tiny, mode):
     resumed.load_state_dict(weights)
     apply_batchnorm_policy(resumed, BATCHNORM_POLICIES["released"])
     second = RepeatedSGD(parameter_groups(resumed), repeated_updates=mode)
-    second.load_momentum(load(stored))
+    second.load(load(stored))
     for step in range(3, 6):
         train_step(resumed, second, step)
     for name, tensor in tiny.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
-    ours, theirs = optimiser.momentum_tensors(), second.momentum_tensors()
+    ours, theirs = optimiser.state["momentum"], second.state["momentum"]
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
@@ -319,20 +322,20 @@ def test_the_gradient_itself_is_left_as_it_was():
 )
 def test_foreign_momentum_is_refused_and_changes_nothing(stored, words):
     _, optimiser = optimiser_of({name: torch.ones(3) for name in NAMES.values()}, "none")
-    optimiser.load_momentum({NAMES[1]: torch.full((3,), 5.0)})
+    optimiser.load(of_momentum({NAMES[1]: torch.full((3,), 5.0)}))
     with pytest.raises(UserError, match=words):
-        optimiser.load_momentum({NAMES[1]: torch.zeros(3)} | stored)
-    assert torch.equal(optimiser.momentum_tensors()[NAMES[1]], torch.full((3,), 5.0))
+        optimiser.load(of_momentum({NAMES[1]: torch.zeros(3)} | stored))
+    assert torch.equal(optimiser.state["momentum"][NAMES[1]], torch.full((3,), 5.0))
 
 
 def test_loaded_momentum_is_a_copy_and_replaces_all():
     _, optimiser = optimiser_of({name: torch.ones(3) for name in NAMES.values()}, "none")
     mine = torch.zeros(3)
-    optimiser.load_momentum({NAMES[1]: mine, NAMES[3]: mine})
+    optimiser.load(of_momentum({NAMES[1]: mine, NAMES[3]: mine}))
     mine.fill_(9.0)
-    assert torch.equal(optimiser.momentum_tensors()[NAMES[1]], torch.zeros(3))
-    optimiser.load_momentum({NAMES[4]: torch.ones(3)})
-    assert set(optimiser.momentum_tensors()) == {NAMES[4]}
+    assert torch.equal(optimiser.state["momentum"][NAMES[1]], torch.zeros(3))
+    optimiser.load(of_momentum({NAMES[4]: torch.ones(3)}))
+    assert set(optimiser.state["momentum"]) == {NAMES[4]}
 
 
 def test_unknown_mode_is_refused():

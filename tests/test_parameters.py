@@ -12,6 +12,7 @@ from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters, parameters_from
+from segadapt.core.parameters.learning import RepeatedSgd
 
 SHIPPED = REPOSITORY / "params.yaml"
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "params.schema.json"
@@ -72,7 +73,7 @@ def test_the_shipped_file_says_the_papers_numbers():
     paper = parameters.presets["paper"]
     assert parameters.methods["maxsquare"].lambda_target == 0.1
     assert parameters.methods["maxsquare_iw_multi"].guidance.threshold == 0.95
-    assert (paper.adapt.learning_rate, paper.adapt.momentum, paper.adapt.weight_decay) == (2.5e-4, 0.9, 5e-4)
+    assert (paper.adapt.learning_rate, paper.adapt.optimiser) == (2.5e-4, RepeatedSgd(momentum=0.9, weight_decay=5e-4))
     assert (paper.caches["source_train"].size, paper.caches["target_val"].size) == ("1280x720", "1024x512")
     assert parameters.active_preset is parameters.presets[parameters.preset]
     assert parameters.active_protocol is parameters.protocols[parameters.protocol]
@@ -216,7 +217,12 @@ WRONG_TYPES = [
     ("presets.paper.adapt.steps", "many"),
     ("presets.paper.adapt.steps", "600"),
     ("presets.paper.adapt.mirror", 1.01),
-    ("presets.paper.adapt.momentum", 1.0),
+    ("presets.paper.adapt.optimiser", "adam"),
+    ("presets.paper.adapt.optimiser", {"momentum": 0.8}),
+    ("presets.paper.adapt.optimiser", {"name": "sgd", "momentum": 1.0}),
+    ("presets.paper.adapt.optimiser", {"name": "adamw", "momentum": 0.9}),
+    ("presets.paper.adapt.annealing", {"name": "poly", "power": 0}),
+    ("presets.paper.adapt.annealing", {"name": "linear", "warm_up": 29760}),
     ("presets.paper.caches.target_val.size", "1024*512"),
     ("presets.paper.caches.target_val.size", "0x512"),
     ("presets.paper.caches.target_val.size", "1024x512\n"),

@@ -104,7 +104,7 @@ def test_edits_change_the_cards_they_must():
     # Other snapshots are scored, and a curve ends elsewhere.
     assert altered(lambda each: tiny(each)["refine"].update(steps=5)) == sorted([*multi, "figure/curves"])
     assert altered(lambda each: tiny(each)["refine"].update(snapshots=2)) == multi
-    assert altered(lambda each: tiny(each)["pretrain"].update(momentum=0.8)) == [
+    assert altered(lambda each: tiny(each)["pretrain"].update(optimiser={"name": "repeated_sgd", "momentum": 0.8})) == [
         "pretrain/source/seed1",
         "pretrain/source_multi/seed1",
     ]

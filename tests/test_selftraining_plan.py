@@ -80,7 +80,9 @@ def test_the_numbers_of_every_round():
     assert [train["round"]["source_share"] for _, train in jobs] == [0.1, 0.2, 0.25, 0.25]
     schedules = [train["training"] for _, train in jobs]
     assert [each["learning_rate"] for each in schedules] == [0.008, 0.004, 0.002, 0.001]
-    assert all((each["steps"], each["horizon"], each["power"]) == (5, 5, 0) for each in schedules)
+    assert all(
+        (each["steps"], each["horizon"], each["annealing"]) == (5, 5, {"name": "constant"}) for each in schedules
+    )
     # Without numbers of its own, a round takes those of the preset's adaptation.
     schedule = plan_of().by_name["self_train/cbst-round3/seed1"].config["training"]
     assert schedule["steps"] == 6 and schedule["learning_rate"] == pytest.approx(0.001 / 2)

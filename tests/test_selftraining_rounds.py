@@ -16,7 +16,7 @@ from segadapt.core.parameters import parameters_from
 from segadapt.data.packed.cache import PackedCache
 from segadapt.losses import cross_entropy
 from segadapt.methods.composition import build_objective
-from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, open_model, to_input
+from segadapt.models import BATCHNORM_POLICIES, apply_batchnorm_policy, open_model, to_input
 from segadapt.models.compute import set_up_compute
 from segadapt.models.loading import trained_network
 from segadapt.plan import make_plan
@@ -118,7 +118,7 @@ def round_trainer(job: Job, scratch: Path):
 def test_a_round_is_cross_entropy_on_labels_of_both_domains(inside, tmp_path):
     trainer = round_trainer(inside[SECOND], tmp_path)
     model = copy.deepcopy(trainer.model)
-    apply_batchnorm_policy(model, BatchNormPolicy(False, False, False, False))
+    apply_batchnorm_policy(model, BATCHNORM_POLICIES["crst"])
     optimiser = RepeatedSGD(parameter_groups(model, 3.0), 0.9, 5e-4, "torch10")
     for step in range(6):
         for batch in (trainer.source.batch(step), trainer.target.batch(step)):

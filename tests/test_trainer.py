@@ -10,6 +10,7 @@ import tiny
 import torch
 
 from segadapt.core.errors import UserError
+from segadapt.core.parameters.learning import Poly
 from segadapt.data.batches.augment import Augmentation
 from segadapt.data.batches.loader import BatchSource
 from segadapt.data.packed.cache import PackedCache
@@ -65,7 +66,7 @@ def make_trainer(
         for name, cache in caches.items()
     }
     settings = dict(
-        steps=steps, horizon=steps, learning_rate=0.01, power=0.9, auxiliary_weight=0.1,
+        steps=steps, horizon=steps, learning_rate=0.01, annealing=Poly(), auxiliary_weight=0.1,
         lambda_target=0.0 if method is None else method["lambda_target"], log_steps=2, save_steps=2,
         save_seconds=1e9, loader_threads=0,
     ) | loop  # fmt: skip

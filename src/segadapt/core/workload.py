@@ -13,7 +13,7 @@ class NetworkPass:
 
     ``size`` is (width, height) in pixels. ``learns``: the pass is followed by its backward, from every head, to the
     parameters and not to the image. ``stride_placement`` is None where nobody has said it: the network's default.
-    The three switches of batch norm are those of ``BatchNormSettings``.
+    The three switches of batch norm are those of ``BatchNormPolicy``.
     """
 
     backbone: str

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from segadapt.core.lazy import exports
 
 if TYPE_CHECKING:
+    from segadapt.core.parameters import BatchNormPolicy
     from segadapt.models.architecture import Architecture
-    from segadapt.models.batchnorm import BATCHNORM_POLICIES, BatchNormPolicy, apply_batchnorm_policy
+    from segadapt.models.batchnorm import BATCHNORM_POLICIES, apply_batchnorm_policy
     from segadapt.models.classifier import ImageClassifier
     from segadapt.models.initialisation import initialise
     from segadapt.models.input import INPUT_CONVENTIONS, InputConvention, to_input

@@ -1,43 +1,11 @@
 """What batch normalisation does in training, as explicit switches that are set in one place."""
 
-from dataclasses import dataclass
-
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from segadapt.core.errors import UserError
+from segadapt.core.parameters import BatchNormPolicy
 
 STEM = "bn1"
-
-
-@dataclass(frozen=True)
-class BatchNormPolicy:
-    """Four switches that authors call "frozen batch norm" without saying which; see ``RELEASED`` and its siblings.
-
-    ``batch_statistics``: in training, normalise by the batch's own mean and variance (else by the running ones).
-    ``update_running``: in training, move the running statistics (momentum 0.1); needs ``batch_statistics``.
-    ``train_affine``: the weight and bias of every batch norm get gradients.
-    ``train_stem_affine``: those of the stem's ``bn1`` do too; needs ``train_affine``.
-
-    In evaluation the running statistics are used and stay as they are, whatever the switches say.
-    """
-
-    batch_statistics: bool = True
-    update_running: bool = True
-    train_affine: bool = True
-    train_stem_affine: bool = False
-
-    def __post_init__(self) -> None:
-        if self.update_running and not self.batch_statistics:
-            raise UserError(
-                "batch norm: update_running is true but batch_statistics is false; "
-                "running statistics move only when the batch's own are computed, so set both or neither"
-            )
-        if self.train_stem_affine and not self.train_affine:
-            raise UserError(
-                "batch norm: train_stem_affine is true but train_affine is false; "
-                "set train_affine to true, or train_stem_affine to false"
-            )
 
 
 RELEASED = BatchNormPolicy()

@@ -15,9 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from segadapt.core.parameters import BatchNormPolicy
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Operation, Pass, Work
 from segadapt.models.architecture import FIRST_1X1, Architecture
-from segadapt.models.batchnorm import BatchNormPolicy, apply_batchnorm_policy
+from segadapt.models.batchnorm import apply_batchnorm_policy
 from segadapt.models.discriminator import Discriminator
 from segadapt.models.networks import outline
 
@@ -82,7 +83,10 @@ def _network_work(each: NetworkPass) -> Work:
     number_format = torch.bfloat16 if each.bf16 else torch.float32
     network = outline(architecture).to(number_format)
     policy = BatchNormPolicy(
-        each.batch_statistics, each.batch_statistics, each.train_affine, each.train_affine and each.train_stem_affine
+        batch_statistics=each.batch_statistics,
+        update_running=each.batch_statistics,
+        train_affine=each.train_affine,
+        train_stem_affine=each.train_affine and each.train_stem_affine,
     )
     # A pass without a backward is an evaluation, or one whose batch norm alone learns: ``batch_statistics`` says which.
     apply_batchnorm_policy(network, policy)

@@ -15,6 +15,7 @@ from segadapt.core.parameters import (
     split_row,
     sweep_cells,
 )
+from segadapt.core.parameters.learning import Constant
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 
 SOURCE, SOURCE_MULTI = "source", "source_multi"
@@ -133,7 +134,7 @@ def round_training(settings: TrainingSettings, rounds: SelfTrainingSettings, num
     """The schedule of a round, a constant learning rate, made from that of an adaptation."""
     steps, first_rate = rounds.steps or settings.steps, rounds.learning_rate or settings.learning_rate
     rate = first_rate / rounds.learning_rate_divisor ** (number - 1)
-    changes = {"steps": steps, "horizon": steps, "learning_rate": rate, "power": 0.0, "snapshots": 0}
+    changes = {"steps": steps, "horizon": steps, "learning_rate": rate, "annealing": Constant(), "snapshots": 0}
     return settings.model_copy(update=changes)
 
 

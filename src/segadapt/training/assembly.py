@@ -7,7 +7,7 @@ from torch import nn
 from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
-from segadapt.core.parameters import width_height
+from segadapt.core.parameters import Schedule, width_height
 from segadapt.data.batches.augment import Augmentation
 from segadapt.data.batches.loader import BatchSource
 from segadapt.data.packed.cache import PackedCache
@@ -17,7 +17,7 @@ from segadapt.models.compute import Compute
 from segadapt.models.loading import IMAGE_SIZE
 from segadapt.training.dropout import has_dropout
 from segadapt.training.graphs import recorder_for
-from segadapt.training.optimiser import ParameterGroup, RepeatedSGD, parameter_groups
+from segadapt.training.optimiser import OPTIMISERS, ParameterGroup, parameter_groups
 from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
@@ -30,18 +30,18 @@ def make_trainer(
     objective: Objective | None = None, lambda_target: float = 0.0, adversary: AnyAdversary | None = None,
 ) -> Trainer:  # fmt: skip
     """The trainer of a pretrain, adapt or refine job; the model must be on the compute's device."""
-    settings, model_settings = job.config["training"], job.config["model"]
+    settings, model_settings = Schedule(**job.config["training"]), job.config["model"]
     compute.keep_compiled_code(Path(job.compiled_code))
-    groups = parameter_groups(model, settings["head_factor"])
+    groups = parameter_groups(model, settings.head_factor)
     if isinstance(getattr(adversary, "network", None), nn.Module):
         # An adversary of features learns with the heads, by the same optimiser.
         theirs = {f"discriminator.{name}": each for name, each in adversary.network.named_parameters()}
-        groups += (ParameterGroup("discriminator", settings["head_factor"], theirs),)
-    optimiser = RepeatedSGD(groups, settings["momentum"], settings["weight_decay"], job.config["repeated_updates"])
-    loop_keys = ("steps", "horizon", "learning_rate", "annealing", "power", "auxiliary_weight", "joint_batch")
+        groups += (ParameterGroup("discriminator", settings.head_factor, theirs),)
+    optimiser = OPTIMISERS[settings.optimiser.name](groups, settings.optimiser, job.config["repeated_updates"])
+    loop_keys = ("steps", "horizon", "learning_rate", "annealing", "auxiliary_weight", "joint_batch")
     run_keys = ("log_steps", "save_steps", "save_seconds", "loader_threads")
     loop = Loop(
-        **{key: settings[key] for key in loop_keys},
+        **{key: getattr(settings, key) for key in loop_keys},
         **{key: job.run[key] for key in run_keys},
         lambda_target=lambda_target,
     )

@@ -1,4 +1,4 @@
-"""SGD with momentum as the released code runs it: two learning rates, and backbone tensors updated several times.
+"""Optimisers. SGD with momentum as the released code runs it updates backbone tensors several times a step.
 
 The released parameter generator walks nested modules and yields a tensor once for each module around it, so a step
 updates it that often with the same gradient (MaxSquareLoss ``graphs/models/deeplab_multi.py`` at 2fbc18f: 940 list
@@ -8,6 +8,7 @@ devices; here every tensor is listed once and the repetition is a named option.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -45,8 +46,79 @@ def parameter_groups(model: Network, head_factor: float = 10.0) -> tuple[Paramet
     )
 
 
-class RepeatedSGD:
-    """SGD, momentum and weight decay on every tensor that has a gradient, k updates a step.
+class Optimiser:
+    """What all optimisers share: groups in which every tensor stands once, and state by kind and parameter name.
+
+    Tensors whose ``grad`` is None are left alone, decay included: the ASPP branches that are not summed stay as they
+    were. A tensor has state from its first update on.
+    """
+
+    kinds: ClassVar[tuple[str, ...]]
+    """Of tensors that are kept for every parameter."""
+
+    def __init__(self, groups: Sequence[ParameterGroup], weight_decay: float) -> None:
+        self.groups = tuple(groups)
+        self.weight_decay = weight_decay
+        self.state: dict[str, dict[str, Tensor]] = {kind: {} for kind in self.kinds}
+        self._parameters = {name: each for group in self.groups for name, each in group.parameters.items()}
+        distinct = {id(each) for each in self._parameters.values()}
+        assert len(distinct) == sum(len(group.parameters) for group in self.groups), "a tensor is listed twice"
+
+    def zero_grad(self) -> None:
+        """Drops all gradients."""
+        for parameter in self._parameters.values():
+            parameter.grad = None
+
+    def step(self, lr: float | Tensor) -> None:
+        """One step at the scheduled rate ``lr``: a plain number or, in a CUDA graph, a 0-dim tensor on the device."""
+        raise NotImplementedError
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state as ``kind.name``, for storing."""
+        return {f"{kind}.{name}": each for kind, named in self.state.items() for name, each in named.items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restores what :meth:`tensors` gave, bit for bit; UserError, with nothing changed, on a misfit."""
+        for key, tensor in tensors.items():
+            kind, _, name = key.partition(".")
+            if kind not in self.kinds or name not in self._parameters:
+                raise UserError(
+                    f"stored {kind} of {name!r} has no parameter here; resume with the model it was made by"
+                )
+            want = self._new(kind, name)
+            if tensor.shape != want.shape or tensor.dtype != want.dtype:
+                raise UserError(
+                    f"stored {kind} of {name!r} is {tensor.dtype} {tuple(tensor.shape)}, not {want.dtype} "
+                    f"{tuple(want.shape)}; resume with the model it was made by"
+                )
+        self.state = {kind: {} for kind in self.kinds}
+        for key, tensor in tensors.items():
+            kind, _, name = key.partition(".")
+            self._of(kind, name).copy_(tensor)
+
+    def _with_gradient(self, group: ParameterGroup) -> list[str]:
+        return [name for name, parameter in group.parameters.items() if parameter.grad is not None]
+
+    def _tensors_of(self, names: Sequence[str]) -> tuple[list[Tensor], list[Tensor]]:
+        """Parameters, and gradients in their layout."""
+        parameters = [self._parameters[name] for name in names]
+        return [each.detach() for each in parameters], [_laid_out_as(each, each.grad) for each in parameters]
+
+    def _of(self, kind: str, name: str) -> Tensor:
+        """The state of a parameter, zeros at first."""
+        if name not in self.state[kind]:
+            self.state[kind][name] = self._new(kind, name)
+        return self.state[kind][name]
+
+    def _new(self, kind: str, name: str) -> Tensor:
+        return torch.zeros_like(self._parameters[name], requires_grad=False)
+
+    def _decay_of(self, group: ParameterGroup) -> float:
+        return self.weight_decay if group.decays else 0.0
+
+
+class RepeatedSGD(Optimiser):
+    """SGD, momentum and weight decay, k updates a step.
 
     One update is ``v <- momentum * v + (g + weight_decay * theta)``, ``theta <- theta - lr * v``, with v zero at first.
     ``repeated_updates``:
@@ -58,9 +130,10 @@ class RepeatedSGD:
     - ``torch10``: likewise, but g keeps the decay added in each update, as the in-place arithmetic of PyTorch 1.0 did
       (pytorch/pytorch#12218), which makes the decay 6 (k = 3) and 10 (k = 4) times as strong a step.
 
-    Tensors whose ``grad`` is None are left alone, decay included: the ASPP branches that are not summed stay as they
-    were. UserError for an unknown ``repeated_updates``.
+    UserError for an unknown ``repeated_updates``.
     """
+
+    kinds = ("momentum",)
 
     def __init__(
         self,
@@ -72,71 +145,72 @@ class RepeatedSGD:
         if repeated_updates not in REPEATED_UPDATES:
             known = ", ".join(REPEATED_UPDATES)
             raise UserError(f"repeated_updates is {repeated_updates!r}; use one of {known}")
-        self.groups = tuple(groups)
+        super().__init__(groups, weight_decay)
         self.momentum = momentum
-        self.weight_decay = weight_decay
         self.repeated_updates = repeated_updates
-        self._parameters = {name: each for group in self.groups for name, each in group.parameters.items()}
-        distinct = {id(each) for each in self._parameters.values()}
-        assert len(distinct) == sum(len(group.parameters) for group in self.groups), "a tensor is listed twice"
-        self._buffers: dict[str, Tensor] = {}
-
-    def zero_grad(self) -> None:
-        """Drops all gradients."""
-        for parameter in self._parameters.values():
-            parameter.grad = None
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
-        """One step at the scheduled rate ``lr``: a plain number or, in a CUDA graph, a 0-dim tensor on the device."""
+        """See :meth:`Optimiser.step`."""
         update = update_in_turn if isinstance(lr, Tensor) else update_at_once
         for group in self.groups:
-            once = Update(lr * group.lr_factor, self.momentum, self.weight_decay if group.decays else 0.0)
+            once = Update(lr * group.lr_factor, self.momentum, self._decay_of(group))
             for (repeats, starts), names in self._by_repeats(group).items():
-                parameters = [self._parameters[name].detach() for name in names]
-                gradients = [_laid_out_as(each, each.grad) for each in map(self._parameters.get, names)]
-                velocities = [self._buffer(name) for name in names]
+                parameters, gradients = self._tensors_of(names)
+                velocities = [self._of("momentum", name) for name in names]
                 if starts:
                     update(replace(once, momentum=0.0), repeats - 1, False, parameters, gradients, velocities)
                     repeats = 1
                 update(once, repeats, self.repeated_updates == "torch10", parameters, gradients, velocities)
 
-    def momentum_tensors(self) -> dict[str, Tensor]:
-        """The momentum buffers by parameter name, for storing; a tensor that was never updated has none."""
-        return dict(self._buffers)
-
-    def load_momentum(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restores what :meth:`momentum_tensors` gave, bit for bit; UserError, with nothing changed, on a misfit."""
-        for name, tensor in tensors.items():
-            if name not in self._parameters:
-                raise UserError(
-                    f"stored momentum of {name!r} has no parameter here; resume with the model it was made by"
-                )
-            want = self._parameters[name]
-            if tensor.shape != want.shape or tensor.dtype != want.dtype:
-                raise UserError(
-                    f"stored momentum of {name!r} is {tensor.dtype} {tuple(tensor.shape)}, not {want.dtype} "
-                    f"{tuple(want.shape)}; resume with the model it was made by"
-                )
-        self._buffers = {
-            name: torch.empty_like(self._parameters[name], requires_grad=False).copy_(tensor)
-            for name, tensor in tensors.items()
-        }
-
     def _by_repeats(self, group: ParameterGroup) -> dict[tuple[int, bool], list[str]]:
         """Names by how often they are updated, and whether each of several updates starts a momentum of its own."""
         buckets: dict[tuple[int, bool], list[str]] = {}
-        for name, parameter in group.parameters.items():
-            if parameter.grad is not None:
-                repeats = 1 if self.repeated_updates == "none" else group.repeats(name)
-                starts = self.repeated_updates == "modern" and repeats > 1 and name not in self._buffers
-                buckets.setdefault((repeats, starts), []).append(name)
+        for name in self._with_gradient(group):
+            repeats = 1 if self.repeated_updates == "none" else group.repeats(name)
+            starts = self.repeated_updates == "modern" and repeats > 1 and name not in self.state["momentum"]
+            buckets.setdefault((repeats, starts), []).append(name)
         return buckets
 
-    def _buffer(self, name: str) -> Tensor:
-        if name not in self._buffers:
-            self._buffers[name] = torch.zeros_like(self._parameters[name], requires_grad=False)
-        return self._buffers[name]
+
+class AdamW(Optimiser):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019), as ``torch.optim.AdamW`` computes it."""
+
+    kinds = ("mean", "square", "updates")
+
+    def __init__(
+        self, groups: Sequence[ParameterGroup], beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:  # fmt: skip
+        super().__init__(groups, weight_decay)
+        self.betas, self.epsilon = (beta1, beta2), epsilon
+
+    @torch.no_grad()
+    def step(self, lr: float | Tensor) -> None:
+        """See :meth:`Optimiser.step`."""
+        for group in self.groups:
+            if names := self._with_gradient(group):
+                states = [[self._of(kind, name) for name in names] for kind in self.kinds]
+                torch._foreach_add_(states[2], 1)
+                # What torch.optim.AdamW calls; the class imports the compiler, which costs seconds a job.
+                torch._fused_adamw_(
+                    *self._tensors_of(names), states[0], states[1], [], states[2], lr=lr * group.lr_factor,
+                    beta1=self.betas[0], beta2=self.betas[1], weight_decay=self._decay_of(group), eps=self.epsilon,
+                    amsgrad=False, maximize=False,
+                )  # fmt: skip
+
+    def _new(self, kind: str, name: str) -> Tensor:
+        if kind == "updates":
+            return torch.zeros((), device=self._parameters[name].device)
+        return super()._new(kind, name)
+
+
+OPTIMISERS: dict[str, Callable[[Sequence[ParameterGroup], Any, str], Optimiser]] = {
+    "repeated_sgd": lambda groups, its, repeated: RepeatedSGD(groups, its.momentum, its.weight_decay, repeated),
+    "sgd": lambda groups, its, repeated: RepeatedSGD(groups, its.momentum, its.weight_decay),
+    "adamw": lambda groups, its, repeated: AdamW(groups, its.beta1, its.beta2, its.epsilon, its.weight_decay),
+}
+"""By the names that ``optimiser`` has in params.yaml: from groups, the section and the protocol's switch."""
 
 
 def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:

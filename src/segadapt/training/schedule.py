@@ -1,4 +1,17 @@
-"""How learning rates fall: DeepLab's polynomial, and the inverse power of classification papers."""
+"""How learning rates go, by the names that ``annealing`` has in params.yaml."""
+
+from collections.abc import Callable
+
+from segadapt.core.parameters.learning import Annealing, Linear, Poly
+
+INVERSE_SLOPE = 10.0
+"""Of progress from 0 to 1; source: MaxSquareLoss, section 4.5, after Ganin and Lempitsky 2015."""
+
+
+def learning_rate(step: int, base: float, horizon: int, annealing: Annealing) -> float:
+    """The rate of the update number ``step`` (from 0) by a section of ``segadapt.core.parameters.learning``."""
+    assert horizon > 0 and step >= 0, f"step {step} of a schedule of {horizon} steps"
+    return ANNEALING[annealing.name](step, base, horizon, annealing)
 
 
 def poly_learning_rate(step: int, base: float, horizon: int, power: float = 0.9) -> float:
@@ -7,19 +20,33 @@ def poly_learning_rate(step: int, base: float, horizon: int, power: float = 0.9)
     The released code has no clamp: past the horizon its rate would be a complex number
     (MaxSquareLoss ``tools/train_source.py``, ``poly_lr_scheduler``).
     """
-    assert horizon > 0 and step >= 0, f"step {step} of a schedule of {horizon} steps"
     return base * (1.0 - min(step, horizon) / horizon) ** power
-
-
-INVERSE_SLOPE = 10.0
-"""Of progress from 0 to 1; source: MaxSquareLoss, section 4.5, after Ganin and Lempitsky 2015."""
 
 
 def inverse_learning_rate(step: int, base: float, horizon: int, power: float = 0.75) -> float:
     """``base / (1 + 10 p) ** power`` for the update number ``step`` (from 0) at progress p = step / horizon."""
-    assert horizon > 0 and step >= 0, f"step {step} of a schedule of {horizon} steps"
     return base / (1.0 + INVERSE_SLOPE * step / horizon) ** power
 
 
-ANNEALING = {"poly": poly_learning_rate, "inverse": inverse_learning_rate}
-"""By the name that ``annealing`` has in params.yaml."""
+def _poly(step: int, base: float, horizon: int, its: Poly) -> float:
+    """Warm-up: mmcv's linear one (``mmcv/runner/hooks/lr_updater.py``), with which SegFormer and DAFormer train."""
+    rate = poly_learning_rate(step, base, horizon, its.power)
+    return rate * _warm(step, its.warm_up, its.warm_up_ratio) if step < its.warm_up else rate
+
+
+def _linear(step: int, base: float, horizon: int, its: Linear) -> float:
+    if step < its.warm_up:
+        return base * _warm(step, its.warm_up, its.warm_up_ratio)
+    return base * (horizon - min(step, horizon)) / (horizon - its.warm_up)
+
+
+def _warm(step: int, warm_up: int, ratio: float) -> float:
+    return 1.0 - (1.0 - step / warm_up) * (1.0 - ratio)
+
+
+ANNEALING: dict[str, Callable[..., float]] = {
+    "poly": _poly,
+    "linear": _linear,
+    "inverse": lambda step, base, horizon, its: inverse_learning_rate(step, base, horizon, its.power),
+    "constant": lambda step, base, horizon, its: base,
+}

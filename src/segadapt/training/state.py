@@ -11,14 +11,14 @@ from segadapt.core.errors import UserError
 from segadapt.methods import AnyAdversary
 from segadapt.models import load_tensors, save_tensors
 from segadapt.training.history import History
-from segadapt.training.optimiser import RepeatedSGD
+from segadapt.training.optimiser import Optimiser
 
 KEPT = 2
 
 
 @dataclass(frozen=True)
 class StateStore:
-    """Saves and restores (model, momentum, adversary if there is one, step, history) in a folder of its own.
+    """Saves and restores (model, optimiser, adversary if there is one, step, history) in a folder of its own.
 
     Nothing else is needed: samples, augmentation and the learning rate are functions of the step. The folder's name is
     the run's fingerprint, and is written into every state: one that strayed here from another run is no state of this.
@@ -30,13 +30,13 @@ class StateStore:
         self,
         step: int,
         model: nn.Module,
-        optimiser: RepeatedSGD,
+        optimiser: Optimiser,
         history: History,
         adversary: AnyAdversary | None = None,
     ) -> None:
         """Writes the state after ``step`` finished steps, then drops all but the last two."""
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-        tensors |= {f"momentum.{name}": tensor for name, tensor in optimiser.momentum_tensors().items()}
+        tensors |= {f"optimiser.{name}": tensor for name, tensor in optimiser.tensors().items()}
         if adversary is not None:
             tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.tensors().items()}
         about = {"step": str(step), "history": json.dumps(history.rows), "run": self.folder.name}
@@ -47,7 +47,7 @@ class StateStore:
     def restore(
         self,
         model: nn.Module,
-        optimiser: RepeatedSGD,
+        optimiser: Optimiser,
         history: History,
         adversary: AnyAdversary | None = None,
         goes_on_from: Callable[[int], bool] = lambda step: True,
@@ -66,7 +66,7 @@ class StateStore:
                 print(f"passing over a saved state: {path} is another run's, or a model kept before it is not whole")
                 continue
             model.load_state_dict(_part(tensors, "model."), strict=True)
-            optimiser.load_momentum(_part(tensors, "momentum."))
+            optimiser.load(_part(tensors, "optimiser."))
             if adversary is not None:
                 adversary.load(_part(tensors, "adversary."))
             history.rows[:] = json.loads(metadata["history"])

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
+from segadapt.core.parameters.learning import Annealing
 from segadapt.core.progress import progress_bar
 from segadapt.core.stopping import at_saved_steps, stopped_after
 from segadapt.data.batches.batch import Batch
@@ -28,8 +29,8 @@ from segadapt.models.compute import Compute
 from segadapt.training.dropout import drawing, has_dropout
 from segadapt.training.graphs import GraphedStep, Losses, Recorder
 from segadapt.training.history import History
-from segadapt.training.optimiser import RepeatedSGD
-from segadapt.training.schedule import ANNEALING
+from segadapt.training.optimiser import Optimiser
+from segadapt.training.schedule import learning_rate
 from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 
@@ -41,14 +42,13 @@ class Loop:
     steps: int
     horizon: int
     learning_rate: float
-    power: float
+    annealing: Annealing
     auxiliary_weight: float
     lambda_target: float
     log_steps: int
     save_steps: int
     save_seconds: float
     loader_threads: int
-    annealing: str = "poly"
     joint_batch: bool = False
 
 
@@ -62,7 +62,7 @@ class Trainer:
     """
 
     model: nn.Module
-    optimiser: RepeatedSGD
+    optimiser: Optimiser
     loop: Loop
     source: BatchSource
     target: BatchSource | None
@@ -163,7 +163,7 @@ class Trainer:
         self.optimiser.zero_grad()
 
     def _learning_rate(self, step: int, base: float) -> float:
-        return ANNEALING[self.loop.annealing](step, base, self.loop.horizon, self.loop.power)
+        return learning_rate(step, base, self.loop.horizon, self.loop.annealing)
 
     def _source_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
         loss = cross_entropy(prediction.logits_final_BCHW, batch.label_BHW, batch.size)

@@ -24,7 +24,7 @@ from segadapt.core.parameters.section import height_width, width_height
 from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.settings import ResolvedSetting, method_of, split_row, sweep_cells, training_of
 from segadapt.core.parameters.training import (
-    BatchNormSettings,
+    BatchNormPolicy,
     ModelSettings,
     Precision,
     Schedule,
@@ -33,7 +33,7 @@ from segadapt.core.parameters.training import (
 
 __all__ = [
     "AdversarialSettings",
-    "BatchNormSettings",
+    "BatchNormPolicy",
     "CacheEntry",
     "Classification",
     "DatasetEntry",

@@ -179,9 +179,10 @@ def check_stage(where: str, only_source: bool, settings: TrainingSettings, cache
         raise ValueError(f"{where}.target: this stage trains on source alone; drop this key")
     if not only_source and settings.target is None:
         raise ValueError(f"{where}.target: is missing; name the cache of target images")
-    for key, segmentation in (("annealing", "poly"), ("joint_batch", False)):
-        if getattr(settings, key) != segmentation:
-            raise ValueError(f"{where}.{key}: is for classification; segmentation has {segmentation!r}: drop this key")
+    if settings.joint_batch:
+        raise ValueError(
+            f"{where}.joint_batch: is for classification; segmentation has one pass a domain: drop this key"
+        )
     if settings.snapshots and only_source:
         raise ValueError(f"{where}.snapshots: only adapt, refine and joint keep snapshots; drop this key")
     check_schedule(where, settings, [caches[name] for name in (settings.source, settings.target) if name])
@@ -195,6 +196,8 @@ def check_schedule(where: str, settings: Schedule, caches: Iterable[CacheEntry])
         raise ValueError(f"{where}.snapshots: must be fewer than steps ({settings.steps})")
     if settings.horizon < settings.steps:
         raise ValueError(f"{where}.horizon: must be at least steps ({settings.steps})")
+    if getattr(settings.annealing, "warm_up", 0) >= settings.horizon:
+        raise ValueError(f"{where}.annealing.warm_up: must be fewer than horizon ({settings.horizon})")
 
 
 def _check_crop(where: str, crop: str | None, size: str) -> None:

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from segadapt.core.parameters.section import ClassSetName, Count, KeyPath, Name, RowKey, Section
 from segadapt.core.parameters.self_training import SelfTrainingSettings
-from segadapt.core.parameters.training import BatchNormSettings, TrainingSettings
+from segadapt.core.parameters.training import BatchNormPolicy, TrainingSettings
 
 
 class ImageWeightSettings(Section):
@@ -67,7 +67,7 @@ class MethodEntry(Section):
     guidance: GuidanceSettings | None = None
     adversarial: AdversarialSettings | None = None
     auxiliary: bool = False
-    batch_norm: BatchNormSettings | None = None
+    batch_norm: BatchNormPolicy | None = None
     aspp_branches: Literal[2, 4] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     self_training: SelfTrainingSettings | None = None

@@ -32,6 +32,10 @@ Count = Annotated[Whole, Field(ge=1)]
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 
 
+CHOSEN_BY_NAME = ("optimiser", "annealing")
+"""Keys of sections of several kinds, of which their ``name`` chooses one (``learning.py``)."""
+
+
 class Section(BaseModel):
     """A part of ``params.yaml``: unknown keys, NaN and infinity are refused, values never change."""
 
@@ -59,7 +63,12 @@ def height_width(size: str) -> tuple[int, int]:
 
 
 def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with the values of ``over`` in place of its own; where both hold a mapping, likewise within."""
+    """``base`` with the values of ``over`` in place of its own; where both hold a mapping, likewise within.
+
+    Of a section that goes by another ``name`` (another optimiser, say) nothing of the old one stays.
+    """
+    if isinstance(over.get("name"), str) and over["name"] != base.get("name"):
+        return dict(over)
     result = dict(base)
     for key, value in over.items():
         nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
@@ -70,12 +79,19 @@ def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 def sentence(error: Mapping[str, Any]) -> str:
     """One entry of ``ValidationError.errors()`` for users; begins with the path of the key, if it has one."""
     path = ""
-    for part in error["loc"]:
+    for before, part in zip((None, *error["loc"]), error["loc"], strict=False):
+        if before in CHOSEN_BY_NAME:  # pydantic puts the name of the section here
+            continue
         name = shortened(str(part))
         path += f"[{part}]" if isinstance(part, int) else f".{name}" if path else name
     if error["type"] == "extra_forbidden":
         return f"{path}: unknown key; correct its spelling or remove it"
-    if error["type"] == "missing":
+    if error["type"] == "union_tag_invalid":
+        context = error["ctx"]
+        known = context["expected_tags"].replace("'", "")
+        return f"{path}: '{context['tag']}' is unknown; use one of {known}"
+    if error["type"] in ("missing", "union_tag_not_found"):
+        path += ".name" if error["type"] == "union_tag_not_found" else ""
         return f"{path}: is missing; add it"
     if error["type"] == "value_error":
         return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])

@@ -2,18 +2,41 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from segadapt.core.parameters.learning import Annealing, Optimiser, Poly, RepeatedSgd
 from segadapt.core.parameters.section import ClassSetName, Count, Fraction, Name, PathText, Section, Size, Whole
 
 
-class BatchNormSettings(Section):
-    """Separate switches for what is often just called frozen; see ``segadapt.models.batchnorm``."""
+class BatchNormPolicy(Section):
+    """Four switches that authors call "frozen batch norm" without saying which; see ``segadapt.models.batchnorm``.
+
+    ``batch_statistics``: in training, normalise by the batch's own mean and variance (else by the running ones).
+    ``update_running``: in training, move the running statistics (momentum 0.1); needs ``batch_statistics``.
+    ``train_affine``: the weight and bias of every batch norm get gradients.
+    ``train_stem_affine``: those of the stem's ``bn1`` do too; needs ``train_affine``.
+
+    In evaluation the running statistics are used and stay as they are, whatever the switches say.
+    """
 
     batch_statistics: bool = True
     update_running: bool = True
     train_affine: bool = True
     train_stem_affine: bool = False
+
+    @model_validator(mode="after")
+    def _agree(self) -> "BatchNormPolicy":
+        if self.update_running and not self.batch_statistics:
+            raise ValueError(
+                "update_running is true but batch_statistics is false; running statistics move only when the batch's "
+                "own are computed, so set both or neither"
+            )
+        if self.train_stem_affine and not self.train_affine:
+            raise ValueError(
+                "train_stem_affine is true but train_affine is false; set train_affine to true, or train_stem_affine "
+                "to false"
+            )
+        return self
 
 
 class ModelSettings(Section):
@@ -30,7 +53,7 @@ class ModelSettings(Section):
     initialisation: Literal["released", "kaiming"] = "released"
     input: Literal["caffe", "caffe_vgg", "imagenet"] | None = None
     bottleneck: Count | None = None
-    batch_norm: BatchNormSettings = BatchNormSettings()
+    batch_norm: BatchNormPolicy = BatchNormPolicy()
 
 
 class Precision(Section):
@@ -51,9 +74,10 @@ class Precision(Section):
 class Schedule(Section):
     """For how long, how fast and on how changed images a network learns.
 
-    ``annealing`` is the learning rate's way down: ``poly`` to zero at ``horizon`` steps, or ``inverse``, as
-    classification papers have it (``segadapt.training.schedule``); ``steps`` is where training stops. ``joint_batch``
-    passes source and target images through the network as one batch, so that batch norm sees both domains at once.
+    ``optimiser`` and ``annealing``, the learning rate's way, are sections of several kinds, or a kind's name alone
+    (``segadapt.core.parameters.learning``). The rate ends at ``horizon`` steps; ``steps`` is where training stops.
+    Heads learn at ``head_factor`` times the backbone's rate, ``learning_rate``. ``joint_batch`` passes source and
+    target images through the network as one batch, so that batch norm sees both domains at once.
     ``mirror`` to ``crop``: see ``segadapt.data.batches.augment.Augmentation``; the paper uses the first two.
     ``snapshots`` models are kept on the way, evenly spaced, so that ways to choose a step can be compared.
     """
@@ -63,10 +87,8 @@ class Schedule(Section):
     batch_size: Count = 1
     learning_rate: Annotated[float, Field(gt=0)] = 2.5e-4
     head_factor: Annotated[float, Field(gt=0)] = 10.0
-    annealing: Literal["poly", "inverse"] = "poly"
-    power: Annotated[float, Field(gt=0)] = 0.9
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    optimiser: Optimiser = RepeatedSgd()
+    annealing: Annealing = Poly()
     auxiliary_weight: Annotated[float, Field(ge=0)] = 0.1
     joint_batch: bool = False
     mirror: Fraction = 0.5
