@@ -11,7 +11,7 @@ from torch import zeros
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
 from segadapt.models import Architecture
-from segadapt.plan import make_plan
+from segadapt.plan import make_plan, networks
 from segadapt.plan.requirements import check_requirements
 
 
@@ -125,3 +125,84 @@ def test_initial_weights_of_another_network_are_refused_before_anything_runs(tmp
                 check_requirements([status])
         else:
             check_requirements([status])
+
+
+def of_preset(preset: dict, path: str, value) -> None:
+    """Sets a key of a preset by its path."""
+    *parents, last = path.split(".")
+    for key in parents:
+        preset = preset[key]
+    preset[last] = value
+
+
+FROM_A_JOB = [
+    # What only a job said before: the key, a value that no job can work with, and what is told instead.
+    ("model.batch_norm", {"batch_statistics": False}, "model.batch_norm: update_running is true but batch_statistics"),
+    ("model.batch_norm", {"train_affine": False, "train_stem_affine": True}, "train_stem_affine is true"),
+    ("settings.wide.model.batch_norm", {"batch_statistics": False}, "settings.wide.model.batch_norm: update_running"),
+    ("model.initial_weights", "weights/resnet.pth", "model.initial_weights: weights/resnet.pth is a file of torch"),
+    ("model.classes", "office31", "model.classes: office31 are classes of whole images; name classes of pixels"),
+    ("model.bottleneck", 8, "model.bottleneck: is for classifiers"),
+    ("datasets.game.render.size", "456x15", "datasets.game.render: size (456, 15) of the built-in streets is"),
+    ("datasets.game.render.splits", {"train": 400, "rest": 3}, "datasets.game.render: split 'rest' of the built-in"),
+    ("datasets.game.render.splits", {"train": 40_000}, "datasets.game.render: split 'train' asks for 40000 pictures"),
+    ("datasets.digits.render.size", "32x15", "datasets.digits.render: size 32x15 of the built-in digits is too small"),
+    ("datasets.digits.render.splits.clean", 2, "datasets.digits.render: domain 'clean' asks for 2 digits"),
+    ("datasets.digits.render.splits.clean", 900, "900 + 599 + 599 built-in digits are asked for but there are 1797"),
+    ("adapt.annealing", {"name": "linear", "warm_up": 100}, "adapt.annealing.warm_up: must be fewer than horizon"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"), FROM_A_JOB, ids=[f"{path}={value}" for path, value, _ in FROM_A_JOB]
+)
+def test_what_params_say_alone_is_refused_before_any_job(path, value, said):
+    refused(shipped("streets", lambda preset: of_preset(preset, path, value)), "presets.streets.", said)
+
+
+def test_refined_rows_are_scored_on_the_images_of_the_others():
+    def other(preset):
+        preset["caches"]["elsewhere"] = preset["caches"]["target_val"] | {"split": "train"}
+        preset["evaluate_refined_on"] = "elsewhere"
+
+    refused(
+        shipped("streets", other), "presets.streets.evaluate_refined_on: holds camera train, and evaluate_on camera"
+    )
+
+
+def test_a_method_without_batch_statistics_cannot_update_them():
+    found = shipped("streets")
+    found["methods"]["cbst"]["batch_norm"] = {"batch_statistics": False}
+    refused(found, "methods.cbst.batch_norm: update_running is true")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("caches.target_train.split", "all", "target_train.split: camvid has no 'all'; known are train, val, test"),
+        ("caches.target_val.classes", "nthu13", "nthu13"),
+        ("model.classes", "cityscapes19", "classes: CamVid's files hold 11 merged classes"),
+    ],
+)  # fmt: skip
+def test_splits_and_classes_that_a_data_set_cannot_have_are_refused(path, value, said):
+    refused(shipped("camvid", lambda preset: of_preset(preset, path, value)), "presets.camvid.", said)
+
+
+def test_a_classifier_that_sees_one_value_a_channel_is_refused():
+    for key, value in (("crop", "28x28"), ("batch_size", 1)):
+        content = shipped("digits", lambda preset: preset["classification"]["training"].update({key: value}))  # noqa: B023
+        if key == "crop":
+            make_plan(parameters_from(content, "params.yaml"))
+        else:
+            refused(content, "presets.digits.classification.training.batch_size: 1 leaves batch norm a single value")
+
+
+def test_a_head_that_a_network_lacks_is_refused(monkeypatch):
+    """With a method that needs one; without it the plan stands."""
+    monkeypatch.setattr(networks, "constant_of", lambda module, name: ())
+    for rows, fails in ((["maxsquare"], False), (["maxsquare_iw_multi"], True)):
+        content = tiny.tiny_parameters(tuple(rows))
+        if fails:
+            refused(content, "presets.tiny: pretrain/source_multi/seed1 needs an auxiliary head, and streets has none")
+        else:
+            make_plan(parameters_from(content, "params.yaml"))

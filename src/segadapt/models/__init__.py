@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from segadapt.core.lazy import exports
 
 if TYPE_CHECKING:
-    from segadapt.core.parameters import BatchNormPolicy
+    from segadapt.core.parameters.training import BatchNormPolicy
     from segadapt.models.architecture import Architecture
     from segadapt.models.batchnorm import BATCHNORM_POLICIES, apply_batchnorm_policy
     from segadapt.models.classifier import ImageClassifier

@@ -40,7 +40,7 @@ class Network(nn.Module):
 
     def is_of_head(self, name: str) -> bool:
         """Whether the parameter, statistic or module ``name`` belongs to a head."""
-        return name.startswith(tuple(f"{head}." for head in self.heads))
+        return name in self.heads or name.startswith(tuple(f"{head}." for head in self.heads))
 
     def group_of(self, name: str) -> Group:
         """How the parameter ``name`` learns: by default the heads at the stage's ``head_factor``, and all decay."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from segadapt.core.artifacts import sha256_json, write_bytes
 from segadapt.core.errors import UserError
+from segadapt.core.parameters.training import TORCH_SUFFIXES
 from segadapt.models.architecture import METADATA_KEY as ARCHITECTURE_KEY
 from segadapt.models.architecture import Architecture
 from segadapt.models.claims import require_sane_safetensors, require_weights_file
@@ -26,7 +27,6 @@ from segadapt.models.networks import allocate, outline
 CONTENT_KEY = "sha256"
 METADATA_KEY = "metadata_sha256"
 _LENGTH_BYTES = 8
-TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".pkl")
 
 
 def content_sha256(tensors: Mapping[str, Tensor]) -> str:

@@ -4,30 +4,42 @@ from collections.abc import Iterable
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
-from segadapt.core.parameters import ModelSettings, width_height
+from segadapt.core.parameters import width_height
 from segadapt.core.workload import SMALLEST_SIDE
 from segadapt.models.backbones import NETWORK
 from segadapt.plan.code import ROOT, constant_of, functions_of
 
 
-def file_of(model: ModelSettings, where: str) -> str:
-    """The module that builds the network; UserError, with the key ``where``, for an unknown backbone."""
+def file_of(backbone: str, where: str) -> str:
+    """The module that builds the network; UserError, with the key ``where`` of its section, for an unknown backbone."""
     try:
-        (module,) = NETWORK.modules({"model": {"backbone": model.backbone}}, ROOT)
+        (module,) = NETWORK.modules({"model": {"backbone": backbone}}, ROOT)
     except UserError as error:
         raise UserError(f"params.yaml: {where}.backbone: {error}") from error
     return module
 
 
-def has_switch(model: ModelSettings, switch: str, where: str) -> bool:
+def has_switch(backbone: str, switch: str, where: str) -> bool:
     """Whether the network goes by that switch of an architecture (``segadapt.models.backbones``)."""
-    return switch in constant_of(file_of(model, where), "SWITCHES")
+    return switch in constant_of(file_of(backbone, where), "SWITCHES")
 
 
-def check_classifier(model: ModelSettings, where: str) -> None:
+def check_classifier(backbone: str, where: str) -> None:
     """UserError for a backbone of which there is no image classifier."""
-    if "classification" not in functions_of(file_of(model, where)):
-        raise UserError(f"params.yaml: {where}.backbone: {model.backbone} has no classifier; name a plain ResNet")
+    if "classification" not in functions_of(file_of(backbone, where)):
+        raise UserError(f"params.yaml: {where}.backbone: {backbone} has no classifier; name a plain ResNet")
+
+
+def check_heads(jobs: Iterable[Job], preset: str) -> None:
+    """UserError for a job of an auxiliary head that its network does not have."""
+    where = f"presets.{preset}"
+    for job in jobs:
+        backbone = job.config.get("model", {}).get("backbone")
+        if job.config.get("auxiliary") and not has_switch(backbone, "auxiliary", where):
+            raise UserError(
+                f"params.yaml: {where}: {job.name} needs an auxiliary head, and {backbone} has none; leave out methods "
+                "with guidance, adversarial.lambda_low or auxiliary, or name another backbone"
+            )
 
 
 def check_discriminators(jobs: Iterable[Job], sizes: dict[str, str], preset: str) -> None:

@@ -15,7 +15,7 @@ from segadapt.plan.jobs.scoring import evaluate
 from segadapt.plan.jobs.selftraining import self_training
 from segadapt.plan.jobs.tables import Reporter
 from segadapt.plan.jobs.training import adapt, check_method_file, pretrain
-from segadapt.plan.networks import check_discriminators
+from segadapt.plan.networks import check_discriminators, check_heads
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import SOURCE, SOURCE_MULTI
 
@@ -64,6 +64,7 @@ def make_plan(parameters: Parameters) -> Plan:
     # Settings share source models, and tables share rows.
     jobs = {job.name: job for job in [*trained, *scored, *reports]}
     sizes = {planners[None].cache(name): each.size for name, each in parameters.active_preset.caches.items()}
+    check_heads(jobs.values(), parameters.preset)
     check_discriminators(jobs.values(), sizes, parameters.preset)
     return Plan(parameters, _with_makers([*data_jobs(planners[None], jobs.values()), *jobs.values()]))
 

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from segadapt.core.artifacts import write_json
-from segadapt.core.chosen import Chosen
 from segadapt.core.job import Job
 from segadapt.core.parameters import width_height
 from segadapt.core.progress import progress
+from segadapt.data.shipped.rendered import BUILT_IN
 from segadapt.stages.runner import main
-
-BUILT_IN = Chosen("domain", "segadapt.data.streets.dataset", {"digits": "segadapt.data.digits.dataset"})
 
 
 def render(job: Job, scratch: Path) -> None:

@@ -6,12 +6,14 @@ from segadapt.core.parameters.classification import Classification
 from segadapt.core.parameters.methods import MethodEntry
 from segadapt.core.parameters.presets import CacheEntry, Preset, Setting
 from segadapt.core.parameters.section import width_height
-from segadapt.core.parameters.training import Schedule, TrainingSettings
+from segadapt.core.parameters.training import ModelSettings, Schedule, TrainingSettings
 from segadapt.labels import CLASS_SETS
 
 SELF_TRAINING = "self_training"
 """The target loss that goes with a method's section of the same name."""
 ONLY_SOURCE = ("pretrain", "oracle")
+CLASSIFIER_STRIDE = 32
+"""Pixels of the image each way that a classifier's last map makes one of."""
 STAGES = ("pretrain", "adapt", "refine", "joint", "oracle")
 _OF_ENSEMBLES = {"title", "origin", "ensemble", "ensemble_average", "paper_row"}
 """The keys of a method's entry that mean something for an ensemble."""
@@ -116,6 +118,24 @@ def check_preset(where: str, preset: Preset) -> None:
             known(name, preset.caches, f"{where}.{key}")
             if not preset.caches[name].native_labels:
                 raise ValueError(f"{where}.{key}: cache '{name}' needs labels and native_labels: true")
+    if preset.model is not None:
+        _check_segmentation_model(f"{where}.model", preset.model)
+
+
+def _check_same_images(where: str, preset: Preset) -> None:
+    ours, theirs = (preset.caches[name] for name in (preset.evaluate_refined_on, preset.evaluate_on))
+    if (ours.dataset, ours.split) != (theirs.dataset, theirs.split):
+        raise ValueError(
+            f"{where}.evaluate_refined_on: holds {ours.dataset} {ours.split}, and evaluate_on {theirs.dataset} "
+            f"{theirs.split}; rows are compared image by image, so let both be of one split"
+        )
+
+
+def _check_segmentation_model(where: str, model: ModelSettings) -> None:
+    if CLASS_SETS[model.classes].task != "segmentation":
+        raise ValueError(f"{where}.classes: {model.classes} are classes of whole images; name classes of pixels")
+    if model.bottleneck is not None:
+        raise ValueError(f"{where}.bottleneck: is for classifiers; segmentation has none: drop this key")
 
 
 def check_initial_weights(where: str, preset: Preset, setting: Setting) -> None:
@@ -166,6 +186,8 @@ def check_labels(where: str, preset: Preset, stages: Iterable[str], default: str
                 f"{where}.{key}: the labels of cache '{name}' are {classes} and the model's classes {wanted}; "
                 f"add a cache with classes: {wanted}"
             )
+    if scored == "evaluate_refined_on":
+        _check_same_images(where, preset)
 
 
 def check_stage(where: str, only_source: bool, settings: TrainingSettings, caches: Mapping[str, CacheEntry]) -> None:
@@ -235,8 +257,14 @@ def check_classification(where: str, settings: Classification, caches: Mapping[s
         if figure.source == figure.target:
             raise ValueError(f"{where}.easy_and_hard.target: is the source itself; name another domain")
         schedules["easy_and_hard.training"] = figure.training
+    (size,) = sizes
     for key, schedule in schedules.items():
         check_schedule(f"{where}.{key}", schedule, [caches[name] for name in settings.domains.values()])
+        is_one_pixel = settings.model.bottleneck or max(width_height(schedule.crop or size)) <= CLASSIFIER_STRIDE
+        if is_one_pixel and schedule.batch_size == 1 and settings.model.batch_norm.batch_statistics:
+            raise ValueError(
+                f"{where}.{key}.batch_size: 1 leaves batch norm a single value a channel to normalise by; use 2 or more"
+            )
 
 
 def check_classifier_method(where: str, name: str, method: MethodEntry, settings: Classification) -> None:

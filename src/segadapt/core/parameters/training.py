@@ -2,10 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segadapt.core.parameters.learning import Annealing, Optimiser, Poly, RepeatedSgd
 from segadapt.core.parameters.section import ClassSetName, Count, Fraction, Name, PathText, Section, Size, Whole
+
+TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".pkl")
+"""Of weights that must be imported before they are used."""
 
 
 class BatchNormPolicy(Section):
@@ -54,6 +57,17 @@ class ModelSettings(Section):
     input: Literal["caffe", "caffe_vgg", "imagenet"] | None = None
     bottleneck: Count | None = None
     batch_norm: BatchNormPolicy = BatchNormPolicy()
+
+    @field_validator("initial_weights")
+    @classmethod
+    def _ours(cls, value: str | None) -> str | None:
+        if value is not None and value.endswith(TORCH_SUFFIXES):
+            ours = f"{value.rpartition('.')[0]}.safetensors"
+            raise ValueError(
+                f"{value} is a file of torch; convert it once with 'segadapt import-weights {value} {ours}' and name "
+                "that one"
+            )
+        return value
 
 
 class Precision(Section):

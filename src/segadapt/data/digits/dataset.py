@@ -17,13 +17,15 @@ import numpy as np
 from segadapt.core.artifacts import write_bytes, write_failure
 from segadapt.core.errors import UserError
 from segadapt.core.seeding import generator
-from segadapt.data.digits.dealing import deal
+from segadapt.data.digits.dealing import check_counts, deal
 from segadapt.data.digits.looks import LOOKS
 from segadapt.data.shipped.rendered import DIGITS_NAME
 from segadapt.labels import DIGITS10
 
 NOTE = "the digits of scikit-learn (UCI, Alpaydin and Kaynak 1998) drawn anew by segadapt; not Office-31"
 SMALLEST = 16
+AVAILABLE = 1797
+"""Handwritten digits that scikit-learn brings."""
 
 Progress = Callable[[Iterable[int], int], Iterable[int]]
 
@@ -36,6 +38,17 @@ def render(root: Path, config: Mapping[str, Any], processes: int, progress: Prog
     names = ("splits", "size", "seed")
     digest = render_digits(root, *_handwritten(), **{name: config[name] for name in names}, progress=progress)
     return {"pictures_sha256": digest}
+
+
+def check(config: Mapping[str, Any], available: int = AVAILABLE) -> None:
+    """UserError for a job's configuration of which nothing can be drawn; ``size`` is in pixels."""
+    for domain in config["splits"]:
+        if domain not in LOOKS:
+            raise UserError(f"domain '{domain}' of the built-in digits is unknown: use {', '.join(LOOKS)}")
+    width, height = config["size"]
+    if min(width, height) < SMALLEST:
+        raise UserError(f"size {width}x{height} of the built-in digits is too small: use {SMALLEST}x{SMALLEST}")
+    check_counts(config["splits"], available)
 
 
 def _handwritten() -> tuple[np.ndarray, np.ndarray]:
@@ -78,11 +91,7 @@ def render_digits(
         UserError: unknown domain, too many or too few pictures, too small a size, a folder with pictures from
             elsewhere, a full disk.
     """
-    for domain in splits:
-        if domain not in LOOKS:
-            raise UserError(f"domain '{domain}' of the built-in digits is unknown: use {', '.join(LOOKS)}")
-    if min(size) < SMALLEST:
-        raise UserError(f"size {size[0]}x{size[1]} of the built-in digits is too small: use {SMALLEST}x{SMALLEST}")
+    check({"splits": splits, "size": size}, len(labels_N))
     dealt = deal(labels_N, splits, seed)
     places = [
         (root / domain / "images" / DIGITS10.classes[labels_N[index]] / f"digit_{index:04d}.png", domain, index)

@@ -1,10 +1,25 @@
 """Which digit goes to which domain: each to one at most, classes as even as can be, the same for the same seed."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from segadapt.core.errors import UserError
 from segadapt.core.seeding import generator
 from segadapt.labels import DIGITS10
+
+
+def check_counts(counts: Mapping[str, int], available: int) -> None:
+    """UserError if more digits are asked for than there are, or fewer than one of each class in a domain."""
+    classes = len(DIGITS10)
+    if sum(counts.values()) > available:
+        raise UserError(
+            f"{' + '.join(map(str, counts.values()))} built-in digits are asked for but there are {available}, each "
+            "for one domain; lower the numbers under render.splits"
+        )
+    for domain, count in counts.items():
+        if count < classes:
+            raise UserError(f"domain '{domain}' asks for {count} digits: use {classes} or more, one of each class")
 
 
 def deal(labels_N: np.ndarray, counts: dict[str, int], seed: int) -> dict[str, list[int]]:
@@ -18,15 +33,8 @@ def deal(labels_N: np.ndarray, counts: dict[str, int], seed: int) -> dict[str, l
     Raises:
         UserError: more digits asked for than there are, or fewer than one of each class in a domain.
     """
-    available, classes = len(labels_N), len(DIGITS10)
-    if sum(counts.values()) > available:
-        raise UserError(
-            f"{' + '.join(map(str, counts.values()))} built-in digits are asked for but there are {available}, each "
-            "for one domain; lower the numbers under render.splits"
-        )
-    for domain, count in counts.items():
-        if count < classes:
-            raise UserError(f"domain '{domain}' asks for {count} digits: use {classes} or more, one of each class")
+    check_counts(counts, len(labels_N))
+    classes = len(DIGITS10)
     dealt: dict[str, list[int]] = {domain: [] for domain in counts}
     held = {domain: [0] * classes for domain in counts}
     for index in _rounds(labels_N, seed):

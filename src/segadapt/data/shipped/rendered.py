@@ -3,7 +3,10 @@
 from pathlib import Path
 
 from segadapt.core.artifacts import read_json
+from segadapt.core.chosen import Chosen
 
+BUILT_IN = Chosen("domain", "segadapt.data.streets.dataset", {"digits": "segadapt.data.digits.dataset"})
+"""Who draws a domain: ``render(root, config, processes, progress)``, and ``check(config)``, which draws nothing."""
 DESCRIPTION_NAME, DIGITS_NAME = "streets.json", "digits.json"
 
 

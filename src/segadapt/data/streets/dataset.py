@@ -32,7 +32,10 @@ def _render_places(places: list[Place], domain: str, layout: str, seed: int, siz
     return len(places)
 
 
-def _check(layout: str, splits: dict[str, int], size: tuple[int, int], seed: int, processes: int) -> None:
+def check(config: Mapping[str, Any]) -> None:
+    """UserError for a job's configuration of which nothing can be drawn; ``size`` is in pixels."""
+    layout, splits = config["layout"], config["splits"]
+    domain_of(config["domain"])
     if layout not in LAYOUTS:
         raise UserError(f"layout {layout!r} of the built-in streets is unknown: use one of {', '.join(LAYOUTS)}")
     for split, count in splits.items():
@@ -43,9 +46,7 @@ def _check(layout: str, splits: dict[str, int], size: tuple[int, int], seed: int
             raise UserError(f"layout {layout!r} of the built-in streets has no split {split!r}: use {', '.join(most)}")
         if not 0 <= count <= most[split]:
             raise UserError(f"split {split!r} asks for {count} pictures: use 0 to {most[split]}")
-    check_size(size)
-    if seed < 0 or processes < 1:
-        raise UserError(f"seed {seed} must be 0 or more and processes {processes} 1 or more")
+    check_size(config["size"])
 
 
 def _claim_root(root: Path, asked: dict[str, object], splits: dict[str, int], expected: list[Place]) -> None:
@@ -135,8 +136,9 @@ def render_dataset(
         UserError: unknown names, a folder with pictures from elsewhere, panda3d missing, a killed worker, a full disk.
     """
     root, size = Path(root), (int(size[0]), int(size[1]))
-    domain_of(domain)
-    _check(layout, splits, size, seed, processes)
+    check({"domain": domain, "layout": layout, "splits": splits, "size": size})
+    if seed < 0 or processes < 1:
+        raise UserError(f"seed {seed} must be 0 or more and processes {processes} 1 or more")
     places = [place_of(root, layout, split, position) for split, count in splits.items() for position in range(count)]
     asked = {"domain": domain, "layout": layout, "seed": seed, "size": list(size), "generator": GENERATOR_VERSION}
     _claim_root(root, asked, splits, places)

@@ -34,7 +34,7 @@ class Classifiers:
         tables = self.parameters.classification_tables
         if not tables:
             return []
-        check_classifier(self.settings.model, f"presets.{self.parameters.preset}.classification.model")
+        check_classifier(self.settings.model.backbone, f"presets.{self.parameters.preset}.classification.model")
         rows = dict.fromkeys(row for table in tables.values() for row in table.rows)
         for name in [name for name in rows if name in self.parameters.methods]:
             check_method_file(name, self.parameters.methods[name])

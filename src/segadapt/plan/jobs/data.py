@@ -7,7 +7,11 @@ from pathlib import Path
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
+from segadapt.core.parameters import CacheEntry, DatasetEntry, width_height
+from segadapt.data.datasets import dataset_module
+from segadapt.data.shipped.rendered import BUILT_IN
 from segadapt.data.shipped.splits import official_counts
+from segadapt.labels import CLASS_SETS
 from segadapt.plan.code import require_file
 from segadapt.plan.planner import Planner
 
@@ -25,6 +29,11 @@ def render(planner: Planner, dataset: str) -> Job:
     """Draws a built-in data set in its authors' layout."""
     entry = planner.preset.datasets[dataset]
     config = {"layout": entry.format, **entry.render.model_dump()}
+    try:
+        BUILT_IN.load(entry.render.domain).check(config | {"size": width_height(entry.render.size)})
+    except UserError as error:
+        where = f"presets.{planner.parameters.preset}.datasets.{dataset}.render"
+        raise UserError(f"params.yaml: {where}: {error}") from error
     return planner.job("render", {"dataset": dataset}, inputs={}, config=config)
 
 
@@ -34,18 +43,33 @@ def prepare(planner: Planner, cache: str) -> Job:
     dataset = planner.preset.datasets[entry.dataset]
     where = f"presets.{planner.parameters.preset}.datasets.{entry.dataset}.format"
     require_file("segadapt.data.datasets", dataset.format, where)
+    classes = entry.classes or planner.preset.model.classes
+    _check_split(f"presets.{planner.parameters.preset}.caches.{cache}", entry, dataset, classes)
     rendered = planner.path("render", "manifest", dataset=entry.dataset)
     config = entry.model_dump(exclude={"dataset", "classes"}) | {
         "format": dataset.format,
         "root": str(Path(rendered).parent)
         if dataset.root is None
         else expanded(dataset.root, where.replace(".format", ".root")),
-        "classes": entry.classes or planner.preset.model.classes,
+        "classes": classes,
         "count": (dataset.render.splits if dataset.render else official_counts(dataset.format)).get(entry.split),
         "accept": list(dataset.accept),
     }
     inputs = {"rendered": rendered} if dataset.render else {}
     return planner.job("prepare", {"cache": cache}, inputs=inputs, config=config)
+
+
+def _check_split(where: str, entry: CacheEntry, dataset: DatasetEntry, classes: str) -> None:
+    """UserError for a split that no copy of the data set has, or classes that its labels cannot be read in."""
+    module, counts = dataset_module(dataset.format), official_counts(dataset.format)
+    depends_on_folder = hasattr(module, "split_names") or not counts
+    if dataset.render is None and not depends_on_folder and entry.split not in counts:
+        known = ", ".join(counts)
+        raise UserError(f"params.yaml: {where}.split: {dataset.format} has no '{entry.split}'; known are {known}")
+    try:
+        module.train_id_table(CLASS_SETS[classes])
+    except UserError as error:
+        raise UserError(f"params.yaml: {where}.classes: {error}") from error
 
 
 def expanded(path: str, where: str) -> str:
