@@ -107,6 +107,28 @@ def test_a_job_has_the_code_of_its_own_network(project):
     assert not any(name.startswith(("prepare", "table")) for name in changed)
 
 
+ITS_FILES = """
+def _describe_toy(path, tensors, kind):
+    return {"backbone": "toy_transformer", "num_classes": len(tensors["decode_head.bias"]), "auxiliary": False}
+
+
+FAMILIES["toy"] = Family(("pos_block",), lambda path, tensors, is_maxsquare: "toy", _describe_toy)
+KINDS["toy"] = Kind("the toy's authors", "imagenet", renamed=(("head.", "decode_head."),), family="toy")
+"""
+
+
+def test_its_authors_files_are_an_entry_of_the_importers_table(project):
+    kinds = project / "src/segadapt/models/importing/kinds.py"
+    kinds.write_text(kinds.read_text() + ITS_FILES)
+    model = initialise(toy_transformer.ToyTransformer(8, 19), 3, "kaiming")
+    theirs = {f"encoder.{name}".replace("decode_head", "head"): each for name, each in model.state_dict().items()}
+    torch.save({"state_dict": theirs}, project / "theirs.pth")
+    tiny.call(project, sys.executable, "-m", "segadapt.cli", "import-weights", "theirs.pth", "ours.safetensors")
+    tensors, about = load_tensors(project / "ours.safetensors")
+    assert all(torch.equal(tensors[name], each) for name, each in model.state_dict().items())
+    assert json.loads(about["architecture"])["backbone"] == "toy_transformer"
+
+
 def test_its_groups_and_where_it_starts():
     with torch.device("meta"):
         model = toy_transformer.ToyTransformer(8, 5)

@@ -12,7 +12,7 @@ from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
 from segadapt.labels import CLASS_SETS
 from segadapt.models.architecture import Architecture
-from segadapt.models.importing.kinds import KINDS, Kind, recognise
+from segadapt.models.importing.kinds import FAMILIES, KINDS, Kind, recognise
 from segadapt.models.importing.parts import Part
 from segadapt.models.importing.reading import read_foreign
 from segadapt.models.networks import outline
@@ -110,7 +110,7 @@ def _renamed(source: Path, found: Mapping[str, Tensor], kind: Kind) -> tuple[dic
 def _architecture(
     source: Path, tensors: Mapping[str, Tensor], kind: Kind, input_convention: str | None, class_set: str | None
 ) -> Architecture:
-    described = kind.family.describe(source, tensors, kind)
+    described = FAMILIES[kind.family].describe(source, tensors, kind)
     named = _class_set(source, described["num_classes"], class_set)
     return Architecture(**described, input=input_convention or kind.input, class_set=named)
 

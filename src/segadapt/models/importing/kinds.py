@@ -39,7 +39,8 @@ class Kind:
     """How the weights of one origin are named and must be used.
 
     ``prefix`` is taken off every key. Keys that then begin with one of ``skipped`` are left out for the reason given,
-    and ``renamed`` replaces beginnings. ``aspp_branches`` is None for a backbone alone.
+    and ``renamed`` replaces beginnings. ``aspp_branches`` is None for a backbone alone. ``family`` is a key of
+    ``FAMILIES``.
     """
 
     title: str
@@ -49,11 +50,7 @@ class Kind:
     prefix: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def family(self) -> Family:
-        """The networks it is of."""
-        return RESNETS
+    family: str = "resnet"
 
 
 _CLASSIFIER = (("fc.", "the classifier of ImageNet's 1000 classes"),)
@@ -84,7 +81,7 @@ def recognise(path: object, tensors: Mapping[str, Tensor], is_maxsquare: bool) -
 
     ``is_maxsquare`` says that they lay in a checkpoint such as MaxSquareLoss writes.
     """
-    family = next((each for each in FAMILIES if set(each.signs) & set(tensors)), RESNETS)
+    family = next((each for each in FAMILIES.values() if set(each.signs) & set(tensors)), FAMILIES["resnet"])
     return family.kind_of(path, tensors, is_maxsquare)
 
 
@@ -203,8 +200,8 @@ def _resnet(path: object, tensors: Mapping[str, Tensor]) -> str:
     return names[0]
 
 
-RESNETS = Family(
-    ("layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer4.0.conv1.weight"), _kind_of_resnet, _describe_resnet
-)
-FAMILIES = (RESNETS,)
-SIGNS = tuple(sign for family in FAMILIES for sign in family.signs)
+FAMILIES = {
+    "resnet": Family(
+        ("layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer4.0.conv1.weight"), _kind_of_resnet, _describe_resnet
+    ),
+}

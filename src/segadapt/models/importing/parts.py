@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from segadapt.core.errors import UserError
-from segadapt.models.importing.kinds import SIGNS
+from segadapt.models.importing.kinds import FAMILIES
 
 COMPILED = "_orig_mod."
 """What ``torch.compile`` puts before the names of a module, wherever in the network that module is."""
@@ -66,8 +66,9 @@ def find_part(path: object, content: dict[Any, Any], wanted: str | None = None) 
 
 def _networks(values: dict[Any, Any], place: str, around: tuple[str, ...], depth: int) -> Iterator[Part]:
     """Those at ``place``, then those in its dictionaries; an optimiser's, which may bear the same names, are none."""
+    signs = [sign for family in FAMILIES.values() for sign in family.signs]
     bare = {key: key.replace(COMPILED, "") if isinstance(key, str) else key for key in values}
-    ends = (name.removesuffix(sign) for name in map(str, bare.values()) for sign in SIGNS if name.endswith(sign))
+    ends = (name.removesuffix(sign) for name in map(str, bare.values()) for sign in signs if name.endswith(sign))
     prefixes = sorted({end for end in ends if not end or end.endswith(".")})
     for prefix in prefixes:
         deeper = tuple(each for each in prefixes if each != prefix and each.startswith(prefix))
