@@ -76,6 +76,14 @@ def test_another_presets_link_is_replaced(plan):
     assert Path("results/table2.csv").read_text() == (shelf(plan) / "table2.csv").read_text() == "mine"
 
 
+def test_a_link_to_nowhere_is_put_right(plan):
+    shelf(plan).mkdir(parents=True)
+    (shelf(plan) / "table2.csv").write_text("kept")
+    Path("results/table2.csv").symlink_to("nowhere")
+    unshelve(plan)
+    assert Path("results/table2.csv").read_text() == "kept"
+
+
 def test_an_equal_file_keeps_its_time_and_a_changed_one_is_replaced(plan):
     shown, kept = Path("results/table2.csv"), shelf(plan) / "table2.csv"
     shown.write_text("table")

@@ -69,7 +69,7 @@ def _is_of(job: Job, provenance: Path) -> bool:
 
 
 def _is_link_to(shown: Path, kept: Path) -> bool:
-    return shown.is_symlink() and kept.exists() and shown.samefile(kept)
+    return shown.is_symlink() and shown.exists() and kept.exists() and shown.samefile(kept)
 
 
 def _keep(shown: Path, kept: Path) -> None:
