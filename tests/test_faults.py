@@ -44,7 +44,10 @@ def test_an_interrupted_run_finds_its_own_good_verdicts_again(tmp_path):
     with open(path, "a") as file:
         file.write('{"name": "kills:c", "outc')
     assert set(Journal(path).found) == {"kills:a"}
-    path.write_text(path.read_text().replace("code", "other"))
+    other = path.read_text().replace("code", "other")
+    path.write_text(other)
+    assert set(Journal(path, mended=True).found) == {"kills:a"}
+    path.write_text(other)
     assert Journal(path).found == {}
 
 
@@ -57,4 +60,10 @@ def test_figures_count_every_outcome_once(tmp_path):
         "seconds": 0,
     }  # fmt: skip
     assert found["all"]["tried"] == 2 and found["not as it should be"][0]["name"] == "kills:b"
-    assert "`kills:b`: why" in (tmp_path / "README.md").read_text()
+    page = (tmp_path / "README.md").read_text()
+    assert "`kills:b`: why" in page and "--mended" not in page
+    write_figures(
+        [Verdict("kills:a", "healed", commit="one"), Verdict("kills:b", "healed", commit="two")], {}, tmp_path
+    )
+    assert json.loads((tmp_path / "faults.json").read_text())["cases by commit"] == {"one": 1, "two": 1}
+    assert "(`--mended`): 1 at one, 1 at two" in (tmp_path / "README.md").read_text()

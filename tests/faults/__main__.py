@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--controls", action="store_true", help="take checks away: each must be missed by a case")
     parser.add_argument("--processes", type=int, default=2, help="cases at a time")
+    parser.add_argument("--mended", action="store_true", help="keep the good verdicts of the tree before a mend")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     parser.add_argument("--keep", action="store_true", help="leave the cases' folders where they are")
     given = parser.parse_args()
@@ -38,14 +39,14 @@ def main() -> int:
         print(found)
         return int(any(outcome in GOOD for outcome in found.values()))
     is_whole = not (given.drawn or given.family or given.case)
-    journal = Journal() if is_whole else None
+    journal = Journal(mended=given.mended) if is_whole else None
     known = journal.found if journal else {}
     verdicts = [*known.values()]
     with Suite(given.keep) as suite:
         for verdict in _shown(suite, [case for case in cases if case.name not in known], given.processes):
-            verdicts.append(verdict)
             if journal is not None:
-                journal.add(verdict)
+                verdict = journal.add(verdict)
+            verdicts.append(verdict)
         controls = _controls(suite) if is_whole else {}
     if is_whole:
         write_figures(sorted(verdicts, key=lambda each: [*FAMILIES].index(each.name.split(":")[0])), controls)

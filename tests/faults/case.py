@@ -44,12 +44,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a case, and for all but the good ones what was seen."""
+    """What came of a case, at which commit, and for all but the good ones what was seen."""
 
     name: str
     outcome: str
     detail: str = ""
     seconds: float = 0.0
+    commit: str = ""
 
     @property
     def is_good(self) -> bool:

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import tiny
@@ -30,15 +32,18 @@ def code_hash() -> str:
 
 
 class Journal:
-    """The verdicts of a run, one a line, flushed one by one; an interrupted run finds its own again."""
+    """The verdicts of a run, one a line, flushed one by one; an interrupted run finds its own good ones again.
 
-    def __init__(self, path: Path = VERDICTS) -> None:
-        self._path = path
+    ``mended``: those of an earlier tree too, for a mend that concerns the others; each keeps the commit it is of.
+    """
+
+    def __init__(self, path: Path = VERDICTS, mended: bool = False) -> None:
+        self._path, self._commit = path, commit()
         path.parent.mkdir(parents=True, exist_ok=True)
         self.found: dict[str, Verdict] = {}
         own = json.dumps({"code": code_hash()})
         lines = path.read_text().splitlines() if path.is_file() else []
-        if lines[:1] == [own]:
+        if mended or lines[:1] == [own]:
             for line in lines[1:]:
                 try:
                     verdict = Verdict(**json.loads(line))
@@ -49,10 +54,12 @@ class Journal:
         kept = [json.dumps(verdict.as_record()) for verdict in self.found.values()]
         path.write_text("\n".join([own, *kept]) + "\n")
 
-    def add(self, verdict: Verdict) -> None:
-        """Appends one."""
+    def add(self, verdict: Verdict) -> Verdict:
+        """Appends one, and returns it with the commit that it is of."""
+        verdict = replace(verdict, commit=self._commit)
         with open(self._path, "a") as file:
             file.write(json.dumps(verdict.as_record()) + "\n")
+        return verdict
 
 
 def write_figures(verdicts: Sequence[Verdict], controls: dict[str, str], folder: Path = RESULTS) -> None:
@@ -75,17 +82,20 @@ def write_figures(verdicts: Sequence[Verdict], controls: dict[str, str], folder:
     date = time.strftime("%Y-%m-%d", time.gmtime())
     content = about | {
         "date": date,
+        "cases by commit": dict(Counter(each.commit for each in verdicts)),
         "families": counts,
         "all": total,
         "not as it should be": [each.as_record() for each in bad],
     }
     write_json(folder / "faults.json", content)
     write_bytes(
-        folder / "README.md", _markdown(about | {"date": date, "controls": controls}, counts, total, bad).encode()
+        folder / "README.md",
+        _markdown(about | {"date": date, "controls": controls}, counts, total, verdicts).encode(),
     )
 
 
-def _markdown(about: dict, counts: dict[str, dict], total: dict, bad: Sequence[Verdict]) -> str:
+def _markdown(about: dict, counts: dict[str, dict], total: dict, verdicts: Sequence[Verdict]) -> str:
+    bad, commits = [each for each in verdicts if not each.is_good], Counter(each.commit for each in verdicts)
     columns = ("tried", *OUTCOMES[:-1])
     head = [f"| family | {' | '.join(columns)} | seconds |", f"| --- |{' ---: |' * (len(columns) + 1)}"]
     rows = [
@@ -105,9 +115,11 @@ def _markdown(about: dict, counts: dict[str, dict], total: dict, bad: Sequence[V
         *rows,
         "",
         f"Preset {about['preset']}. {about['machine']}; commit {about['commit']}; {about['date']}; {versions}.",
-        "Seconds are of two cases at a time.",
         "",
     ]
+    if len(commits) > 1:
+        parts = ", ".join(f"{count} at {name}" for name, count in commits.items())
+        lines += [f"What was not as it should be was mended and tried again, the rest not (`--mended`): {parts}.", ""]
     found = ", ".join(f"{name}: {outcome}" for name, outcome in about["controls"].items())
     lines += [f"Negative controls (a check is taken away, `--controls`), which must not end well: {found}.", ""]
     if bad:
