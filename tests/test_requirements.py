@@ -1,5 +1,7 @@
 """What only the user can bring, and what is said in the copies that DVC makes for experiments."""
 
+from types import SimpleNamespace
+
 import pytest
 import tiny
 
@@ -27,3 +29,19 @@ def test_what_is_missing_is_named_with_what_to_do(missing, place, tmp_path, monk
     assert ("DVC's copy of the project" in says and "absolute paths" in says) == snapshot
     assert ("get GTA5" in says or "put the file there" in says) == (not snapshot)
     assert "\n" not in says
+
+
+@pytest.mark.parametrize("preset", ["streets", "paper"])
+def test_rows_stand_beside_rows_of_the_papers_tables(preset, monkeypatch):
+    """A name that the paper has not is told before anything runs; a value of a sweep that it has not tried may be."""
+    monkeypatch.chdir(tiny.REPOSITORY)
+    sweep = {"method": "maxsquare", "parameter": "lambda_target", "values": [0.3, 0.2]}
+    table5 = {"experiments": {"table5": {"sweeps": [sweep]}}}
+
+    def check(changes):
+        tables = [job for job in make_plan(load_parameters("params.yaml", changes | {"preset": preset})).jobs]
+        check_requirements(SimpleNamespace(job=job) for job in tables if "published" in job.inputs)
+
+    check(table5)
+    with pytest.raises(UserError, match="'minent' has paper_row: MinEnt-dager, which is no row of the paper's table 2"):
+        check({"methods": {"minent": {"paper_row": "MinEnt-dager"}}})

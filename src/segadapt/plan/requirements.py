@@ -6,6 +6,8 @@ from pathlib import Path
 
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
+from segadapt.core.job import Job
+from segadapt.core.parameters.settings import is_cell
 from segadapt.core.stages import PREPARE
 from segadapt.data.datasets import dataset_module
 from segadapt.plan.estimate.passes import said_architecture
@@ -32,6 +34,26 @@ def check_requirements(due: Iterable[Status]) -> None:
             raise UserError(
                 f"initial weights {weights} are those of {said['backbone']}, and {job.name} is to train {backbone}; "
                 f"point presets.{job.preset}.model.initial_weights in params.yaml at weights of that network"
+            )
+        if job.config.get("published") and job.stage == "table":
+            _check_published(job)
+
+
+def _check_published(job: Job) -> None:
+    """UserError for a row of a table that would stand beside one that the paper's table does not have."""
+    from segadapt.reporting.tables.published import published_rows  # and pandas with it
+
+    number = job.config["published"]
+    if number == 1:  # whose rows may have a name of their own: only those that agree stand side by side
+        return
+    printed = {row.method for row in published_rows(number)}
+    for row in job.config["rows"]:
+        name = row.get("paper_row")
+        # Of a sweep, values that the paper has not tried are rows like any other.
+        if name is not None and name not in printed and not is_cell(row["key"]):
+            raise UserError(
+                f"params.yaml: experiments.{job.subject['table']}.rows: '{row['key']}' has paper_row: {name}, which is "
+                f"no row of the paper's table {number}; known are {', '.join(sorted(printed))}"
             )
 
 

@@ -60,6 +60,11 @@ def method_of(row: str) -> str:
     return split_row(row)[1].partition("-")[0]
 
 
+def is_cell(row: str) -> bool:
+    """Whether a row is one of a sweep, with another value than its method has; no name has the sign."""
+    return "-" in row
+
+
 def sweep_cells(sweep: Sweep, methods: Mapping[str, MethodEntry], where: str) -> dict[str, tuple[float, MethodEntry]]:
     """Row key to value and method of a sweep's cells, in order.
 
