@@ -35,7 +35,7 @@ def check_requirements(due: Iterable[Status]) -> None:
                 f"initial weights {weights} are those of {said['backbone']}, and {job.name} is to train {backbone}; "
                 f"point presets.{job.preset}.model.initial_weights in params.yaml at weights of that network"
             )
-        if job.config.get("published") and job.stage == "table":
+        if job.config.get("published"):
             _check_published(job)
 
 
@@ -47,13 +47,13 @@ def _check_published(job: Job) -> None:
     if number == 1:  # whose rows may have a name of their own: only those that agree stand side by side
         return
     printed = {row.method for row in published_rows(number)}
-    for row in job.config["rows"]:
+    for row in job.config.get("rows", ()):
         name = row.get("paper_row")
         # Of a sweep, values that the paper has not tried are rows like any other.
         if name is not None and name not in printed and not is_cell(row["key"]):
             raise UserError(
-                f"params.yaml: experiments.{job.subject['table']}.rows: '{row['key']}' has paper_row: {name}, which is "
-                f"no row of the paper's table {number}; known are {', '.join(sorted(printed))}"
+                f"params.yaml: {job.name}: '{row['key']}' has paper_row: {name}, which is no row of the paper's table "
+                f"{number}; known are {', '.join(sorted(printed))}"
             )
 
 
