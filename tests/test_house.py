@@ -1,10 +1,14 @@
 """The house rules that a machine can check: sizes, floors, bans, style of Python and of the workflow."""
 
 import ast
+import json
 import re
+import runpy
 import sys
 from collections import Counter
+from itertools import chain
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import tiny
@@ -109,6 +113,27 @@ def test_nothing_that_can_run_foreign_code(path):
             assert not name.startswith("pickle."), f"{path}:{node.lineno}"
             assert "shell" not in keywords, f"{path}:{node.lineno}"
             assert not name.endswith("extractall") or "filter" in keywords, f"{path}:{node.lineno}"
+
+
+PAGE = tiny.REPOSITORY / "docs/architecture.md"
+
+
+def test_the_page_of_the_house_names_files_that_are_there():
+    text = PAGE.read_text()
+    assert len(text.splitlines()) <= 80
+    named = re.findall(r"`((?:src|tests|workflow|docs)/[^`<>*]*)`", text)
+    assert len(named) > 10 and not [path for path in named if not (tiny.REPOSITORY / path).exists()]
+
+
+def test_the_picture_of_the_house_is_what_the_code_says():
+    script = tiny.REPOSITORY / "docs/images/architecture.py"
+    drawing = runpy.run_path(str(script))
+    found = drawing["contents"]()
+    picture = ElementTree.parse(script.with_suffix(".svg"))
+    (about,) = picture.iter("{http://purl.org/dc/elements/1.1/}description")
+    assert json.loads(about.text) == found, "python docs/images/architecture.py draws it anew"
+    drawn = {text.get_text().replace(" ", "_") for axis in drawing["draw"](found).axes for text in axis.texts}
+    assert drawn >= {*found["phases"], *chain(*found["phases"].values()), *chain(*found["floors"])}
 
 
 @pytest.mark.parametrize(
