@@ -21,9 +21,9 @@ table1: setup ## Table 1 and Figure 5, image classification, on the data of the 
 	@$(BIN)/segadapt show results/table1.csv
 	@echo 'Picture: results/figures/figure5.png; each row against the control: results/table1_statistics.md'
 
-tables: setup ## Tables 2 to 6, what goes with them, and the figures; a second call does nothing
+tables: setup ## Tables 1 to 6, what goes with them, and the figures; a second call does nothing
 	$(BIN)/snakemake --cores $(CORES) paper
-	@for table in table2 table2_compared table3 table4 table5 table6; do $(BIN)/segadapt show results/$$table.csv; done
+	@for table in table1 table2 table2_compared table3 table4 table5 table6; do $(BIN)/segadapt show results/$$table.csv; done
 
 test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -14,8 +14,9 @@ from segadapt.cli import main
 from segadapt.core.errors import UserError
 from segadapt.core.scoring_mode import ScoringMode
 from segadapt.evaluation import Evaluation
+from segadapt.reporting.lineage.trace import chain
 
-TABLES = [f"results/table1{ending}.csv" for ending in ("", "_protocols", "_statistics")]
+TABLES = [f"results/table1{ending}.csv" for ending in ("", "_protocols", "_statistics", "_costs")]
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +54,29 @@ def test_published_rows_and_built_in_data_are_marked(project):
     assert json.loads((project / "results/table1.json").read_text()).keys() == {"accuracy", "accuracy_sd"}
 
 
-def test_companions_have_a_line_for_every_habit_and_task(project):
-    habits = rows(project / "results/table1_protocols.csv")
-    assert len(habits) == 4 * 3
-    for row in habits:
+def test_companions_have_a_line_for_every_choice_and_task(project):
+    chosen = rows(project / "results/table1_protocols.csv")
+    assert len(chosen) == 4 * 3
+    for row in chosen:
         if row["selection"] == "oracle step":
-            last = next(each for each in habits if (each["method"], each["selection"]) == (row["method"], "last step"))
+            last = next(each for each in chosen if (each["method"], each["selection"]) == (row["method"], "last step"))
             assert all(float(row[task]) >= float(last[task]) for task in toy_classification.TASKS)
     statistics = rows(project / "results/table1_statistics.csv")
     assert len(statistics) == 3 * 2 and {row["baseline"] for row in statistics} == {"target forwarded, λ=0"}
     assert {row["images"] for row in statistics} == {"20"}
+
+
+def test_costs_are_those_of_both_tasks(project):
+    costs = {row["method"]: row for row in rows(project / "results/table1_costs.csv")}
+    record = json.loads((project / "results/table1_costs.provenance.json").read_text())
+    (dann,) = [row for row in record["lineage"]["rows"] if row["key"] == "dann"]
+    made_by = set(chain(record["lineage"]["jobs"], [end for seed in dann["made_by"] for end in seed]))
+    jobs = [job for fingerprint, job in record["lineage"]["jobs"].items() if fingerprint in made_by]
+    names = {job["identity"]["name"] for job in jobs}
+    assert {
+        f"evaluate/classifiers/{task}/dann/seed{seed}" for task in toy_classification.TASKS for seed in (1, 2)
+    } < names
+    assert float(costs["DANN"]["cpu_hours"]) == pytest.approx(sum(job["cpu_seconds"] for job in jobs) / 3600, abs=1e-4)
 
 
 def test_figure_5_begins_with_the_source_only_model(project):

@@ -137,5 +137,6 @@ def test_everything_that_is_shown_is_asked_for():
     plan = plan_of(toy_classification.parameters())
     assert set(result_files(plan)) == {
         "results/table1.csv", "results/table1_protocols.csv", "results/table1_statistics.csv",
+        "results/table1_costs.csv",
         "results/figures/figure5.png",
     }  # fmt: skip

@@ -21,11 +21,11 @@ from segadapt.evaluation.measures.per_image import Measures
 from segadapt.evaluation.measures.reduction import ACCURACY
 from segadapt.labels import DIGITS10
 from segadapt.reporting.figures.easy_and_hard import easy_and_hard, easy_and_hard_csv, easy_and_hard_figure, follow
-from segadapt.reporting.tables.accuracy_protocols import by_habit, chosen
-from segadapt.reporting.tables.accuracy_table import AccuracyRow, accuracy_table, means
 from segadapt.reporting.tables.cells import class_columns, read_table, table_csv
 from segadapt.reporting.tables.formats import TableHeader, write_table
-from segadapt.reporting.tables.published import published_accuracies
+from segadapt.reporting.tables.main import TableRow, build_table, with_mean
+from segadapt.reporting.tables.published import published_rows
+from segadapt.reporting.tables.scoring import STEPS, chosen_step, part_record
 from segadapt.reporting.tables.statistics import compare
 
 OFFICE = (
@@ -174,15 +174,14 @@ def test_the_middle_is_cut_out(shape, crop):
     assert centre_crop(image, None) is image
 
 
-def row(title: str, accuracies: dict, origin="ours", paper_row=None) -> AccuracyRow:
-    return AccuracyRow(title, origin, paper_row, {"backbone": "digits", "selection": "last step"}, accuracies)
+def row(title: str, values: dict, tasks=TASKS, paper_row=None) -> TableRow:
+    return TableRow(title, "digits", "ours", with_mean(values, tasks, "accuracy"), paper_row, "last step")
 
 
 def test_the_table_has_means_and_deviations_of_every_task(tmp_path):
     values = {TASKS[0]: [0.5, 0.75, 0.625], TASKS[1]: [0.25, 0.25, 0.5]}
-    frame = accuracy_table(
-        [row("MaxSquare", values, paper_row="MaxSquare"), row("DANN", {})], TASKS, published_accuracies()
-    )
+    own = [row("MaxSquare", values, paper_row="MaxSquare"), row("DANN", {})]
+    frame = build_table(own, TASKS, published_rows(1), mean="accuracy")
     cells = read_table(table_csv(frame))
     first = cells.iloc[0]
     assert class_columns(cells.columns) == list(TASKS)
@@ -205,28 +204,29 @@ def test_the_table_has_means_and_deviations_of_every_task(tmp_path):
 
 def test_on_office31_the_papers_numbers_stand_beside():
     values = {task: [0.9, 0.8] for task in OFFICE}
-    frame = accuracy_table([row("MaxSquare", values, paper_row="MaxSquare")], OFFICE, published_accuracies(), True)
+    own = [row("MaxSquare", values, OFFICE, "MaxSquare")]
+    frame = build_table(own, OFFICE, published_rows(1), paper_data=True, mean="accuracy")
     assert frame["paper_accuracy"].iloc[0] == 85.6 and frame["delta"].iloc[0] == pytest.approx(85.0 - 85.6)
     paper = frame[(frame["method"] == "MaxSquare") & (frame["origin"] == "published")].iloc[0]
     assert [paper[task] for task in OFFICE] == [92.4, 90.0, 64.2, 100.0, 68.1, 99.1]
 
 
 def test_a_mean_needs_every_task():
-    assert means({TASKS[0]: [0.5]}, TASKS) == []
-    assert means({TASKS[0]: [0.5], TASKS[1]: [1.0]}, TASKS) == [0.75]
+    assert with_mean({TASKS[0]: [0.5]}, TASKS, "accuracy") == {TASKS[0]: [0.5]}
+    assert with_mean({TASKS[0]: [0.5], TASKS[1]: [1.0]}, TASKS, "accuracy")["accuracy"] == [0.75]
 
 
-def test_habits_choose_by_their_own_score():
+def test_steps_are_chosen_by_their_own_score():
     steps = [
         {"step": 10, "native": 0.9, "mutual_information": 0.1},
         {"step": 20, "native": 0.5, "mutual_information": 0.7},
         {"step": 30, "native": 0.6, "mutual_information": 0.7},
         {"step": 40, "native": 0.4, "mutual_information": 0.2},
     ]
-    metrics = {"steps": steps}
-    found = {habit: chosen(metrics, habit) for habit in ("last step", "label-free step", "oracle step")}
+    found = {choice: chosen_step(steps, choice, "native")["native"] for choice in STEPS}
     assert found == {"last step": 0.4, "label-free step": 0.6, "oracle step": 0.9}
-    assert by_habit({TASKS[0]: [metrics]})["oracle step"] == {TASKS[0]: [0.9]}
+    cells = part_record({"title": "A", "origin": "ours"}, "oracle step", {TASKS[0]: [0.9, 0.8], "accuracy": [0.7]})
+    assert cells[TASKS[0]] == "85.0" and cells[f"{TASKS[0]}_sd"] == "7.1" and cells["accuracy_sd"] == ""
 
 
 def test_intervals_are_those_of_resampled_images():

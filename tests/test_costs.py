@@ -11,7 +11,7 @@ from segadapt.core.metering import Cost
 from segadapt.reporting.lineage.explain import explain
 from segadapt.reporting.lineage.verify import verify
 from segadapt.reporting.tables.costs import COLUMNS, shares
-from segadapt.stages import costs
+from segadapt.stages import table
 
 ROWS = {
     "source_only": "Source only",
@@ -36,7 +36,7 @@ def plan(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = scored_plan(tuple(ROWS), SEEDS, cost_of)
     job = plan.by_name["costs/table2"]
-    record(job, more=costs.assemble(job, Path("scratch")))
+    record(job, more=table.assemble(job, Path("scratch")))
     return plan
 
 

@@ -3,10 +3,12 @@
 import re
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tiny
+import toy_classification
 
 from segadapt.cli import main
 from segadapt.core import provenance
@@ -16,7 +18,7 @@ from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.models.counting import pass_work
 from segadapt.plan import make_plan
 from segadapt.plan.estimate.measured import so_far
-from segadapt.plan.estimate.passes import TRAINING
+from segadapt.plan.estimate.passes import TRAINING, passes
 from segadapt.plan.estimate.table import Estimator, lines, table_jobs
 from segadapt.reporting.estimate import figure
 
@@ -81,6 +83,20 @@ def test_a_cell_that_is_a_row_already_is_not_counted_again():
     counts = {title: len(own) for title, own in jobs.items()}
     cells = {"MaxSquare, λ_T = 0.2": 2, "MaxSquare, λ_T = 0.1": 0}
     assert counts == {"source model: source": 1, "MaxSquare": 2} | cells
+
+
+def test_a_table_of_classifiers_is_estimated_too():
+    plan = make_plan(parameters_from(toy_classification.parameters(seeds=(1,)), "tiny"))
+    jobs = table_jobs(plan, "table1")
+    assert list(jobs) == ["Source only", "target forwarded, λ=0", "DANN", "MaxSquare"]
+    # Two tasks; a model is trained for each and scored.
+    assert [len(own) for own in jobs.values()] == [4] * 4
+    rows = {line.title: line for line in lines(Estimator(plan, pass_work), jobs, H200)}
+    assert rows["MaxSquare"].amount.steps == 2 * 4 and rows["MaxSquare"].images == "8 of 28x28 + 8 of 28x28"
+    (joint,) = passes(plan.by_name["train_classifier/clean_to_camera/dann/seed1"], plan)
+    assert (joint.task, joint.batch_size, joint.size, joint.learns) == ("classification", 16, (28, 28), True)
+    # By hand: an eighth of the images, forward alone, is less than an eighth of the work with the backward.
+    assert 0 < pass_work(replace(joint, batch_size=2, learns=False)).flops < pass_work(joint).flops / 8
 
 
 def test_seeds_multiply_and_the_sum_is_that_of_all_jobs():
@@ -230,14 +246,10 @@ def test_the_paper_table_in_the_command(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--table", "table9"], "there is no table 'table9'; the segmentation tables that preset streets makes are: "),
-        (["--table", "table1"], "table 'table1' is of image classification; the segmentation tables that preset "),
+        (["--table", "table9"], "there is no table 'table9'; the tables that preset streets makes are: table2, "),
         (["--device", "abacus"], "device 'abacus' is unknown; use one of h200, h100, 1080ti, cpu-core, or "),
         (["--efficiency", "35"], "--efficiency 35 is more than all there is"),
-        (
-            ["--preset", "digits"],
-            "there is no table 'table2'; the segmentation tables that preset digits makes are: none",
-        ),
+        (["--preset", "digits"], "there is no table 'table2'; the tables that preset digits makes are: table1"),
     ],
 )
 def test_refusals(arguments, sentence, tmp_path, monkeypatch, capsys):

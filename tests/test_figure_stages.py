@@ -13,7 +13,7 @@ from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.labels import CITYSCAPES19
 from segadapt.reporting.figures import confidence
 from segadapt.reporting.lineage.explain import explain
-from segadapt.stages import figure, measures, statistics
+from segadapt.stages import figure, table
 
 ROWS = ("source_only", "target_forwarded", "maxsquare", "minent")
 SEEDS = (1, 2)
@@ -38,7 +38,7 @@ def run(plan, stage, name: str) -> dict[str, Path]:
 
 
 def test_statistics_compare_every_row_with_the_control(plan):
-    outputs = run(plan, statistics, "statistics/table2")
+    outputs = run(plan, table, "statistics/table2")
     frame = pandas.read_csv(outputs["csv"], keep_default_na=False)
     assert frame["method"].tolist() == ["Source only", "MaxSquare", "MinEnt"]
     assert set(frame["baseline"]) == {"target forwarded, λ=0"} and set(frame["seeds_note"]) == {"n too small"}
@@ -58,7 +58,7 @@ def test_statistics_compare_every_row_with_the_control(plan):
 
 
 def test_measures_stand_beside_miou_and_scores_are_ranked(plan):
-    outputs = run(plan, measures, "measures/table2")
+    outputs = run(plan, table, "measures/table2")
     before = {role: path.read_bytes() for role, path in outputs.items()}
     frame = pandas.read_csv(outputs["csv"], keep_default_na=False).set_index("method")
     assert frame.index.tolist() == ["Source only", "target forwarded, λ=0", "MaxSquare", "MinEnt"]
@@ -77,21 +77,21 @@ def test_measures_stand_beside_miou_and_scores_are_ranked(plan):
     regret = max(map(max, miou.values())) - numpy.mean(miou["target_forwarded"])
     assert float(information["regret"]) == pytest.approx(regret, abs=0.0051)
     assert explain(outputs["csv"], "maxsquare", "ECE").values == pytest.approx([0.1, 0.1])
-    again = run(plan, measures, "measures/table2")
+    again = run(plan, table, "measures/table2")
     assert {role: path.read_bytes() for role, path in again.items()} == before
     Path(plan.by_name["adapt/minent/seed2"].provenance).unlink()
-    outputs = run(plan, measures, "measures/table2")
+    outputs = run(plan, table, "measures/table2")
     assert "MinEnt" not in pandas.read_csv(outputs["csv"])["method"].tolist()
     assert set(pandas.read_csv(outputs["ranking"])["models"]) == {6} and "Left out" in outputs["md"].read_text()
 
 
 def test_a_row_without_a_trace_is_left_out_and_all_are_without_the_control(plan, capsys):
     Path(plan.by_name["adapt/minent/seed2"].provenance).unlink()
-    outputs = run(plan, statistics, "statistics/table2")
+    outputs = run(plan, table, "statistics/table2")
     assert "MinEnt" not in pandas.read_csv(outputs["csv"])["method"].tolist()
     assert "Left out" in outputs["md"].read_text() and "row MinEnt is left out" in capsys.readouterr().err
     Path(plan.by_name["adapt/target_forwarded/seed1"].provenance).unlink()
-    outputs = run(plan, statistics, "statistics/table2")
+    outputs = run(plan, table, "statistics/table2")
     assert pandas.read_csv(outputs["csv"]).empty and "nothing to compare" in outputs["md"].read_text()
 
 

@@ -30,7 +30,7 @@ METHODS = ROWS[1:]
 # What shows every row, and what shows the unadapted model and MaxSquare alone.
 FIGURES = ["figure/curves", "figure/qualitative", "figure/table2_classes"]
 OF_MAXSQUARE = ["figure/figure2", "figure/figure4"]
-TABLES = ["costs/table2", "measures/table2", "protocols/table2", "statistics/table2", "table/table2"]
+TABLES = ["costs/table2", "measures/table2", "scoring/table2", "statistics/table2", "table/table2"]
 
 
 def plan_of(**changes) -> Plan:
@@ -96,7 +96,7 @@ def test_edits_change_the_cards_they_must():
     assert altered(lambda each: tiny(each)["caches"]["target_val"].update(size="96x48")) == [
         "measures/table2",
         "prepare/target_val",
-        "protocols/table2",
+        "scoring/table2",
         "table/table2",
     ]
     multi = ["evaluate/maxsquare_iw_multi/seed1", "refine/maxsquare_iw_multi/seed1"]

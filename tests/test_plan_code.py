@@ -109,7 +109,7 @@ TRAINING = {"pretrain/source", "pretrain/source_multi", "refine/maxsquare_iw_mul
 }
 MAX_SQUARES = {"adapt/target_forwarded", "adapt/maxsquare", "adapt/maxsquare_iw", "refine/maxsquare_iw_multi"}
 SCORED = {f"evaluate/{name}" for name in ("source", *METHODS)}
-PAGES = {f"{page}/table2" for page in ("table", "measures", "protocols", "statistics", "costs")}
+PAGES = {f"{page}/table2" for page in ("table", "measures", "scoring", "statistics", "costs")}
 FIGURES = {f"figure/{name}" for name in ("curves", "figure1", "figure2", "figure4", "qualitative", "table2_classes")}
 DEPENDANTS = [
     # Names that a package imports on demand are followed as well: see segadapt/core/lazy.py.

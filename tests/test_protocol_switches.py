@@ -106,7 +106,7 @@ JOBS = {
     "aspp_branches": {"pretrain", "adapt", "refine", "evaluate", "qualitative", "confidence"},
     "repeated_updates": {"pretrain", "adapt", "refine"},
     "adam_epsilon": {"refine"},
-    "evaluation_size": {"table", "protocols", "statistics", "measures", "bars", "curves", "frequency"},
+    "evaluation_size": {"table", "scoring", "statistics", "measures", "bars", "curves", "frequency"},
 }
 
 

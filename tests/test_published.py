@@ -66,6 +66,7 @@ def test_table2_anchor():
 
 def test_table1_averages():
     frame = published_frame(1, FOLDER)
+    assert [row.mean(6) for row in published_rows(1, folder=FOLDER)] == frame["avg"].tolist()
     means = frame[[name for name in frame if name.endswith("_mean")]].mean(axis=1)
     assert ((means - frame["avg"]).abs() <= 0.1).all()
 
@@ -108,7 +109,7 @@ def test_all_six_are_tables():
 @pytest.mark.parametrize(
     ("table", "city", "message"),
     [
-        (1, None, r"choose one of \[2, 3, 4, 5, 6\]"),
+        (7, None, r"choose one of \[1, 2, 3, 4, 5, 6\]"),
         (2, "Rome", "no rows for city 'Rome'"),
         (6, "Bonn", "Bonn"),
     ],

@@ -10,20 +10,26 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from segadapt.evaluation import LabelFreeScore
+from segadapt.reporting.tables.cells import companion_csv
 from segadapt.reporting.tables.intervals import MINIMUM, TOO_SMALL
 from segadapt.reporting.tables.measures import COLUMNS as MEASURES
-from segadapt.reporting.tables.measures import measure_record, measure_values, measures_csv, measures_markdown
+from segadapt.reporting.tables.measures import measure_record, measure_values, measures_markdown
 from segadapt.reporting.tables.ranking import (
     COLUMNS,
     CONSTANT,
     HIGHER_IS_BETTER,
     rank,
-    ranking_csv,
     ranking_records,
     scored_models,
 )
 
-CONFIG = {"seeds": [1, 2], "evaluation_size": "network", "protocol": "released", "preset": "toy"}
+CONFIG = {
+    "seeds": [1, 2],
+    "evaluation_size": "network",
+    "primary": "mIoU network",
+    "protocol": "released",
+    "preset": "toy",
+}
 ROW = {"key": "a", "title": "A|B", "origin": "ours", "network_size": "64x32"}
 
 
@@ -161,12 +167,12 @@ def test_csvs_and_markdown_hold_every_number(recwarn):
     models = scored_models(ROW["title"], found, [1, 2], "network")
     models += scored_models("B", [metrics(*LATER)], [1], "network")
     for records in ([], [record(*found)], [record(metrics()), record(*found)]):
-        text = measures_csv(records)
+        text = companion_csv(records, MEASURES)
         frame = pandas.read_csv(io.BytesIO(text), dtype=object, keep_default_na=False)
         assert tuple(frame.columns) == MEASURES and frame.to_dict("records") == records
-        assert text == measures_csv(records)
+        assert text == companion_csv(records, MEASURES)
     ranking = ranking_records(models, CONFIG)
-    frame = pandas.read_csv(io.BytesIO(ranking_csv(ranking)), dtype=object, keep_default_na=False)
+    frame = pandas.read_csv(io.BytesIO(companion_csv(ranking, COLUMNS)), dtype=object, keep_default_na=False)
     assert tuple(frame.columns) == COLUMNS and frame.to_dict("records") == ranking
     cells = record(*found)
     text = measures_markdown([cells], ranking, "toy", {"preset": "toy"}, "not *Cityscapes*")

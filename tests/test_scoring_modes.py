@@ -6,10 +6,10 @@ import pandas
 import pytest
 
 from segadapt.core.scoring_mode import last_step_modes
+from segadapt.reporting.tables.cells import companion_csv
 from segadapt.reporting.tables.scoring import (
     chosen_step,
     scoring_columns,
-    scoring_csv,
     scoring_markdown,
     scoring_record,
     scoring_steps,
@@ -34,7 +34,7 @@ def metrics(variants=None, steps=()):
 
 
 def record(*found, size="network"):
-    config = CONFIG | {"seeds": list(range(len(found))), "evaluation_size": size}
+    config = CONFIG | {"seeds": list(range(len(found))), "evaluation_size": size, "primary": f"mIoU {size}"}
     return scoring_record(ROW, scoring_values(found, size), scoring_steps(found, size), config)
 
 
@@ -81,9 +81,9 @@ def test_what_was_not_run_is_empty():
 
 def test_the_csv_has_the_same_columns_whatever_was_run():
     for records in ([], [record(metrics())], [record(metrics(FINAL, STEPS)), record(metrics())]):
-        text = scoring_csv(records)
+        text = companion_csv(records, scoring_columns())
         frame = pandas.read_csv(io.BytesIO(text), dtype=object, keep_default_na=False)
-        assert list(frame.columns) == scoring_columns() and text == scoring_csv(records)
+        assert list(frame.columns) == scoring_columns() and text == companion_csv(records, scoring_columns())
         assert frame.to_dict("records") == records
     names = scoring_columns()
     assert len(names) == len(set(names)) and all(f"mIoU {mode.name}" in names for mode in last_step_modes())

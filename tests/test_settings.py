@@ -292,7 +292,7 @@ def test_a_value_more_is_one_cell_more():
     fresh = {job.name for job in after.jobs} - {job.name for job in before.jobs}
     assert fresh == {"adapt/maxsquare-lambda_target-0.3/seed1", "evaluate/maxsquare-lambda_target-0.3/seed1"}
     altered = {job.name for job in before.jobs if job.identity() != after.by_name[job.name].identity()}
-    pages = ("table", "protocols", "statistics", "measures", "costs")
+    pages = ("table", "scoring", "statistics", "measures", "costs")
     assert altered == {*(f"{page}/table2" for page in pages), "figure/table2_sensitivity"}
 
 

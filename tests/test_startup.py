@@ -42,17 +42,17 @@ for module in ("stages.render", "data.streets.dataset", "data.digits.dataset", "
 from snakemake.cli import main as snakemake
 quietly(snakemake, ["-n", "--cores", "1"])
 without("snakemake -n", *HEAVY)
-for stage in ("table", "protocols"):
-    importlib.import_module(f"segadapt.stages.{stage}")
-    without(stage, "torch", "scipy", "matplotlib")
+for module in ("stages.table", "reporting.tables.main", "reporting.tables.scoring", "reporting.tables.costs"):
+    importlib.import_module(f"segadapt.{module}")
+    without(module, "torch", "scipy", "matplotlib")
 quietly(main, ["show", sys.argv[1]])
 without("segadapt show", "torch", "scipy", "matplotlib")
 for figure in ("bars", "curves", "frequency", "sensitivity"):
     importlib.import_module(f"segadapt.reporting.figures.{figure}")
     without(figure, "torch", "scipy")
-for stage in ("statistics", "measures"):
-    importlib.import_module(f"segadapt.stages.{stage}")
-    without(stage, "torch")
+for table in ("statistics", "measures"):
+    importlib.import_module(f"segadapt.reporting.tables.{table}")
+    without(table, "torch")
 for stage in ("pretrain", "adapt", "evaluate"):
     importlib.import_module(f"segadapt.stages.{stage}")
 from segadapt.models import deeplabv2, open_model, save_model

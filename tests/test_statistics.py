@@ -11,6 +11,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.scoring_mode import ScoringMode
 from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.evaluation.measures.reduction import accuracy_of_each, miou_of_each
+from segadapt.reporting.tables.cells import companion_csv
 from segadapt.reporting.tables.intervals import (
     MINIMUM,
     TOO_SMALL,
@@ -23,13 +24,14 @@ from segadapt.reporting.tables.intervals import (
 from segadapt.reporting.tables.statistics import (
     COLUMNS,
     compare,
-    comparison_csv,
+    comparison_columns,
     comparison_markdown,
     comparison_record,
 )
 
 CONFIG = {
     "evaluation_size": "network",
+    "primary": "mIoU network",
     "bootstrap_samples": 300,
     "bootstrap_seed": 5,
     "protocol": "released",
@@ -187,7 +189,9 @@ def test_the_table_says_when_there_are_too_few_seeds(n):
 
 def test_the_csv_has_the_same_columns_whatever_was_run():
     for records in ([], [record(1)[1]], [record(2)[1], record(7)[1]]):
-        frame = pandas.read_csv(io.BytesIO(comparison_csv(records)), dtype=object, keep_default_na=False)
+        frame = pandas.read_csv(
+            io.BytesIO(companion_csv(records, comparison_columns("mIoU"))), dtype=object, keep_default_na=False
+        )
         assert tuple(frame.columns) == COLUMNS and frame.to_dict("records") == records
     assert "nothing to compare" in comparison_markdown([], "toy", {"preset": "toy"}, "")
 

@@ -83,7 +83,7 @@ READERS = {
     "confusion": "statistics/table2",
     "metrics": "table/table2",
     "classifier": "evaluate/classifiers/clean_to_camera/source_only/seed1",
-    "answers": "accuracy_table/table1",
+    "answers": "table/table1",
     "model-record": "evaluate/maxsquare/seed1",
     "metrics-record": "table/table2",
 }

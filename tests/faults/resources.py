@@ -25,13 +25,13 @@ STAGES = (
     "self_train/cbst_sp-round1/seed1",
     "evaluate/maxsquare/seed1",
     "table/table2",
-    "protocols/table2",
+    "scoring/table2",
     "statistics/table2",
     "figure/curves",
     "figure/qualitative",
     "train_classifier/clean/source_only/seed1",
     "evaluate/classifiers/clean_to_camera/source_only/seed1",
-    "accuracy_table/table1",
+    "table/table1",
 )
 FOLDERS = (
     ".",

@@ -8,7 +8,7 @@ HELP = "steps, FLOPs, bytes and hours of a table on a device, and what the run s
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="another preset than params.yaml says")
-    parser.add_argument("--table", default="table2", help="a segmentation table of the preset; default: table2")
+    parser.add_argument("--table", default="table2", help="a table of the preset; default: table2")
     parser.add_argument("--device", metavar="NAME", default="h200", help="default: h200; an unknown one lists them")
     parser.add_argument("--tflops", type=_above_zero, help="the device's TFLOP/s, in place of what is known of it")
     parser.add_argument("--gb-per-second", type=_above_zero, help="its GB/s of memory, likewise")

@@ -16,9 +16,10 @@ class Stage:
     ``job``, ``folder`` and ``files`` are patterns. What stands in their braces is a job's subject: which data set,
     cache, model and seed, table or figure. ``job`` is the job's name, ``files`` maps role to file name, ``record`` is
     the provenance's. ``script`` is the module in ``segadapt/stages``, the stage's own if it is not given; where it
-    serves several, ``config``, a part of the configuration of every job, says which. ``threads`` is a number or a key
-    of a preset's ``run``; ``captions`` maps the roles of files that Snakemake's report shows to their texts in
-    ``workflow/report``.
+    serves several, ``config``, a part of the configuration of every job, says which. ``reads`` are the roles of the
+    scores that a table is made from, ``says`` is what it tells of each row beside title and origin; ``in_parts``:
+    it can read rows that are scored in parts, a column each. ``threads`` is a number or a key of a preset's ``run``;
+    ``captions`` maps the roles of files that Snakemake's report shows to their texts in ``workflow/report``.
     """
 
     name: str
@@ -34,7 +35,9 @@ class Stage:
     gpu: bool = False
     trains: bool = False
     scores: bool = False
-    classification: bool = False
+    reads: tuple[str, ...] = ("metrics",)
+    says: tuple[str, ...] = ()
+    in_parts: bool = False
     captions: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
 
@@ -95,17 +98,25 @@ def _training(name: str, folder: str = "models", phase: str = "adapt", script: s
 def _classifier(name: str, prefix: str, folder: str) -> Stage:
     return Stage(
         name, "adapt", f"{prefix}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train_classifier", runtime=1440,
-        trains=True, classification=True, **_RUNS_NETWORK,
+        trains=True, **_RUNS_NETWORK,
     )  # fmt: skip
 
 
-def _table(name: str, ending: str = "", caption: str = "", more: Mapping[str, str] | None = None, **rest) -> Stage:
-    """A table, or with ``ending`` one that goes with each; ``more`` are files beside its own."""
+def _table(
+    name: str, made_by: str, ending: str = "", more: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] | None = None, **rest,
+) -> Stage:  # fmt: skip
+    """A table, or with ``ending`` one that goes with each; its file in ``reporting/tables`` is ``made_by``.
+
+    ``more`` are files beside its own, ``reads`` the roles of scores that it reads.
+    """
     kinds = ("csv", "md") if ending else ("csv", "json", "md", "tex", "html")
     files = {kind: f"{{table}}{ending}.{kind}" for kind in kinds} | (more or {})
-    captions = {"csv": caption or name} | {role: role for role in more or ()}
-    record = f"{{table}}{ending}.provenance.json"
-    return Stage(name, "table", f"{name}/{{table}}", "results", files, record, captions=captions, **rest)
+    return Stage(
+        name, "table", f"{name}/{{table}}", "results", files, f"{{table}}{ending}.provenance.json", script="table",
+        captions={"csv": name, **{role: role for role in more or ()}}, config={"table": made_by, **(config or {})},
+        **rest,
+    )  # fmt: skip
 
 
 def _figure(name: str, figure: str, kinds: Mapping[str, str] | None = None, **rest) -> Stage:
@@ -144,11 +155,13 @@ _ALL = (
         EVALUATE, "evaluate", f"evaluate/{_MODEL}", f"metrics/{_MODEL}",
         {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, runtime=120, scores=True, **_RUNS_NETWORK,
     ),
-    _table(TABLE),
-    _table("protocols", "_protocols"),
-    _table("statistics", "_statistics"),
-    _table("measures", "_measures", more={"ranking": "{table}_ranking.csv"}),
-    _table("costs", "_costs"),
+    _table(TABLE, "main", says=("paper_row", "backbone", "protocol", "eval_size"), in_parts=True),
+    _table("scoring", "scoring", "_protocols", says=("network_size",), in_parts=True),
+    # Fixed, so that equal evaluations give equal intervals.
+    _table("statistics", "statistics", "_statistics", reads=("metrics", "confusion"), says=("baseline",),
+           in_parts=True, config={"bootstrap_samples": 2000, "bootstrap_seed": 20191027}),
+    _table("measures", "measures", "_measures", more={"ranking": "{table}_ranking.csv"}, says=("network_size",)),
+    _table("costs", "costs", "_costs", in_parts=True),
     _figure("qualitative", "{figure}", {"picture": "png"}, runtime=30, **_RUNS_NETWORK),
     _figure("curves", "curves"),
     _figure("bars", "{table}_classes"),
@@ -159,10 +172,7 @@ _ALL = (
     # Table 1 and Figure 5: image classifiers.
     _classifier("train_classifier", "train_classifier", "classifiers"),
     _classifier("figure5_classifier", "figure5", "classifiers/figure5"),
-    _table("accuracy_table", classification=True),
-    _table("accuracy_protocols", "_protocols", classification=True),
-    _table("accuracy_statistics", "_statistics", "statistics", classification=True),
-    _figure("easy_and_hard", "figure5", classification=True),
+    _figure("easy_and_hard", "figure5"),
 )  # fmt: skip
 STAGES = {stage.name: stage for stage in _ALL}
 PHASES = tuple(dict.fromkeys(stage.phase for stage in _ALL))
@@ -171,6 +181,8 @@ FOLDERS = tuple(dict.fromkeys(stage.folder.partition("/")[0] for stage in _ALL))
 """Where results lie, below ``work/<preset>``; of tables and figures, where they are kept."""
 SCORES = tuple(dict.fromkeys(role for stage in _ALL if stage.phase == "evaluate" for role in stage.files))
 """The roles of what evaluations make."""
+BESIDE_TABLES = tuple(stage for stage in _ALL if stage.script == TABLE and stage.name != TABLE)
+"""The stages of what goes with each table."""
 COMPANIONS = {
     Path(file).stem.removeprefix("{table}"): stage.files.get("md", "")
     for stage in _ALL

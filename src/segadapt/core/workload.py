@@ -9,7 +9,7 @@ SMALLEST_SIDE = 2**5
 
 @dataclass(frozen=True)
 class NetworkPass:
-    """A segmentation network over one batch.
+    """A network over one batch: of segmentation, or an image classifier by ``task``, perhaps with a ``bottleneck``.
 
     ``size`` is (width, height) in pixels. ``learns``: the pass is followed by its backward, from every head, to the
     parameters and not to the image. ``stride_placement`` is None where nobody has said it: the network's default.
@@ -28,6 +28,8 @@ class NetworkPass:
     batch_statistics: bool = False
     train_affine: bool = True
     train_stem_affine: bool = False
+    task: str = "segmentation"
+    bottleneck: int | None = None
 
 
 @dataclass(frozen=True)

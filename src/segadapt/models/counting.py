@@ -78,8 +78,9 @@ def pass_work(each: Pass) -> Work:
 
 def _network_work(each: NetworkPass) -> Work:
     architecture = Architecture(
-        each.backbone, each.num_classes, each.aspp_branches, each.auxiliary, each.stride_placement or FIRST_1X1
-    )
+        each.backbone, each.num_classes, each.aspp_branches, each.auxiliary, each.stride_placement or FIRST_1X1,
+        task=each.task, bottleneck=each.bottleneck,
+    )  # fmt: skip
     number_format = torch.bfloat16 if each.bf16 else torch.float32
     network = outline(architecture).to(number_format)
     policy = BatchNormPolicy(
@@ -96,7 +97,7 @@ def _network_work(each: NetworkPass) -> Work:
 
 def _run(network: torch.nn.Module, image_BCHW: Tensor, learns: bool) -> None:
     with torch.set_grad_enabled(learns):
-        heads = [logits for logits in network(image_BCHW) if logits is not None]
+        heads = [logits for logits in network(image_BCHW)[:2] if logits is not None]
     if learns:
         torch.autograd.backward(heads, [torch.empty_like(logits) for logits in heads])
 

@@ -15,13 +15,12 @@ def jobs_of(plan: Plan, phase: str) -> list[Job]:
 def result_files(plan: Plan, of_paper: bool = False) -> list[str]:
     """One file of every table and figure: asking for them asks for all.
 
-    With ``of_paper``, of segmentation alone, and without the tables (and what goes with them) that stand beside none
-    of the paper's.
+    With ``of_paper``, without the tables (and what goes with them) that stand beside none of the paper's.
     """
     jobs = jobs_of(plan, "table")
     if of_paper:
-        others = {name for name, table in plan.parameters.tables.items() if table.published is None}
-        jobs = [job for job in jobs if not STAGES[job.stage].classification and job.subject.get("table") not in others]
+        others = {name for name, table in plan.parameters.experiments.items() if table.published is None}
+        jobs = [job for job in jobs if job.subject.get("table") not in others]
     return [next(iter(job.outputs.values())) for job in jobs]
 
 

@@ -19,9 +19,8 @@ from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
 from segadapt.labels import CLASS_SETS
 from segadapt.plan.plan import Plan
 
-_SEGMENTATION = [stage for stage in STAGES.values() if not stage.classification]
-TRAINING = tuple(stage.name for stage in _SEGMENTATION if stage.trains)
-SCORING = tuple(stage.name for stage in _SEGMENTATION if stage.scores)
+TRAINING = tuple(stage.name for stage in STAGES.values() if stage.trains)
+SCORING = tuple(stage.name for stage in STAGES.values() if stage.scores)
 """Stages that pass images through a network; all others cost the processor's time alone."""
 _LONGEST_HEADER = 100_000_000
 
@@ -104,7 +103,8 @@ def _step(job: Job, plan: Plan) -> Counter[Pass]:
 def _evaluation(job: Job, plan: Plan) -> Counter[Pass]:
     config, found = job.config, Counter()
     snapshots, labelled = len(snapshot_paths(job.inputs)), image_count(job, "labelled", plan) or 0
-    size, one = _cache_size(job, "labelled", plan), _network(job, plan, None)
+    crop, one = config.get("crop"), _network(job, plan, None)
+    size = width_height(crop) if crop else _cache_size(job, "labelled", plan)
     straight_and_mirrored = 2 if config["test_time"]["flip"] else 1
     for auxiliary in config.get("auxiliary_of_members", [config["auxiliary"]]):
         member = replace(one, auxiliary=auxiliary)
@@ -118,10 +118,11 @@ def _evaluation(job: Job, plan: Plan) -> Counter[Pass]:
 def _network(job: Job, plan: Plan, batch_norm: dict[str, bool] | None) -> NetworkPass:
     """One image of a size that is still to be said; evaluated if no ``batch_norm`` of training is given."""
     config = job.config
+    classes = CLASS_SETS[config["model"]["classes"]]
     affine = ("train_affine", "train_stem_affine")
     switches = {} if batch_norm is None else {key: batch_norm[key] for key in ("batch_statistics", *affine)}
     return NetworkPass(
-        config["model"]["backbone"], len(CLASS_SETS[config["model"]["classes"]]), (0, 0),
+        config["model"]["backbone"], len(classes), (0, 0), task=classes.task, bottleneck=config["model"]["bottleneck"],
         bf16=config["precision"]["bf16"], aspp_branches=config["aspp_branches"], auxiliary=config["auxiliary"],
         stride_placement=_stride_placement(job, plan), **switches,
     )  # fmt: skip

@@ -11,11 +11,10 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import Job, score_role
 from segadapt.core.parameters import split_row
 from segadapt.core.parameters.root import ORACLE
-from segadapt.core.stages import PRETRAIN
+from segadapt.core.stages import PRETRAIN, TABLE
 from segadapt.core.workload import Amount, Pass, Work
 from segadapt.plan.estimate.passes import SCORING, TRAINING, passes, step_images
 from segadapt.plan.plan import Plan
-from segadapt.plan.rows import table_rows
 from segadapt.plan.targets import jobs_behind
 from segadapt.reporting.estimate import Line
 
@@ -56,17 +55,19 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
     """The jobs of a table that run networks, each once: by source model, then by row (titles).
 
     What several rows need and is no source model, a member of an ensemble, is the row's of that name.
-    UserError for a table that the preset does not make, and for one of classification.
+    UserError for a table that the preset does not make.
     """
-    parameters = plan.parameters
-    if table not in parameters.tables:
-        known = ", ".join(parameters.tables) or "none"
-        of_images = table in parameters.classification_tables
-        wrong = f"table '{table}' is of image classification" if of_images else f"there is no table '{table}'"
-        raise UserError(f"{wrong}; the segmentation tables that preset {parameters.preset} makes are: {known}")
-    rows = table_rows(parameters, table)
-    of_table = plan.by_name[f"table/{table}"].inputs
-    behind = {row.key: _behind(plan, of_table, row.key) for row in rows}
+    made = {job.subject["table"]: job for job in plan.jobs if job.stage == TABLE}
+    if table not in made:
+        raise UserError(
+            f"there is no table '{table}'; the tables that preset {plan.parameters.preset} makes are: "
+            f"{', '.join(made) or 'none'}"
+        )
+    titles, behind = {}, {}
+    for each in made[table].config["rows"]:
+        row = each.get("row", each["key"])
+        titles[row, each["title"]] = None
+        behind[row] = behind.get(row, set()) | _behind(plan, made[table].inputs, each["key"])
     needed = set().union(*behind.values())
     of_sources = [job for job in plan.jobs if job.name in needed and _is_source_model(job)]
     found: dict[str, list[Job]] = {}
@@ -78,9 +79,9 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
     for key in sorted(behind, key=lambda key: len(behind[key])):
         own[key] = [job for job in plan.jobs if job.name in behind[key] - given]
         given |= behind[key]
-    for row in rows:
+    for key, title in titles:
         # Settings need not have a title, so that rows may share theirs. A cell of a sweep may be a row already.
-        found[f"{row.title} ({row.key})" if row.title in found else row.title] = own.pop(row.key, [])
+        found[f"{title} ({key})" if title in found else title] = own.pop(key, [])
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from segadapt.core.job import Job, score_role
 from segadapt.core.parameters import Parameters, Schedule
 from segadapt.core.parameters.root import SOURCE_ONLY
-from segadapt.plan.jobs.tables import BOOTSTRAP
+from segadapt.plan.jobs.tables import Scored, table_jobs
 from segadapt.plan.jobs.training import METHOD_ELSEWHERE, PROTOCOL_SWITCHES, check_method_file
 from segadapt.plan.networks import check_classifier
 from segadapt.plan.planner import Planner
@@ -13,6 +13,8 @@ from segadapt.plan.rows import Row, baseline, beside, look, plain_row, snapshot_
 
 TABLE, FIGURE5 = "train_classifier", "figure5_classifier"
 """Stages: from the initial weights, and on from a source-only classifier."""
+PAPER_SOURCE_ONLY = "ResNet-50"
+"""What the paper's Table 1 calls the source model as it is."""
 PUBLISHED_NOTE = (
     "Published rows: the paper copied ResNet-50 (source only) and DANN from earlier papers; stronger reproductions of "
     "both exist."
@@ -49,7 +51,7 @@ class Classifiers:
             found += [self.classify(task, row, seed, FIGURE5) for seed in seeds for row in figure5.methods]
             found.append(self.easy_and_hard(task))
         for name in tables:
-            found += [make(name) for make in (self.table, self.choices, self.statistics)]
+            found += self.tables(name)
         return found
 
     def model(self, task: str, row: str, seed: int, stage: str = TABLE) -> str:
@@ -123,28 +125,37 @@ class Classifiers:
         subject = {"model": self._scored(task, row, stage), "seed": seed}
         return self.frame.job("evaluate", subject, inputs=inputs, config=config)
 
-    def table(self, name: str) -> Job:
-        """``results/<name>`` in all its forms: a row a method, a column a task."""
-        rows, published = self._rows(name), self.parameters.classification_tables[name].published
-        inputs = self._files(rows, "metrics")
-        if published is not None:
-            inputs["published"] = f"results/published/paper_table{published}.csv"
-        config = self._about(name) | {"published": published, "backbone": self.settings.model.backbone}
-        config["published_note"] = PUBLISHED_NOTE if published is not None else ""
-        return self.frame.job("accuracy_table", {"table": name}, inputs=inputs, config=config)
+    def tables(self, name: str) -> list[Job]:
+        """A table, a row a method and a column a task, and what goes with it."""
+        rows = [plain_row(self.parameters, key) for key in self.parameters.classification_tables[name].rows]
+        control = baseline([row.key for row in rows], self.parameters.methods)
+        changes = ", ".join(f"{key}={value}" for key, value in self.settings.protocol.items())
+        protocol = self.parameters.protocol
+        size = self.settings.training.crop or self._cache_size()
+        about = {
+            "backbone": self.settings.model.backbone,
+            "protocol": f"{protocol} with {changes}" if changes else protocol,
+            "eval_size": size,
+            "network_size": size,
+        }
+        of_table = {
+            "columns": {task: self._task_title(task) for task in self.tasks},
+            "measure": "accuracy",
+            "primary": "accuracy",
+            "evaluation_size": "native",
+            "data_note": self.settings.data_note,
+            "is_paper_data": self.settings.is_paper_data,
+            "published_note": PUBLISHED_NOTE if self.parameters.experiments[name].published is not None else "",
+        }
+        scored = [self._part(row, task, about, control) for row in rows for task in self.tasks]
+        return table_jobs(self.frame, name, scored, of_table)
 
-    def choices(self, name: str) -> Job:
-        """The same models at the step that other rules of selection would choose."""
-        inputs = self._files(self._rows(name), "metrics")
-        return self.frame.job("accuracy_protocols", {"table": name}, inputs=inputs, config=self._about(name))
-
-    def statistics(self, name: str) -> Job:
-        """Every row against the control on every task, over seeds and over images."""
-        rows = self._rows(name)
-        inputs = self._files(rows, "metrics") | self._files(rows, "confusion")
-        about = {"baseline": baseline([row.key for row in rows], self.parameters.methods)}
-        config = self._about(name) | about | BOOTSTRAP
-        return self.frame.job("accuracy_statistics", {"table": name}, inputs=inputs, config=config)
+    def _part(self, row: Row, task: str, about: dict[str, Any], control: str) -> Scored:
+        part = {"key": f"{row.key}/{task}", "row": row.key, "column": task, "baseline": f"{control}/{task}"}
+        known = row.about()
+        if row.key == SOURCE_ONLY:
+            known["paper_row"] = PAPER_SOURCE_ONLY
+        return Scored(known | about | part, lambda seed, role: self.score(task, row.key, seed, role))
 
     def easy_and_hard(self, task: str) -> Job:
         """Accuracy on the easy and the hard target images along training, of every method and seed."""
@@ -165,47 +176,8 @@ class Classifiers:
         }
         return self.frame.job("easy_and_hard", {}, inputs=inputs, config=config)
 
-    def _rows(self, name: str) -> list[Row]:
-        return [plain_row(self.parameters, key) for key in self.parameters.classification_tables[name].rows]
-
-    def _files(self, rows: list[Row], what: str) -> dict[str, str]:
-        """Role to file, of every row, task and seed; ``what`` is its role among the scores."""
-        seeds = self.parameters.seeds
-        return {
-            score_role(what, cell(row.key, task), seed): self.score(task, row.key, seed, what)
-            for row in rows
-            for task in self.tasks
-            for seed in seeds
-        }
-
     def _task_title(self, task: str) -> str:
         return " → ".join(self.tasks[task])
 
-    def _about(self, name: str) -> dict[str, Any]:
-        changes = ", ".join(f"{key}={value}" for key, value in self.settings.protocol.items())
-        protocol = self.parameters.protocol
-        return {
-            # One entry a row and task, for each of them is traced by itself.
-            "rows": [
-                row.about() | {"key": cell(row.key, task), "row": row.key, "task": task}
-                for row in self._rows(name)
-                for task in self.tasks
-            ],
-            "tasks": {task: self._task_title(task) for task in self.tasks},
-            "seeds": list(self.parameters.seeds),
-            "preset": self.parameters.preset,
-            "protocol": protocol,
-            "protocol_in_full": f"{protocol} with {changes}" if changes else protocol,
-            "eval_size": self.settings.training.crop or self._cache_size(),
-            "evaluation_size": "native",
-            "data_note": self.settings.data_note,
-            "is_paper_data": self.settings.is_paper_data,
-        }
-
     def _cache_size(self) -> str:
         return self.parameters.active_preset.caches[next(iter(self.settings.domains.values()))].size
-
-
-def cell(row: str, task: str) -> str:
-    """What a row's part in one column is called."""
-    return f"{row}/{task}"

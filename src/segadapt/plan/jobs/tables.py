@@ -1,15 +1,67 @@
 """Jobs that put numbers together: the tables and what goes with each of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from segadapt.core.job import Job, score_role
 from segadapt.core.parameters import Parameters
+from segadapt.core.stages import BESIDE_TABLES, STAGES, TABLE
+from segadapt.labels import CLASS_SETS
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import Row, baseline, table_rows
 
-BOOTSTRAP = {"bootstrap_samples": 2000, "bootstrap_seed": 20191027}
-"""Fixed, so that equal evaluations give equal intervals."""
+_ALWAYS = ("key", "title", "origin", "row", "column")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A row of a table, or the part of it in one column: what is scored by itself.
+
+    ``about`` is what tables say of it: ``key``, ``title``, ``origin``, ``paper_row``, ``backbone``, ``protocol``,
+    ``eval_size``, ``network_size`` and ``baseline``, the key of what it is compared with; of a part also ``row`` and
+    ``column``. ``file`` gives its scores by seed and role.
+    """
+
+    about: dict[str, Any]
+    file: Callable[[int, str], str]
+
+
+def table_jobs(
+    planner: Planner, name: str, scored: list[Scored], about: Mapping[str, Any], alone: bool = False
+) -> list[Job]:
+    """A table and what goes with it, if it is not ``alone``.
+
+    Args:
+        planner: Gives names and paths.
+        name: The table's.
+        scored: Its rows, whole or in parts, in order.
+        about: What the table goes by and says: ``columns``, name to title, ``measure``, their mean's name, ``primary``,
+            the name of the primary number, ``evaluation_size``, ``data_note``, ``is_paper_data``, ...
+    """
+    parameters, jobs = planner.parameters, []
+    published, in_parts = parameters.experiments[name].published, "column" in scored[0].about
+    companions = [stage for stage in BESIDE_TABLES if stage.in_parts or not in_parts]
+    for stage in (STAGES[TABLE], *(() if alone else companions)):
+        inputs = {
+            score_role(role, each.about["key"], seed): each.file(seed, role)
+            for role in stage.reads
+            for each in scored
+            for seed in parameters.seeds
+        }
+        config = {
+            "seeds": list(parameters.seeds),
+            "preset": parameters.preset,
+            "protocol": parameters.protocol,
+            **about,
+            "rows": [{key: each.about[key] for key in (*_ALWAYS, *stage.says) if key in each.about} for each in scored],
+        }
+        if stage.name == TABLE:
+            config["published"] = published
+            if published is not None:
+                inputs["published"] = f"results/published/paper_table{published}.csv"
+        jobs.append(planner.job(stage.name, {"table": name}, inputs=inputs, config=config))
+    return jobs
 
 
 class Reporter:
@@ -21,71 +73,37 @@ class Reporter:
 
     def tables(self, name: str) -> list[Job]:
         """A table and what goes with it. What is scored on fewer classes than the model's has no companions."""
-        if self.parameters.tables[name].classes is not None:
-            return [self.table(name)]
-        tables = (self.table, self.protocols, self.statistics, self.measures, self.costs)
-        return [make(name) for make in tables]
-
-    def table(self, name: str) -> Job:
-        """``results/<name>`` in all its forms."""
-        experiment = self.parameters.tables[name]
-        rows = self.rows[name]
-        inputs = self.metrics(rows)
-        if experiment.published is not None:
-            inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
-        return self.base.job(
-            "table", {"table": name},
-            inputs=inputs,
-            config=self.about_table(rows) | {
-                "rows": [row.about() | self._about_scoring(row) for row in rows],
-                "published": experiment.published,
-                "classes": experiment.classes or self.planners[rows[0].setting].preset.model.classes,
-            },
-        )  # fmt: skip
-
-    def protocols(self, name: str) -> Job:
-        """The same rows in every scoring mode."""
-        rows = self.rows[name]
-        return self.companion("protocols", name, self.metrics(rows), {"rows": self._rows_with_size(rows)})
-
-    def measures(self, name: str) -> Job:
-        """Boundaries, calibration and label-free scores of the same rows, and how well the latter rank the models."""
-        rows = self.rows[name]
-        about = {"rows": self._rows_with_size(rows)}
-        return self.companion("measures", name, self.metrics(rows), about)
-
-    def statistics(self, name: str) -> Job:
-        """Each row against the control of its setting, over seeds and over images."""
-        rows = self.rows[name]
-        confusions = {
-            score_role("confusion", row.key, seed): self.score(row, seed, "confusion")
-            for row in rows
-            for seed in self.parameters.seeds
+        experiment, rows = self.parameters.tables[name], self.rows[name]
+        classes = experiment.classes or self.planners[rows[0].setting].preset.model.classes
+        about = self.about_table(rows) | {
+            "classes": classes,
+            "columns": {each: each for each in CLASS_SETS[classes].classes},
+            "measure": "mIoU",
+            "primary": f"mIoU {self.parameters.active_protocol.evaluation_size}",
+            "published_note": "",
         }
-        return self.companion(
-            "statistics", name, self.metrics(rows) | confusions,
-            BOOTSTRAP | {
-                "rows": [row.about("key", "title", "origin") | {"baseline": self._baseline(row, rows)} for row in rows]
-            },
-        )  # fmt: skip
+        scored = [self._scored(row, rows) for row in rows]
+        return table_jobs(self.base, name, scored, about, alone=experiment.classes is not None)
 
-    def costs(self, name: str) -> Job:
-        """What each row took, from the records of the jobs behind it."""
-        rows = self.rows[name]
-        config = {"rows": [row.about("key", "title", "origin") for row in rows]}
-        return self.companion("costs", name, self.metrics(rows), config)
-
-    def companion(self, stage: str, name: str, inputs: dict[str, str], config: dict[str, Any]) -> Job:
-        """What goes with a table, and says the same of its rows."""
-        return self.base.job(stage, {"table": name}, inputs=inputs, config=self.about_table(self.rows[name]) | config)
+    def _scored(self, row: Row, rows: list[Row]) -> Scored:
+        planner = self.planners[row.setting]
+        own = planner.of(row.method)
+        switches = ", ".join(f"{name}={value}" for name, value in own.switches.items())
+        same = [each.key for each in rows if each.setting == row.setting]
+        size = planner.preset.caches[planner.evaluation_cache(planner.is_refined(row.method))].size
+        about = {
+            "backbone": own.preset.model.backbone,
+            "protocol": f"{self.parameters.protocol} with {switches}" if switches else self.parameters.protocol,
+            "eval_size": size if own.protocol.evaluation_size == "network" else "native",
+            "network_size": size,
+            "baseline": baseline(same, planner.methods),
+        }
+        return Scored(row.about() | about, lambda seed, role: self.score(row, seed, role))
 
     def about_table(self, rows: Iterable[Row]) -> dict[str, Any]:
-        """What every table goes by and says."""
+        """What every table and figure of scores goes by and says."""
         presets = [self.planners[row.setting].preset for row in rows]
         return {
-            "seeds": list(self.parameters.seeds),
-            "preset": self.parameters.preset,
-            "protocol": self.parameters.protocol,
             "evaluation_size": self.parameters.active_protocol.evaluation_size,
             "data_note": " ".join(dict.fromkeys(preset.data_note for preset in presets)),
             "is_paper_data": all(preset.is_paper_data for preset in presets),
@@ -99,21 +117,3 @@ class Reporter:
     def score(self, row: Row, seed: int, role: str = "metrics") -> str:
         """A file of the evaluation of a row and seed."""
         return self.planners[row.setting].score(row.method, seed, role)
-
-    def _about_scoring(self, row: Row) -> dict[str, str]:
-        planner = self.planners[row.setting].of(row.method)
-        switches = ", ".join(f"{name}={value}" for name, value in planner.switches.items())
-        protocol = f"{self.parameters.protocol} with {switches}" if switches else self.parameters.protocol
-        size = self._network_size(row) if planner.protocol.evaluation_size == "network" else "native"
-        return {"backbone": planner.preset.model.backbone, "eval_size": size, "protocol": protocol}
-
-    def _rows_with_size(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
-        return [row.about("key", "title", "origin") | {"network_size": self._network_size(row)} for row in rows]
-
-    def _network_size(self, row: Row) -> str:
-        planner = self.planners[row.setting]
-        return planner.preset.caches[planner.evaluation_cache(planner.is_refined(row.method))].size
-
-    def _baseline(self, row: Row, rows: list[Row]) -> str:
-        same = [each.key for each in rows if each.setting == row.setting]
-        return baseline(same, self.planners[row.setting].methods)

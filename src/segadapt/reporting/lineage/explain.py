@@ -11,6 +11,7 @@ from segadapt.core.stages import STAGES
 from segadapt.reporting.lineage.trace import Record, chain, is_made, missing_rows
 
 _MEANS = ("mIoU", "accuracy")
+_DATA_FOLDERS = {stage.folder.partition("/")[0] for stage in STAGES.values() if stage.phase == "data"}
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ class Explanation:
 
     def data_manifests(self) -> dict[str, str]:
         """The manifests of the data sets, each of which holds the hash of every image, with their SHA-256."""
-        data = [job for job in self.jobs if STAGES[job["identity"]["stage"]].phase == "data"]
-        made = [job["outputs"]["manifest"] for job in data]
-        return {each["path"]: each["sha256"] for each in made}
+        made = [job["outputs"]["manifest"] for job in self.jobs if "manifest" in job["outputs"]]
+        # By their place: a record may name a stage as it was called when the table was made.
+        return {each["path"]: each["sha256"] for each in made if Path(each["path"]).parts[2] in _DATA_FOLDERS}
 
     def remake(self) -> str:
         """The command that makes the row's metrics anew where they are missing or out of date."""

@@ -5,12 +5,13 @@ record names the file with the very hash that its reader used, and if its finger
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from segadapt.core.artifacts import sha256_file
+from segadapt.core.artifacts import read_json, sha256_file
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job, score_paths
 from segadapt.core.provenance import read_provenance, record_is_genuine
@@ -105,53 +106,108 @@ def chain(jobs: dict[str, Record], ends: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class TracedRow:
-    """A row of a table whose chain of records holds. ``metrics`` are its files, ``made_by`` its jobs, one a seed."""
+    """A row of a table, or the part of it in one column, whose chain of records holds.
+
+    ``about`` is its entry in the job's configuration. A part of a row has a key of its own; ``row`` is the row's there
+    and ``column`` the part's. ``files`` are its scores, role to path, and ``made_by`` its jobs, both one a seed.
+    """
 
     about: dict[str, Any]
-    metrics: list[str]
+    files: list[dict[str, str]]
     made_by: list[list[str]]
 
+    @property
+    def row(self) -> str:
+        """The key of the row that it is, or is a part of."""
+        return self.about.get("row", self.about["key"])
+
+    @property
+    def column(self) -> str | None:
+        """The column that it is the part of a row in; None for a whole row."""
+        return self.about.get("column")
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """What ``metrics.json`` says, one a seed."""
+        return [read_json(Path(each["metrics"])) for each in self.files]
+
     def record(self, values: dict[str, list[float | None]]) -> dict[str, Any]:
-        """What the table's lineage keeps of the row; ``values`` are fractions by column, one a seed."""
+        """What the table's lineage keeps of it; ``values`` are fractions by column, one a seed."""
         return {"key": self.about["key"], "title": self.about["title"], "made_by": self.made_by, "values": values}
 
 
-def joined(cells: Iterable[TracedRow], values: Mapping[str, dict[str, list[float | None]]]) -> list[dict[str, Any]]:
-    """What the lineage keeps of rows whose every column is traced by itself, as those of tasks are.
+@dataclass(frozen=True)
+class Traced:
+    """What a table's job reads. ``left_out`` are the rows and parts that cannot be traced, with the reason why;
+    ``jobs`` are the records of all jobs behind the others, by fingerprint, upstream first."""
 
-    ``cells`` are about a ``row`` and a ``task`` each; ``values``, by row, are fractions by column, one a seed. Beside
-    ``made_by``, all jobs behind a row, stands ``made_by_column``.
+    job: Job
+    scored: list[TracedRow]
+    left_out: list[dict[str, str]]
+    jobs: dict[str, Record]
+
+    @cached_property
+    def rows(self) -> list[list[TracedRow]]:
+        """Each row of the configuration, whole or in parts; what cannot be traced, or is missing, is not in it."""
+        return [[each for each in self.scored if each.about in entries] for entries in rows_of(self.job.config)]
+
+    def notes(self, warn: bool = True) -> str:
+        """A table's warning: what its data are not (if ``warn``), and which rows are missing and why."""
+        sentences = [self.job.config["data_note"]] if warn else []
+        left_out = [f"{each['title']} ({each['why']})" for each in self.left_out]
+        sentences += [f"Left out, because it cannot be traced: {each}." for each in left_out]
+        return " ".join([*sentences, *filter(None, [missing_note(self.job.config)])])
+
+    def models(self) -> list[dict[str, Any]]:
+        """What the scores say of the models that they are of."""
+        return [metrics["model"] for each in self.scored for metrics in each.metrics]
+
+    def lineage(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """The table's lineage, ``rows`` being what it keeps of each."""
+        return {"rows": rows, "left_out": self.left_out, "jobs": self.jobs}
+
+
+def joined(parts: list[TracedRow], values: dict[str, list[float | None]]) -> dict[str, Any]:
+    """What a lineage keeps of a row that is whole or in ``parts``; ``values`` are fractions by column, one a seed.
+
+    Beside ``made_by``, all jobs behind the row, stands ``made_by_column`` of one in parts.
     """
-    records: dict[str, dict[str, Any]] = {}
-    for cell in cells:
-        key, task = cell.about["row"], cell.about["task"]
-        if key not in records:
-            about = {"key": key, "title": cell.about["title"], "made_by": [[] for _ in cell.made_by]}
-            records[key] = about | {"values": values[key], "made_by_column": {}}
-        records[key]["made_by_column"][task] = cell.made_by
-        for every, made_by in zip(records[key]["made_by"], cell.made_by, strict=True):
-            every += [each for each in made_by if each not in every]
-    return list(records.values())
+    record = parts[0].record(values) | {"key": parts[0].row}
+    made_by = zip(*(part.made_by for part in parts), strict=True)
+    record["made_by"] = [list(dict.fromkeys(each for jobs in of_seed for each in jobs)) for of_seed in made_by]
+    of_columns = {part.column: part.made_by for part in parts if part.column is not None}
+    return record | ({"made_by_column": of_columns} if of_columns else {})
 
 
-def trace_rows(job: Job, tracer: Tracer) -> tuple[list[TracedRow], list[dict[str, str]]]:
-    """The rows of a table's job that can be traced, and those that cannot, with the reason why; stderr says so too.
+def trace_table(job: Job) -> Traced:
+    """The rows of a table's job that can be traced; stderr says why of those that cannot.
 
-    Rows that a partial table lacks are in neither.
+    Rows that a partial table lacks are among neither.
     """
-    kept, left_out = [], []
+    tracer, kept, left_out = Tracer(), [], []
     for row in job.config["rows"]:
         if row["key"] in missing_rows(job.config):
             continue
-        inputs = [score_paths(job.inputs, row["key"], seed) for seed in job.config["seeds"]]
+        files = [score_paths(job.inputs, row["key"], seed) for seed in job.config["seeds"]]
         try:
-            made_by = [sorted({tracer.trace_file(path) for path in each.values()}) for each in inputs]
+            made_by = [sorted({tracer.trace_file(path) for path in each.values()}) for each in files]
         except UserError as error:
             left_out.append({"key": row["key"], "title": row["title"], "why": str(error)})
             print(f"{job.name}: row {row['title']} is left out, it cannot be traced: {error}", file=sys.stderr)
             continue
-        kept.append(TracedRow(row, [each["metrics"] for each in inputs], made_by))
-    return kept, left_out
+        kept.append(TracedRow(row, files, made_by))
+    return Traced(job, kept, left_out, tracer.jobs)
+
+
+def rows_of(config: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The entries of each row in a table's configuration: one, or one a column."""
+    found: list[list[dict[str, Any]]] = []
+    for entry in config["rows"]:
+        if "column" in entry and found and found[-1][0]["row"] == entry["row"]:
+            found[-1].append(entry)
+        else:
+            found.append([entry])
+    return found
 
 
 def missing_rows(config: dict[str, Any]) -> dict[str, str]:
@@ -164,13 +220,6 @@ def missing_note(config: dict[str, Any]) -> str:
     missing = missing_rows(config)
     rows = [f"{row['title']} ({missing[row['key']]})" for row in config["rows"] if row["key"] in missing]
     return f"This table is partial. Missing: {'; '.join(rows)}." if rows else ""
-
-
-def notes(job: Job, left_out: list[dict[str, str]], warn: bool = True) -> str:
-    """A table's warning: what its data are not (if ``warn``), and which rows are missing and why."""
-    sentences = [job.config["data_note"]] if warn else []
-    sentences += [f"Left out, because it cannot be traced: {each['title']} ({each['why']})." for each in left_out]
-    return " ".join([*sentences, *filter(None, [missing_note(job.config)])])
 
 
 def _short(sha256: str | None) -> str:

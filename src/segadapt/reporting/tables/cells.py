@@ -1,7 +1,8 @@
 """The cells of a result table as they stand in its CSV: the fixed columns, and which cells stand out."""
 
 import io
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas
@@ -20,6 +21,19 @@ ORIGIN_TITLES = {
     "control": "Controls, measured here",
     "published": "Published, not measured here",
 }
+
+
+def spread(values: Sequence[float | None], scale: float = 100.0, digits: int = 1) -> tuple[str, str]:
+    """Mean and sample standard deviation over seeds as a table shows them; "" for what is not known of all seeds."""
+    known = [scale * value for value in values if value is not None]
+    whole = known if len(known) == len(values) else []
+    mean = f"{statistics.fmean(whole):.{digits}f}" if whole else ""
+    return mean, f"{statistics.stdev(whole):.{digits}f}" if len(whole) > 1 else ""
+
+
+def companion_csv(records: Sequence[Mapping[str, str]], columns: Sequence[str]) -> bytes:
+    """A table that goes with another one as CSV, its columns the same whatever was run; equal records, equal bytes."""
+    return pandas.DataFrame(records, columns=list(columns)).to_csv(index=False, lineterminator="\n").encode()
 
 
 def table_columns(classes: Sequence[str], mean: str = MIOU) -> list[str]:

@@ -1,15 +1,16 @@
 """The table of costs: what every row took, its own part and the part that it shares with other rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
-
-import pandas
 
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import split_row
 from segadapt.core.parameters.root import ORACLE
 from segadapt.core.stages import STAGES
-from segadapt.reporting.lineage.trace import Record
+from segadapt.reporting.lineage.trace import Record, Traced, chain, joined
+from segadapt.reporting.tables.cells import companion_csv
+from segadapt.reporting.tables.formats import TableHeader
 from segadapt.reporting.tables.markdown import escape, heading, row_line
 
 COLUMNS = (
@@ -27,6 +28,23 @@ _MEANING = (
     "**wall**: one job after the other. Memory is the peak of any one process. A killed job counts in full, but for "
     "the last seconds before each kill."
 )
+
+
+def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """``results/<table>_costs.*`` by role, and what its lineage keeps of each row.
+
+    The numbers are those of the runs that were made, so no two runs give equal bytes.
+    """
+    config, cells, rows, behind = traced.job.config, [], [], {}
+    for parts in filter(None, traced.rows):
+        made_by = chain(traced.jobs, [end for part in parts for seed in part.made_by for end in seed])
+        jobs = {fingerprint: traced.jobs[fingerprint] for fingerprint in made_by}
+        rows.append(joined(parts, {}))
+        cells.append(cost_record(parts[0].about | {"key": parts[0].row}, list(jobs.values()), config))
+        behind |= jobs
+    header = TableHeader.of_models(config, traced.notes(), behind.values())
+    text = costs_markdown(cells, Path(traced.job.outputs["csv"]).stem, header.entries(), header.data_note)
+    return {"md": text.encode(), "csv": companion_csv(cells, COLUMNS)}, rows
 
 
 def shares(key: str, jobs: Iterable[Record]) -> dict[str, Cost]:
@@ -72,11 +90,6 @@ def cost_record(row: Mapping[str, Any], jobs: Sequence[Record], config: Mapping[
         "machine": "; ".join(sorted({job["machine"] for job in jobs})),
         "preset": config["preset"],
     }
-
-
-def costs_csv(records: Sequence[Mapping[str, str]]) -> bytes:
-    """The table as CSV, its columns the same whatever was run."""
-    return pandas.DataFrame(records, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n").encode()
 
 
 def costs_markdown(records: Sequence[Mapping[str, str]], title: str, entries: Mapping[str, str], note: str) -> str:

@@ -44,7 +44,7 @@ class TableHeader:
             preset=config["preset"],
             data_note=data_note,
             machine="; ".join(sorted({each["machine"] or "unknown" for each in found})),
-            commit=" ".join(sorted({each["commit"] or "unknown" for each in found})),
+            commit=" ".join(sorted({commit for each in found for commit in (each["commit"] or "unknown").split()})),
             seeds=tuple(config["seeds"]),
             protocol=config["protocol"],
         )
@@ -61,30 +61,31 @@ class TableHeader:
         return {name: value or "unknown" for name, value in facts.items()}
 
 
-def write_table(csv_path: Path, frame: pandas.DataFrame, header: TableHeader) -> None:
-    """Writes ``<table>.md``, ``.tex``, ``.html``, ``.json`` (DVC metrics) and at last ``.csv``.
+def table_files(title: str, frame: pandas.DataFrame, header: TableHeader) -> dict[str, bytes]:
+    """A table in its forms, by ending: ``md``, ``tex``, ``html``, ``json`` (DVC metrics) and at last ``csv``.
 
-    The twins are made from the very bytes of the CSV. Each file is written atomically; equal
-    tables and headers give equal bytes.
+    The others are made from the very bytes of the CSV; equal tables and headers give equal bytes.
 
     Args:
-        csv_path: ``results/table2.csv``, say; the twins stand beside it.
+        title: ``table2``, say.
         frame: From ``build_table``.
-        header: What the twins say on top.
+        header: What the others say on top.
     """
-    csv_path = Path(csv_path)
     csv = table_csv(frame)
-    cells = read_cells(csv)
-    entries, title = header.entries(), csv_path.stem
-    twins = {
-        ".md": markdown_twin(cells, title, entries, header.data_note),
-        ".tex": latex_twin(cells, title, entries, header.data_note),
-        ".html": html_twin(cells, title, entries, header.data_note),
-        ".json": json.dumps(table_metrics(cells), indent=1) + "\n",
+    cells, entries = read_cells(csv), header.entries()
+    texts = {
+        "md": markdown_twin(cells, title, entries, header.data_note),
+        "tex": latex_twin(cells, title, entries, header.data_note),
+        "html": html_twin(cells, title, entries, header.data_note),
+        "json": json.dumps(table_metrics(cells), indent=1) + "\n",
     }
-    for suffix, text in twins.items():
-        write_bytes(csv_path.with_suffix(suffix), text.encode())
-    write_bytes(csv_path, csv)
+    return {kind: text.encode() for kind, text in texts.items()} | {"csv": csv}
+
+
+def write_table(csv_path: Path, frame: pandas.DataFrame, header: TableHeader) -> None:
+    """Writes the files of ``table_files`` beside one another, each atomically."""
+    for kind, content in table_files(Path(csv_path).stem, frame, header).items():
+        write_bytes(Path(csv_path).with_suffix(f".{kind}"), content)
 
 
 def table_metrics(cells: pandas.DataFrame) -> dict[str, dict[str, float]]:

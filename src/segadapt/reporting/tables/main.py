@@ -1,17 +1,24 @@
 """The result table: fixed columns, one row a method, numbers of ours beside the published ones."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy
 import pandas
 
 from segadapt.core.errors import UserError
-from segadapt.labels import ClassSet
-from segadapt.reporting.tables.cells import TEXT, further_means, table_columns, typed
-from segadapt.reporting.tables.published import PublishedRow
+from segadapt.reporting.lineage.trace import Traced, TracedRow, joined, missing_rows, rows_of
+from segadapt.reporting.tables.cells import MIOU, TEXT, further_means, table_columns, typed
+from segadapt.reporting.tables.formats import TableHeader, table_files
+from segadapt.reporting.tables.published import PublishedRow, published_rows
 
 ORIGINS = ("ours", "control", "published")
+
+Values = Mapping[str, Sequence[float | None]]
+"""Fractions in [0, 1] by column, one a seed; None for an absent class. A column that was not run is not in it."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,7 @@ class TableRow:
         method: Title, as shown.
         backbone: "ResNet-101", say.
         origin: "ours" for a method, "control" for a run that only tells what a method's parts buy.
-        iou_per_seed: One float array (C,) a seed: IoU in [0, 1] of the class set's classes in
-            order, NaN for an absent class. Empty if the method was not run.
-        miou_per_seed: The mean IoU in [0, 1] of each seed.
+        values: Of classes or tasks, and their mean.
         paper_method: The ``method`` of the published row to compare with, or None; a value of a sweep may have none.
         selection: Which checkpoint is scored: "last step", say.
         protocol: "released", "paper" or "submission".
@@ -37,8 +42,7 @@ class TableRow:
     method: str
     backbone: str
     origin: str
-    iou_per_seed: Sequence[numpy.ndarray]
-    miou_per_seed: Sequence[float]
+    values: Values = field(default_factory=dict)
     paper_method: str | None = None
     selection: str = ""
     protocol: str = ""
@@ -50,95 +54,148 @@ class TableRow:
     @property
     def seeds(self) -> int:
         """How many seeds were run."""
-        return len(self.miou_per_seed)
+        return max(map(len, self.values.values()), default=0)
+
+
+def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """``results/<table>`` in its forms by role, and what its lineage keeps of each row.
+
+    A row whose chain of records is broken is left out, or its part left empty; one of which a job failed
+    (``segadapt.plan.jobs.partial``) has no numbers.
+    """
+    config, rows, records = traced.job.config, [], []
+    columns, mean = config["columns"], config["measure"]
+    for entries, parts in zip(rows_of(config), traced.rows, strict=True):
+        about = entries[0]
+        if parts:
+            rows.append(table_row(parts, config))
+            records.append(joined(parts, dict(rows[-1].values)))
+        elif any(each["key"] in missing_rows(config) for each in entries):
+            facts = {name: about[name] for name in ("backbone", "origin", "protocol")}
+            rows.append(TableRow(about["title"], preset=config["preset"], **facts))
+    published = published_rows(config["published"]) if config["published"] else ()
+    frame = build_table(rows, list(columns), published, config["is_paper_data"], mean)
+    note = " ".join(filter(None, [traced.notes(warn=not config["is_paper_data"]), config["published_note"]]))
+    title = Path(traced.job.outputs["csv"]).stem
+    return table_files(title, frame, TableHeader.of_models(config, note, traced.models())), records
+
+
+def table_row(parts: Sequence[TracedRow], config: Mapping[str, Any]) -> TableRow:
+    """The row of one method from its scores; ``config`` is the table job's."""
+    about, models = parts[0].about, [metrics["model"] for part in parts for metrics in part.metrics]
+    return TableRow(
+        method=about["title"],
+        backbone=about["backbone"],
+        origin=about["origin"],
+        values=row_values(parts, list(config["columns"]), config["measure"], config["evaluation_size"]),
+        paper_method=about["paper_row"],
+        selection=parts[0].metrics[0]["selection"],
+        protocol=about["protocol"],
+        eval_size=about["eval_size"],
+        preset=config["preset"],
+        gpu_hours=sum(each["gpu_seconds"] or 0.0 for each in models) / 3600 or None,
+        commit=" ".join(sorted({each["commit"] or "unknown" for each in models})),
+    )
+
+
+def row_values(parts: Sequence[TracedRow], columns: Sequence[str], mean: str, size: str) -> dict[str, list]:
+    """The columns and their mean. What was scored as a whole has columns of its own, perhaps more of them than the
+    table; of what was scored in parts each is a column."""
+    if parts[0].column is None:
+        scores = [_over(metrics[size], columns, mean) for metrics in parts[0].metrics]
+        return {name: [each[name] for each in scores] for name in (*columns, mean)}
+    found = {part.column: [metrics[size][mean] for metrics in part.metrics] for part in parts}
+    return with_mean(found, columns, mean)
+
+
+def with_mean(parts: dict[str, list[float]], columns: Sequence[str], mean: str) -> dict[str, list[float]]:
+    """The parts of a row and their mean, one a seed; no mean where a part of the columns was not run."""
+    if set(parts) != set(columns):
+        return parts
+    return parts | {mean: [sum(of_seed) / len(columns) for of_seed in zip(*parts.values(), strict=True)]}
+
+
+def _over(scores: dict[str, Any], columns: Sequence[str], mean: str) -> dict[str, float | None]:
+    (by_class,) = (each for name, each in scores.items() if name != mean)
+    found = {name: by_class[name] for name in columns}
+    overall = scores[mean]
+    if len(found) < len(by_class):
+        present = [value for value in found.values() if value is not None]
+        overall = sum(present) / len(present) if present else None
+    return found | {mean: None if overall is None or math.isnan(overall) else float(overall)}
 
 
 def build_table(
-    rows: Iterable[TableRow],
-    class_set: ClassSet,
-    published: Sequence[PublishedRow] = (),
-    paper_data: bool = False,
-) -> pandas.DataFrame:
+    rows: Iterable[TableRow], columns: Sequence[str], published: Sequence[PublishedRow] = (), paper_data: bool = False,
+    mean: str = MIOU,
+) -> pandas.DataFrame:  # fmt: skip
     """Our rows in the order given, then the published ones with origin "published".
 
-    IoU, mIoU, its sample standard deviation over seeds (empty for fewer than two) and the
-    difference to the paper are percent or percentage points, rounded to one decimal; a class's IoU is the
-    mean over the seeds in which it is present. What was not run is NaN or "".
+    Scores, their sample standard deviations over seeds (empty for fewer than two) and the difference to the paper are
+    percent or percentage points, rounded to one decimal; a class's score is the mean over the seeds in which it is
+    present. What was not run is NaN or "".
 
     Args:
         rows: Our rows.
-        class_set: Gives the class columns and how many classes a mean is over.
-        published: Rows of ``published_rows`` over the same classes or more.
-        paper_data: Whether our rows were measured on the paper's data; only then do ``paper_mIoU``
-            and ``delta`` stand beside them.
+        columns: Classes or tasks.
+        published: Rows of ``published_rows`` over the same columns or more, or over none of them.
+        paper_data: Whether our rows were measured on the paper's data; only then do the paper's mean and ``delta``
+            stand beside them.
+        mean: What their mean is called.
 
     Raises:
-        UserError: for an unknown origin, a wrong number of classes, a number out of [0, 1] or published rows over
-            other classes.
+        UserError: for an unknown origin, unequal numbers of seeds, a number out of [0, 1] or published rows over
+            other columns.
     """
     paper = {each.method: each for each in published}
     # A class that one published row does not report is reported by another.
-    by_class = [row.iou for row in published if row.iou]
-    missing = set(class_set.classes).difference(*by_class) if by_class else None
-    if missing:
-        raise UserError(f"the published rows have no classes {sorted(missing)} of {class_set.name}; leave them out")
-    records = [_own_record(row, class_set, paper, paper_data) for row in rows]
-    records += [_published_record(row, class_set) for row in published]
-    frame = pandas.DataFrame(records, columns=table_columns(class_set.classes))
-    return typed(frame)
+    reported = set().union(*(row.iou for row in published))
+    missing = set(columns) - reported
+    if missing and reported & set(columns):
+        raise UserError(f"the published rows have no columns {sorted(missing)}; leave them out")
+    records = [_own_record(row, columns, mean, paper, paper_data) for row in rows]
+    records += [_published_record(row, columns, mean) for row in published]
+    return typed(pandas.DataFrame(records, columns=table_columns(columns, mean)))
 
 
-def _own_record(row: TableRow, class_set: ClassSet, paper: dict[str, PublishedRow], paper_data: bool) -> dict:
-    _check(row, class_set)
-    text = {name: getattr(row, name) for name in TEXT}
-    record = {**text, "seeds": row.seeds, "gpu_hours": row.gpu_hours}
-    if not row.seeds:
-        return record
-    iou_SC = numpy.asarray(row.iou_per_seed, dtype=numpy.float64)
-    for name, iou_S in zip(class_set.classes, iou_SC.T, strict=True):
-        present = iou_S[~numpy.isnan(iou_S)]
-        record[name] = percent(present.mean()) if present.size else None
-    means = {"mIoU": numpy.asarray(row.miou_per_seed, dtype=numpy.float64)}
-    for name, classes in further_means(class_set.classes).items():
-        part_SC = iou_SC[:, [class_set.classes.index(each) for each in classes]]
-        means[name] = numpy.array([iou_C[~numpy.isnan(iou_C)].mean() for iou_C in part_SC])
-    for name, miou_S in means.items():
-        record[name] = percent(miou_S.mean())
-        if row.seeds > 1:
-            record[f"{name}_sd"] = percent(miou_S.std(ddof=1))
-    reference = paper.get(row.paper_method)
-    if paper_data and reference is not None and len(class_set) in reference.miou:
-        record["paper_mIoU"] = reference.miou[len(class_set)]
-        record["delta"] = one_decimal(record["mIoU"] - record["paper_mIoU"])
+def _own_record(
+    row: TableRow, columns: Sequence[str], mean: str, paper: dict[str, PublishedRow], paper_data: bool
+) -> dict[str, Any]:
+    _check(row)
+    record: dict[str, Any] = {name: getattr(row, name) for name in TEXT}
+    record |= {"seeds": row.seeds, "gpu_hours": row.gpu_hours}
+    values = {name: numpy.array(each, numpy.float64) for name, each in row.values.items()}
+    for name, part in further_means(columns).items() if values else ():
+        of_seeds = numpy.stack([values[each] for each in part], axis=1)
+        values[name] = numpy.array([iou_C[~numpy.isnan(iou_C)].mean() for iou_C in of_seeds])
+    for name, value_S in values.items():
+        if name in columns:
+            value_S = value_S[~numpy.isnan(value_S)]
+        record[name] = percent(value_S.mean()) if value_S.size else None
+        record[f"{name}_sd"] = percent(value_S.std(ddof=1)) if len(value_S) > 1 else None
+    printed = paper[row.paper_method].mean(len(columns)) if row.paper_method in paper else None
+    if paper_data and printed is not None and record.get(mean) is not None:
+        record[f"paper_{mean}"] = printed
+        record["delta"] = one_decimal(record[mean] - printed)
     return record
 
 
-def _check(row: TableRow, class_set: ClassSet) -> None:
+def _check(row: TableRow) -> None:
     where = f"row {row.method!r}"
     if row.origin not in ORIGINS[:2]:
         raise UserError(f"{where}: origin {row.origin!r} is not one of our own rows; choose 'ours' or 'control'")
-    if len(row.iou_per_seed) != len(row.miou_per_seed):
-        raise UserError(
-            f"{where}: {len(row.iou_per_seed)} seeds have class IoUs, {len(row.miou_per_seed)} have a mean; give both"
-        )
-    for index, (iou_C, miou) in enumerate(zip(row.iou_per_seed, row.miou_per_seed, strict=True)):
-        if numpy.shape(iou_C) != (len(class_set),):
-            raise UserError(
-                f"{where}, seed number {index}: IoUs of shape {numpy.shape(iou_C)} do not fit the "
-                f"{len(class_set)} classes of {class_set.name}"
-            )
-        values = numpy.append(iou_C, miou)
-        if not numpy.all(numpy.isnan(values) | ((values >= 0) & (values <= 1))):
-            raise UserError(f"{where}, seed number {index}: an IoU is outside [0, 1]; give fractions, not percent")
+    for name, values in row.values.items():
+        if len(values) != row.seeds:
+            raise UserError(f"{where}: {name} has {len(values)} seeds, another column {row.seeds}; give all of them")
+        for index, value in enumerate(values):
+            if value is not None and not math.isnan(value) and not 0 <= value <= 1:
+                raise UserError(f"{where}, seed number {index}: {name} is outside [0, 1]; give fractions, not percent")
 
 
-def _published_record(row: PublishedRow, class_set: ClassSet) -> dict:
-    record = {"method": row.method, "backbone": row.backbone, "origin": "published"}
-    record.update({name: row.iou.get(name) for name in class_set.classes})
-    record["mIoU"] = row.miou.get(len(class_set))
-    for name, classes in further_means(class_set.classes).items():
-        record[name] = row.miou.get(len(classes))
-    return record
+def _published_record(row: PublishedRow, columns: Sequence[str], mean: str) -> dict[str, Any]:
+    record = {"method": row.method, "backbone": row.backbone, "origin": "published", mean: row.mean(len(columns))}
+    record |= {name: row.iou.get(name) for name in columns}
+    return record | {name: row.mean(len(part)) for name, part in further_means(columns).items()}
 
 
 def percent(fraction: float) -> float:

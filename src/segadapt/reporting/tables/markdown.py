@@ -57,6 +57,11 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
+def plus_minus(record: Mapping[str, str], name: str) -> str:
+    """A cell with its standard deviation, if it has one."""
+    return f"{record[name]} ± {record.get(f'{name}_sd', '')}".removesuffix(" ± ")
+
+
 def row_line(cells: list[str]) -> str:
     """A row of a Markdown table."""
     return "| " + " | ".join(cells) + " |"

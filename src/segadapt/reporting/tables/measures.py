@@ -1,13 +1,15 @@
 """The table of measures: boundaries, calibration and label-free scores of every row beside its mIoU."""
 
-import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import pandas
-
-from segadapt.reporting.tables.markdown import escape, heading, row_line
-from segadapt.reporting.tables.ranking import HIGHER_IS_BETTER
+from segadapt.reporting.lineage.trace import Traced
+from segadapt.reporting.tables.cells import companion_csv, spread
+from segadapt.reporting.tables.formats import TableHeader
+from segadapt.reporting.tables.markdown import escape, heading, plus_minus, row_line
+from segadapt.reporting.tables.ranking import COLUMNS as RANKING
+from segadapt.reporting.tables.ranking import HIGHER_IS_BETTER, ranking_records, scored_models
 
 PERCENT = ("mIoU", "boundary_mIoU", "ECE")
 """Columns in percent, at network label size."""
@@ -34,6 +36,21 @@ Values = dict[str, list[float | None]]
 """By column, one a seed; None where it was not measured or is undefined."""
 
 
+def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """``results/<table>_measures.*`` and ``_ranking.csv`` by role, and what their lineage keeps of each row."""
+    config, cells, models, rows = traced.job.config, [], [], []
+    for row in traced.scored:
+        values = measure_values(row.metrics)
+        cells.append(measure_record(row.about, values, config))
+        models += scored_models(row.about["title"], row.metrics, config["seeds"], config["evaluation_size"])
+        rows.append(row.record({name: values[name] for name in PERCENT}))
+    ranking, header = ranking_records(models, config), TableHeader.of_models(config, traced.notes(), traced.models())
+    title = Path(traced.job.outputs["csv"]).stem
+    text = measures_markdown(cells, ranking, title, header.entries(), header.data_note)
+    csvs = {"ranking": companion_csv(ranking, RANKING), "csv": companion_csv(cells, COLUMNS)}
+    return {"md": text.encode()} | csvs, rows
+
+
 def measure_values(metrics: Sequence[Mapping[str, Any]]) -> Values:
     """Every number of a row from its ``metrics.json`` files: fractions, and the label-free scores of the last step."""
     values: Values = {"mIoU": [each["variants"].get("network") for each in metrics]}
@@ -54,17 +71,8 @@ def measure_record(row: Mapping[str, Any], values: Values, config: Mapping[str, 
     record = {"method": row["title"], "origin": row["origin"], "seeds": str(len(config["seeds"]))}
     record["network_size"] = row["network_size"]
     for name in NUMBERS:
-        scale, digits = (100.0, 1) if name in PERCENT else (1.0, 3)
-        known = [scale * value for value in values[name] if value is not None]
-        whole = known if len(known) == len(values[name]) else []
-        record[name] = f"{statistics.fmean(whole):.{digits}f}" if whole else ""
-        record[f"{name}_sd"] = f"{statistics.stdev(whole):.{digits}f}" if len(whole) > 1 else ""
+        record[name], record[f"{name}_sd"] = spread(values[name], *((100.0, 1) if name in PERCENT else (1.0, 3)))
     return record | {"protocol": config["protocol"], "preset": config["preset"]}
-
-
-def measures_csv(records: Sequence[Mapping[str, str]]) -> bytes:
-    """The table as CSV, its columns the same whatever was run; equal rows give equal bytes."""
-    return pandas.DataFrame(records, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n").encode()
 
 
 def measures_markdown(
@@ -89,7 +97,7 @@ def measures_markdown(
     lines.append(row_line(["---"] * len(leading) + ["---:"] * len(NUMBERS)))
     for record in records:
         cells = [escape(record[name]) for name in leading]
-        lines.append(row_line(cells + [_spread(record, name) for name in NUMBERS]))
+        lines.append(row_line(cells + [plus_minus(record, name) for name in NUMBERS]))
     lines += ["", "## How well each score ranks the models", _RANKING.format(primary=escape(ranking[0]["primary"]))]
     heads = ("score", "better", "models", "Spearman", "Kendall", "regret", "at random", "chosen", "best", "note")
     lines += [row_line(list(heads)), row_line(["---"] * 2 + ["---:"] * 5 + ["---"] * 3)]
@@ -99,10 +107,6 @@ def measures_markdown(
         cells += [_model(each, name) for name in ("chosen", "best")]
         lines.append(row_line([*cells, each["note"]]))
     return "\n".join(lines) + "\n"
-
-
-def _spread(record: Mapping[str, str], name: str) -> str:
-    return f"{record[name]} ± {record[f'{name}_sd']}".removesuffix(" ± ")
 
 
 def _model(record: Mapping[str, str], name: str) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy
-import pandas
 from scipy.stats import kendalltau, spearmanr
 
 from segadapt.reporting.tables.intervals import MINIMUM, TOO_SMALL
@@ -119,14 +118,8 @@ def ranking_records(models: Sequence[ScoredModel], config: Mapping[str, Any]) ->
             "random_regret": _number(100 * (found.best_miou - found.random_miou)),
             "note": found.note,
         }
-        about = {"primary": f"mIoU {config['evaluation_size']}"}
-        records.append(cells | about | {key: config[key] for key in ("protocol", "preset")})
+        records.append(cells | {key: config[key] for key in ("primary", "protocol", "preset")})
     return records
-
-
-def ranking_csv(records: Sequence[Mapping[str, str]]) -> bytes:
-    """The table as CSV; equal records give equal bytes."""
-    return pandas.DataFrame(records, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n").encode()
 
 
 def _names(models: Sequence[ScoredModel], places: Sequence[int]) -> str:

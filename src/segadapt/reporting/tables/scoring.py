@@ -1,17 +1,19 @@
 """The table of scoring modes: the same models, scored in every way in which papers differ.
 
 One part of it are ways to predict, the other ways to choose the step: the last one, the best without labels, the best
-by the target's labels.
+by the target's labels. Of rows that are scored in parts, a column each, it has the latter alone, a line each.
 """
 
-import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import pandas
-
 from segadapt.core.scoring_mode import LABEL_SIZES, last_step_modes
-from segadapt.reporting.tables.markdown import escape, heading, row_line
+from segadapt.reporting.lineage.trace import Traced, joined
+from segadapt.reporting.tables.cells import companion_csv, spread
+from segadapt.reporting.tables.formats import TableHeader
+from segadapt.reporting.tables.main import row_values, with_mean
+from segadapt.reporting.tables.markdown import escape, heading, plus_minus, row_line
 
 Values = dict[str, list[float | None]]
 """Fractions in [0, 1] by column, one a seed; None where it was not run or no class was there."""
@@ -20,8 +22,9 @@ CHOICES = ("label-free step", "oracle step")
 """Choices beside the last step, as they stand in column names. The oracle has seen the labels that it is scored on."""
 MODE_COLUMNS = tuple(f"mIoU {mode.name}" for mode in last_step_modes())
 STEP_COLUMNS = tuple(f"mIoU {size} {choice}" for choice in CHOICES for size in LABEL_SIZES)
-STEPS = ("last step", *CHOICES)
-"""Columns that hold step numbers, one a seed."""
+LAST = "last step"
+STEPS = (LAST, *CHOICES)
+"""Columns that hold step numbers, one a seed; of rows in parts, the lines of each."""
 _PREDICTING = """
 mIoU in percent of the model of the last step, mean ± sample standard deviation over seeds. Within a row the
 model is the same, and two columns differ by the effect of the scoring mode. **network** compares at the network's
@@ -35,6 +38,50 @@ mutual information between pixel and predicted class on target training images, 
 highest mIoU on the very target labels that it is scored on: it shows the effect of that choice and is no result. The
 step columns give the chosen step of each seed. Empty: no snapshots were kept.
 """
+_PARTS = """
+Accuracy in percent, mean ± sample standard deviation over seeds, of the same runs at another step. **last step** is the
+primary number. **label-free step** has the highest mutual information between image and predicted class on the target's
+images, without labels. **oracle step** has the highest accuracy on the very labels that it is scored on: it shows
+the effect of that choice and is no result.
+"""
+
+
+def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """``results/<table>_protocols.*`` by role, and what its lineage keeps of each row."""
+    config, title = traced.job.config, Path(traced.job.outputs["csv"]).stem
+    header = TableHeader.of_models(config, traced.notes(), traced.models())
+    if any(row.column is not None for row in traced.scored):
+        cells, rows = _in_parts(traced)
+        columns = _part_columns(config)
+        text = parts_markdown(cells, config["columns"], config["measure"], title, header.entries(), header.data_note)
+    else:
+        cells, rows = _whole(traced)
+        columns = scoring_columns()
+        text = scoring_markdown(cells, title, header.entries(), header.data_note, config["primary"])
+    return {"md": text.encode(), "csv": companion_csv(cells, columns)}, rows
+
+
+def _whole(traced: Traced) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+    config, cells, rows = traced.job.config, [], []
+    for row in traced.scored:
+        values = scoring_values(row.metrics, config["evaluation_size"])
+        steps = scoring_steps(row.metrics, config["evaluation_size"])
+        cells.append(scoring_record(row.about, values, steps, config))
+        rows.append(row.record(values | {config["measure"]: values[config["primary"]]}))
+    return cells, rows
+
+
+def _in_parts(traced: Traced) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+    config, cells, rows = traced.job.config, [], []
+    columns, mean, size = list(config["columns"]), config["measure"], config["evaluation_size"]
+    for parts in filter(None, traced.rows):
+        for choice in STEPS:
+            found = {
+                part.column: [chosen_step(each["steps"], choice, size)[size] for each in part.metrics] for part in parts
+            }
+            cells.append(part_record(parts[0].about, choice, with_mean(found, columns, mean)))
+        rows.append(joined(parts, row_values(parts, columns, mean, size)))
+    return cells, rows
 
 
 def choices(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -46,11 +93,11 @@ def chosen_step(steps: list[dict[str, Any]], choice: str, size: str) -> dict[str
     """The entry, among the ``steps`` of a ``metrics.json``, of the step that is chosen; a tie goes to the later.
 
     Args:
-        steps: At least one; each with its step, mIoU by label size (None if undefined) and label-free scores.
-        choice: One of ``CHOICES``.
-        size: The label size that the oracle maximises mIoU at, which is that of the protocol's primary number.
+        steps: At least one; each with its step, its score by label size (None if undefined) and label-free scores.
+        choice: One of ``STEPS``.
+        size: The label size that the oracle maximises the score at, which is that of the primary number.
     """
-    key = "mutual_information" if choice == "label-free step" else size
+    key = {LAST: "step", "label-free step": "mutual_information"}.get(choice, size)
     return max(steps, key=lambda each: (-1.0 if each[key] is None else each[key], each["step"]))
 
 
@@ -61,7 +108,8 @@ def scoring_values(metrics: Sequence[Mapping[str, Any]], primary_size: str) -> V
         metrics: The contents of ``metrics.json``, one a seed.
         primary_size: The label size of the protocol's primary number, by which the oracle chooses.
     """
-    values: Values = {f"mIoU {name}": [each["variants"].get(name) for each in metrics] for name in _mode_names()}
+    names = [mode.name for mode in last_step_modes()]
+    values: Values = {f"mIoU {name}": [each["variants"].get(name) for each in metrics] for name in names}
     kept = [choices(each) for each in metrics]
     for choice in CHOICES:
         for size in LABEL_SIZES:
@@ -74,10 +122,9 @@ def scoring_values(metrics: Sequence[Mapping[str, Any]], primary_size: str) -> V
 def scoring_steps(metrics: Sequence[Mapping[str, Any]], primary_size: str) -> dict[str, list[int | None]]:
     """Which step each choice gives, one a seed; None where no snapshots were kept to choose among."""
     kept = [choices(each) for each in metrics]
-    steps = {"last step": [max((step["step"] for step in each), default=None) for each in kept]}
-    for choice in CHOICES:
-        steps[choice] = [chosen_step(each, choice, primary_size)["step"] if each else None for each in kept]
-    return steps
+    return {
+        choice: [chosen_step(each, choice, primary_size)["step"] if each else None for each in kept] for choice in STEPS
+    }
 
 
 def scoring_record(
@@ -96,21 +143,21 @@ def scoring_record(
         "origin": row["origin"],
         "seeds": str(len(config["seeds"])),
         "network_size": row["network_size"],
-        "primary": f"mIoU {config['evaluation_size']}",
+        "primary": config["primary"],
     }
     for name, each in values.items():
-        known = [100.0 * value for value in each if value is not None]
-        whole = known if len(known) == len(each) else []
-        record[name] = f"{statistics.fmean(whole):.1f}" if whole else ""
-        record[f"{name}_sd"] = f"{statistics.stdev(whole):.1f}" if len(whole) > 1 else ""
+        record[name], record[f"{name}_sd"] = spread(each)
     for name, chosen in steps.items():
         record[name] = " ".join(str(step) for step in chosen if step is not None)
     return record | {"protocol": config["protocol"], "preset": config["preset"]}
 
 
-def scoring_csv(records: Sequence[Mapping[str, str]]) -> bytes:
-    """The table as CSV, its columns the same whatever was run; equal rows give equal bytes."""
-    return pandas.DataFrame(records, columns=scoring_columns()).to_csv(index=False, lineterminator="\n").encode()
+def part_record(row: Mapping[str, Any], choice: str, values: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """The cells of a row in parts at the chosen step, as they stand in the CSV; ``values`` are fractions by column."""
+    record = {"method": row["title"], "origin": row["origin"], "selection": choice}
+    for name, each in values.items():
+        record[name], record[f"{name}_sd"] = spread(each)
+    return record
 
 
 def scoring_columns() -> list[str]:
@@ -119,8 +166,9 @@ def scoring_columns() -> list[str]:
     return ["method", "origin", "seeds", "network_size", "primary", *numbers, *STEPS, "protocol", "preset"]
 
 
-def _mode_names() -> list[str]:
-    return [mode.name for mode in last_step_modes()]
+def _part_columns(config: Mapping[str, Any]) -> list[str]:
+    numbers = [name for each in (*config["columns"], config["measure"]) for name in (each, f"{each}_sd")]
+    return ["method", "origin", "selection", *numbers]
 
 
 def scoring_markdown(
@@ -151,6 +199,18 @@ def _table(records: Sequence[Mapping[str, str]], numbers: Sequence[str], steps: 
     lines.append(row_line(["---"] * len(leading) + ["---:"] * (len(numbers) + len(steps))))
     for record in records:
         cells = [escape(record[name]) for name in leading]
-        cells += [f"{record[name]} ± {record[f'{name}_sd']}".removesuffix(" ± ") for name in numbers]
+        cells += [plus_minus(record, name) for name in numbers]
         lines.append(row_line([*cells, *(record[name] for name in steps)]))
     return lines
+
+
+def parts_markdown(
+    records: Sequence[Mapping[str, str]], columns: Mapping[str, str], mean: str, title: str, entries: Mapping[str, str],
+    note: str,
+) -> str:  # fmt: skip
+    """The same of rows in parts, from ``part_record``; ``columns`` are name to title."""
+    names = {**{each: each for each in ("method", "origin", "selection")}, **columns, mean: mean}
+    lines = [*heading(title, entries, note), _PARTS, row_line([escape(each) for each in names.values()])]
+    lines.append(row_line(["---"] * 3 + ["---:"] * (len(names) - 3)))
+    lines += [row_line([escape(plus_minus(record, name)) for name in names]) for record in records]
+    return "\n".join(lines) + "\n"

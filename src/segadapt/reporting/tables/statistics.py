@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import pandas
-
 from segadapt.evaluation import Evaluation
+from segadapt.reporting.lineage.trace import Traced, TracedRow
+from segadapt.reporting.tables.cells import companion_csv
+from segadapt.reporting.tables.formats import TableHeader
 from segadapt.reporting.tables.intervals import (
     ImageInterval,
     PairedSeeds,
@@ -52,6 +54,32 @@ class Comparison:
         return {name: [None if math.isnan(each) else each for each in values] for name, values in found.items()}
 
 
+def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """``results/<table>_statistics.*`` by role, and what its lineage keeps: each row against its control, part by part.
+
+    Those whose control cannot be traced are left out.
+    """
+    config, cells, rows = traced.job.config, [], []
+    by_key = {row.about["key"]: row for row in traced.scored}
+    for row in traced.scored:
+        control = by_key.get(row.about["baseline"])
+        if control is None or control is row:
+            continue
+        title = ", ".join(filter(None, [row.about["title"], config["columns"].get(row.column)]))
+        found = compare(*(_evaluations(each) for each in (row, control)), title, config)
+        cells.append(comparison_record(row.about | {"title": title}, control.about["title"], found, config))
+        # The control's jobs stand behind a difference as well.
+        rows.append(row.record(found.values()) | {"title": title, "made_by": row.made_by + control.made_by})
+    header = TableHeader.of_models(config, traced.notes(), traced.models())
+    title, measure = Path(traced.job.outputs["csv"]).stem, config["measure"]
+    text = comparison_markdown(cells, title, header.entries(), header.data_note, measure)
+    return {"md": text.encode(), "csv": companion_csv(cells, comparison_columns(measure))}, rows
+
+
+def _evaluations(row: TracedRow) -> list[Evaluation]:
+    return [Evaluation.load(Path(each["confusion"])) for each in row.files]
+
+
 def compare(
     ours: Sequence[Evaluation], baseline: Sequence[Evaluation], title: str, config: Mapping[str, Any]
 ) -> Comparison:
@@ -74,11 +102,10 @@ def compare(
 
 
 def comparison_record(
-    row: Mapping[str, Any], baseline: str, found: Comparison, config: Mapping[str, Any],
-    measure: str = "mIoU",
-) -> dict[str, str]:  # fmt: skip
+    row: Mapping[str, Any], baseline: str, found: Comparison, config: Mapping[str, Any]
+) -> dict[str, str]:
     """The cells of a row by column, as they stand in the CSV: percent with two decimals, "" for what is not known."""
-    seeds, images, values = found.seeds, found.images, found.values()
+    seeds, images, values, measure = found.seeds, found.images, found.values(), found.measure
     return {
         "method": row["title"],
         "origin": row["origin"],
@@ -95,19 +122,15 @@ def comparison_record(
         "images_low": _percent(images.low),
         "images_high": _percent(images.high),
         "samples": str(config["bootstrap_samples"]),
-        "primary": f"mIoU {config['evaluation_size']}" if measure == "mIoU" else measure,
+        "primary": config["primary"],
         "protocol": config["protocol"],
         "preset": config["preset"],
     }
 
 
-def comparison_csv(records: Sequence[Mapping[str, str]], measure: str = "mIoU") -> bytes:
-    """The table as CSV, its columns the same whatever was run; equal rows give equal bytes."""
-    return (
-        pandas.DataFrame(records, columns=[name.replace("mIoU", measure) for name in COLUMNS])
-        .to_csv(index=False, lineterminator="\n")
-        .encode()
-    )
+def comparison_columns(measure: str) -> list[str]:
+    """The fixed columns of the CSV."""
+    return [name.replace("mIoU", measure) for name in COLUMNS]
 
 
 def comparison_markdown(
