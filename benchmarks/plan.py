@@ -24,7 +24,7 @@ from common import markdown_table, write_results
 
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.metering import Cost
-from segadapt.core.parameters import load_parameters
+from segadapt.core.parameters import load_parameters, read_parameters
 from segadapt.core.provenance import commit, write_provenance
 from segadapt.plan import Plan, make_plan, tell_engines
 
@@ -39,7 +39,7 @@ METHODS, SEEDS, REPEATS = 120, 3, 3
 
 def write_parameters(methods: int) -> None:
     """The shipped ``params.yaml`` with one table of that many variants of MaxSquare."""
-    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    content = read_parameters(REPOSITORY / "params.yaml")
     keys = [f"variant{index}" for index in range(methods)]
     for index, key in enumerate(keys):
         content["methods"][key] = content["methods"]["maxsquare"] | {
@@ -47,10 +47,11 @@ def write_parameters(methods: int) -> None:
             "lambda_target": (index + 1) / 1000,
         }
     content["preset"], content["seeds"] = "streets", list(range(1, SEEDS + 1))
-    content["presets"] = {"streets": content["presets"]["streets"]}
-    content["presets"]["streets"].pop("experiments", None)
+    streets = content.pop("presets")["streets"] | {"experiments": {}, "tables": None}
     content["experiments"] = {"table2": {"rows": ["source_only", *keys], "published": 2}}
-    Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    Path("presets").mkdir(exist_ok=True)
+    for path, each in (("params.yaml", content), ("presets/streets.yaml", streets)):
+        Path(path).write_text(yaml.safe_dump(each, sort_keys=False, allow_unicode=True))
 
 
 def finish(plan: Plan) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tiny
-import yaml
 
 from segadapt.core.stages import STAGES
 
 TARGETS = ["results/table2.csv", "results/table2_statistics.csv"]
+PARAMETERS = ("params.yaml", "presets/tiny.yaml")
 METHOD_CODE = "src/segadapt/methods/max_squares.py"
 STUB = '''
 from segadapt.core.artifacts import sha256_json, write_bytes
@@ -209,6 +209,8 @@ def made_files() -> list[str]:
 
 
 def edit_parameters(change: Callable[[dict], None]) -> None:
-    parameters = yaml.safe_load(Path("params.yaml").read_text())
+    from segadapt.core.parameters import read_parameters
+
+    parameters = read_parameters()
     change(parameters)
     tiny.write_parameters(Path(), parameters)

@@ -26,6 +26,7 @@ from pathlib import Path
 import tiny
 from freshness_toy import (
     METHOD_CODE,
+    PARAMETERS,
     TARGETS,
     due,
     dvc,
@@ -129,7 +130,7 @@ class Walk:
     def save_results(self) -> None:
         """As a commit and ``dvc push`` would."""
         kept = self.clones / f"saved{len(self.saved)}"
-        for name in ("work", "src", "params.yaml"):
+        for name in ("work", "src", "params.yaml", "presets"):
             (shutil.copytree if os.path.isdir(name) else shutil.copy)(name, kept / name)
         self.saved.append(kept)
 
@@ -145,6 +146,7 @@ class Walk:
                 shutil.copytree(kept / "work/tiny" / name, f"work/tiny/{name}", symlinks=True)
         if what != "results":
             shutil.copy(kept / "params.yaml", "params.yaml")
+            shutil.copytree(kept / "presets", "presets", dirs_exist_ok=True)
             shutil.copy(kept / METHOD_CODE, METHOD_CODE)
         self.set_times()
 
@@ -153,7 +155,7 @@ class Walk:
         if not self.locks:
             return
         kept = self.draw.choice(self.locks)
-        for name in ("dvc.lock", "params.yaml", METHOD_CODE):
+        for name in ("dvc.lock", *PARAMETERS, METHOD_CODE):
             shutil.copy(kept / Path(name).name, name)
         dvc("config", "--local", "cache.type", self.draw.choice(["copy", "symlink", "hardlink"]))
         dvc("checkout", "--force", "--quiet")
@@ -196,7 +198,7 @@ class Walk:
         assert "up to date" in dvc("status"), "dvc status finds something to do after dvc repro"
         kept = self.clones / f"lock{len(self.locks)}"
         kept.mkdir()
-        for name in ("dvc.lock", "params.yaml", METHOD_CODE):
+        for name in ("dvc.lock", *PARAMETERS, METHOD_CODE):
             shutil.copy(name, kept)
         self.locks.append(kept)
         self.done["reproduce"] += 1
@@ -205,7 +207,7 @@ class Walk:
         """The tables that a clone without any results makes of the same parameters, code and data."""
         here, clone = Path.cwd(), self.clones / "clone"
         digests = [tiny_digest(path) for path in sorted(Path("toy").rglob("*")) if path.is_file()]
-        key = f"{Path('params.yaml').read_text()}{Path(METHOD_CODE).read_text()}{digests}"
+        key = "".join(Path(name).read_text() for name in (*PARAMETERS, METHOD_CODE)) + f"{digests}"
         if key not in self.fresh_tables:
             shutil.rmtree(clone, ignore_errors=True)
             left_out = shutil.ignore_patterns("work", ".snakemake", "table2*", "figures", "__pycache__", ".dvc", ".git")

@@ -31,7 +31,6 @@ import tiny
 import torch
 import toy_classification
 import toy_digits
-import yaml
 from torch.nn import functional as F
 
 from segadapt.core.parameters import load_parameters, parameters_from
@@ -46,14 +45,9 @@ _CLASSIFICATION = "table1"
 # --- the pipeline ---------------------------------------------------------------------------------
 
 
-def shipped() -> dict[str, Any]:
-    """The project's own ``params.yaml``."""
-    return yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text())
-
-
 def parameters() -> dict[str, Any]:
     """Every method of ``params.yaml`` for four steps, in four settings, with sweeps and classification."""
-    ours = shipped()
+    ours = tiny.shipped()
     listed = [row for table in ours["experiments"].values() if not table.get("task") for row in table["rows"]]
     methods = list(dict.fromkeys([*(row.rpartition("/")[2] for row in listed), "oracle"]))
     found = tiny.tiny_parameters()

@@ -66,9 +66,10 @@ def test_what_makes_no_sense_is_refused_with_its_path(path, value, said):
 def test_a_preset_without_classification_makes_no_table_of_it():
     content = toy_classification.tiny.tiny_parameters()
     content["experiments"]["table1"] = {"task": "classification", "rows": ["source_only"]}
-    with pytest.raises(UserError, match=r"set presets\.tiny\.experiments\.table1 to null"):
+    with pytest.raises(UserError, match=r"preset tiny has no classification; .* name table1 only in the tables of"):
         plan_of(content)
-    content["presets"]["tiny"]["experiments"] = {"table1": None}
+    content["presets"]["tiny"]["tables"] = ["table2"]
+    content["presets"]["streets"]["tables"] = ["table1"]
     assert not any(job.stage == "train_classifier" for job in plan_of(content).jobs)
 
 

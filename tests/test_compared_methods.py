@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
-import yaml
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
@@ -22,7 +21,7 @@ from segadapt.stages.adapt import adapt
 from segadapt.stages.pretrain import pretrain
 
 GAMES = ("adaptsegnet", "adaptsegnet_single", "adaptsegnet_ls", "advent")
-SHIPPED = yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text())
+SHIPPED = tiny.shipped()
 
 
 def content(preset: str, rows: tuple[str, ...], **methods: dict) -> dict:
@@ -30,7 +29,7 @@ def content(preset: str, rows: tuple[str, ...], **methods: dict) -> dict:
     changed = copy.deepcopy(SHIPPED) | {"preset": preset, "seeds": [1]}
     changed["experiments"] = {"table2": {"rows": list(rows), "published": 2}}
     for each in changed["presets"].values():
-        each["methods"], each["experiments"], each["settings"] = {}, {}, {}
+        each |= {"methods": {}, "experiments": {}, "tables": None, "settings": {}}
     for name, change in methods.items():
         changed["methods"][name] |= change
     return changed

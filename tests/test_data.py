@@ -195,7 +195,7 @@ def test_a_missing_file_of_cityscapes_is_refused(camera, tmp_path, pattern):
 )
 def test_a_missing_data_set_says_in_one_sentence_where_to_get_it(tmp_path, format_name, place):
     message = refusal(preparation(tmp_path / format_name), tmp_path)
-    assert str(tmp_path / format_name) in message and place in message and "params.yaml" in message
+    assert str(tmp_path / format_name) in message and place in message and "presets/<preset>.yaml" in message
     assert "\n" not in message
 
 

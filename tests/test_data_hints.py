@@ -121,7 +121,9 @@ def test_a_root_may_name_the_home_and_variables(monkeypatch, tmp_path):
     assert root_of("$DATA/gta5") == root_of("${DATA}/gta5") == "/data sets/ä/gta5"
     assert root_of("../a$/b") == "../a$/b"
     for text in ("$NOWHERE_AT_ALL/x", "${NOWHERE_AT_ALL}/x", "~nobody_at_all/x"):
-        with pytest.raises(UserError, match=r"presets\.tiny\.datasets\.game\.root: .*is not set here; write it out"):
+        with pytest.raises(
+            UserError, match=r"presets/tiny\.yaml: datasets\.game\.root: .*is not set here; write it out"
+        ):
             root_of(text)
 
 

@@ -198,7 +198,9 @@ def test_what_is_accepted_is_left_out(root, tmp_path, fault):
 
 def test_a_missing_domain_says_where_to_get_it(root, tmp_path, capsys):
     message = refusal(objects(root, "pencil"), tmp_path)
-    assert f"folder {root / 'pencil/images'} is missing: get Office-31" in message and "params.yaml" in message
+    assert (
+        f"folder {root / 'pencil/images'} is missing: get Office-31" in message and "presets/<preset>.yaml" in message
+    )
     with pytest.raises(MissingSplit):
         check_dataset("office31", root, ["pencil"])
     (root / "pencil").mkdir()  # without ``images`` it is no domain

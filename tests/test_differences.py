@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import tiny
-import yaml
 from scored import MADE
 
 from segadapt.core.errors import UserError
@@ -17,15 +16,14 @@ from segadapt.reporting.lineage.differences import differences
 from segadapt.reporting.lineage.explain import Explanation
 from segadapt.reporting.lineage.text import as_text
 
-SHIPPED = yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text())
+SHIPPED = tiny.shipped()
 
 
 @pytest.fixture
 def parameters(tmp_path) -> Path:
     """The shipped ``params.yaml``, which a run is compared with."""
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(SHIPPED, allow_unicode=True))
-    return path
+    tiny.write_parameters(tmp_path, SHIPPED)
+    return tmp_path / "params.yaml"
 
 
 def record_of(job) -> dict:
@@ -44,7 +42,7 @@ def explanation(method: str, edit=lambda content: None, key: str | None = None) 
     """As of a finished run with the edited parameters: a table with one row, its jobs recorded as planned."""
     content = copy.deepcopy(SHIPPED) | {"seeds": [7], "experiments": {"table2": {"rows": [method], "published": 2}}}
     content["presets"] = {"streets": content["presets"]["streets"]}
-    content["presets"]["streets"].pop("experiments", None)
+    content["presets"]["streets"] |= {"experiments": {}, "tables": None}
     edit(content)
     plan = make_plan(parameters_from(content, "edited"))
     records = [record_of(job) for job in plan.jobs]
@@ -121,7 +119,7 @@ def test_a_row_in_a_setting_is_compared_with_its_preset(parameters):
 def test_an_entry_that_is_gone_and_a_file_that_is_gone(parameters, tmp_path):
     found = explanation("maxsquare")
     content = {each: value for each, value in SHIPPED.items() if each not in ("methods", "protocols")}
-    parameters.write_text(yaml.safe_dump(content, allow_unicode=True))
+    tiny.write_parameters(parameters.parent, content)
     assert not [line for line in differences(found, parameters) if line.startswith(("method.", "protocol."))]
     with pytest.raises(UserError, match="cannot read"):
         differences(found, tmp_path / "none.yaml")

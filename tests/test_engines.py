@@ -138,6 +138,14 @@ def test_an_edited_lambda_remakes_that_method_and_the_table(finished, engine):
     assert tiny.jobs_to_run(project) == []
 
 
+def test_dvc_sees_a_key_of_the_preset(finished):
+    project = copy_of(finished, "preset")
+    assert UP_TO_DATE in dvc(project, "status")
+    preset = project / "presets/tiny.yaml"
+    preset.write_text(preset.read_text().replace("log_steps: 1\n", "log_steps: 2\n"))
+    assert "presets/tiny.yaml" in dvc(project, "status")
+
+
 def test_code_that_matters_reruns_its_jobs_and_comments_do_not(finished):
     project = copy_of(finished, "code")
     squares = project / "src/segadapt/losses/max_squares.py"

@@ -231,7 +231,7 @@ def test_the_command_prints_rows_sums_and_what_was_measured(project, capsys):
 
 def test_the_paper_table_in_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_bytes((tiny.REPOSITORY / "params.yaml").read_bytes())
+    tiny.write_parameters(Path(), tiny.shipped())
     assert main(["estimate", "--preset", "paper"]) == 0
     text = capsys.readouterr().out
     # 70,000 steps of 3,850 GFLOP, three seeds.
@@ -254,7 +254,7 @@ def test_the_paper_table_in_the_command(tmp_path, monkeypatch, capsys):
 )
 def test_refusals(arguments, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_bytes((tiny.REPOSITORY / "params.yaml").read_bytes())
+    tiny.write_parameters(Path(), tiny.shipped())
     assert main(["estimate", *arguments]) == 2
     told = capsys.readouterr()
     assert sentence in told.err and told.out == ""

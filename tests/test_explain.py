@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import tiny
-import yaml
 
 from segadapt.cli import main
 from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
+from segadapt.core.parameters import read_parameters
 from segadapt.models import deeplabv2, initialise, save_model
 from segadapt.reporting import read_table
 from segadapt.reporting.lineage.explain import explain
@@ -194,7 +194,7 @@ def test_a_row_that_cannot_be_traced_is_left_out(finished, tmp_path):
 def test_a_row_whose_job_fails_is_missing_with_its_log_until_the_next_run(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy, symlinks=True)
-    parameters = yaml.safe_load((copy / "params.yaml").read_text())
+    parameters = read_parameters(copy / "params.yaml")
     parameters["experiments"]["table2"]["rows"] = ["source_only", "minent", "maxsquare"]
     tiny.write_parameters(copy, parameters)
     loss = copy / "src/segadapt/methods/entropy.py"

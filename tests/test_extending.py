@@ -47,7 +47,7 @@ def test_a_new_data_set_is_one_file_and_an_entry(tmp_path):
     code, entry = re.search(r"```python\n(.*?)```.*?```yaml\n(.*?)```", text, re.S).groups()
     file = re.search(r"`(src/segadapt/data/datasets/\w+\.py)`", text).group(1)
     assert len(code.splitlines()) <= 20
-    parameters, addition = tiny.tiny_parameters(("source_only",)), yaml.safe_load(entry)["presets"]["paper"]
+    parameters, addition = tiny.tiny_parameters(("source_only",)), yaml.safe_load(entry)
     preset = parameters["presets"]["tiny"]
     preset["datasets"]["kitti"] = addition["datasets"]["kitti"] | {"accept": ["training/image_2"]}
     preset["caches"]["source_train"] = addition["caches"]["source_train"] | {"size": "64x32"}
@@ -78,10 +78,9 @@ def test_a_new_data_set_is_one_file_and_an_entry(tmp_path):
 
 def test_classes_of_ones_own_are_an_entry_from_the_data_to_the_table(tmp_path):
     text = (tiny.REPOSITORY / "docs/extending.md").read_text().split("## Classes of your own")[1]
-    entry, code = re.search(r"```yaml\n(.*?)```.*?```python\n(.*?)```", text, re.S).groups()
+    entry, preset, code = re.search(r"```yaml\n(.*?)```.*?```yaml\n(.*?)```.*?```python\n(.*?)```", text, re.S).groups()
     file = re.search(r"`(src/segadapt/data/datasets/\w+\.py)`", text).group(1)
-    addition = yaml.safe_load(entry)
-    own = addition["presets"]["loveda"]
+    addition, own = yaml.safe_load(entry), yaml.safe_load(preset)
     parameters = tiny.tiny_parameters(("source_only", "maxsquare"))
     preset = parameters["presets"]["tiny"]
     parameters["class_sets"] = addition["class_sets"]

@@ -1,6 +1,7 @@
 """A plan that cannot run is refused when it is made, with the key and the mend: not by a job, hours later."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -17,9 +18,7 @@ from segadapt.plan.requirements import check_requirements
 
 def shipped(preset: str, edit=lambda preset: None) -> dict:
     """The shipped parameters with a preset made active and edited."""
-    import yaml
-
-    found = yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text()) | {"preset": preset, "seeds": [1]}
+    found = tiny.shipped() | {"preset": preset, "seeds": [1]}
     edit(found["presets"][preset])
     return found
 
@@ -28,7 +27,10 @@ def refused(content: dict, *words: str) -> None:
     with pytest.raises(UserError) as caught:
         make_plan(parameters_from(content, "params.yaml"))
     text = str(caught.value)
-    assert all(word in text for word in words) and text.startswith("params.yaml: ") and "\n" not in text, text
+    assert text.startswith(("params.yaml: ", "presets/")) and "\n" not in text, text
+    # A plan names the preset's file; parameters that are no files, the key.
+    by_key = re.sub(r"^presets/(\w+)\.yaml: ", r"presets.\1.", text)
+    assert all(word in text or word in by_key for word in words), text
 
 
 def test_every_shipped_preset_can_be_planned():
@@ -63,22 +65,22 @@ def test_the_wide_rows_of_the_paper_start_from_random_weights():
 def test_an_unknown_backbone_is_refused():
     refused(
         shipped("streets", lambda preset: preset["model"].update(backbone="resnet102")),
-        "presets.streets.model.backbone", "'resnet102' is unknown", "resnet101",
+        "presets/streets.yaml: model.backbone", "'resnet102' is unknown", "resnet101",
     )  # fmt: skip
     refused(
         shipped("streets", lambda preset: preset["settings"]["wide"]["model"].update(backbone="wider")),
-        "presets.streets.settings.wide.model.backbone", "'wider' is unknown",
+        "presets/streets.yaml: settings.wide.model.backbone", "'wider' is unknown",
     )  # fmt: skip
     refused(
         shipped("digits", lambda preset: preset["classification"]["model"].update(backbone="resnet18")),
-        "presets.digits.classification.model.backbone", "'resnet18' is unknown",
+        "presets/digits.yaml: classification.model.backbone", "'resnet18' is unknown",
     )  # fmt: skip
 
 
 def test_a_wide_network_is_no_classifier():
     refused(
         shipped("digits", lambda preset: preset["classification"]["model"].update(backbone="streets_wide")),
-        "presets.digits.classification.model.backbone: streets_wide has no classifier",
+        "presets/digits.yaml: classification.model.backbone: streets_wide has no classifier",
     )  # fmt: skip
 
 
@@ -97,7 +99,7 @@ def test_discriminators_need_maps_that_they_can_halve_five_times(key):
         return found
 
     make_plan(parameters_from(content(lambda preset: None), "params.yaml"))
-    refused(content(small), "presets.streets", "joint/advent/seed1", "64x31", "at least 32 pixels")
+    refused(content(small), "presets/streets.yaml: ", "joint/advent/seed1", "64x31", "at least 32 pixels")
 
 
 def test_branches_mean_nothing_to_a_network_without_them():
@@ -203,6 +205,8 @@ def test_a_head_that_a_network_lacks_is_refused(monkeypatch):
     for rows, fails in ((["maxsquare"], False), (["maxsquare_iw_multi"], True)):
         content = tiny.tiny_parameters(tuple(rows))
         if fails:
-            refused(content, "presets.tiny: pretrain/source_multi/seed1 needs an auxiliary head, and streets has none")
+            refused(
+                content, "presets/tiny.yaml: pretrain/source_multi/seed1 needs an auxiliary head, and streets has none"
+            )
         else:
             make_plan(parameters_from(content, "params.yaml"))

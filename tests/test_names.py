@@ -89,6 +89,8 @@ def test_a_seed_that_is_too_large_for_a_name_is_refused(seed):
 def test_a_file_that_is_no_yaml_of_ours_is_one_sentence(content, tmp_path):
     path = tmp_path / "params.yaml"
     path.write_bytes(content)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/tiny.yaml").write_text("datasets: {}\n")
     with pytest.raises(UserError) as told:
         load_parameters(path)
     assert str(told.value).startswith(f"{path}: ") and "\n" not in str(told.value)

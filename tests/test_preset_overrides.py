@@ -3,20 +3,17 @@
 import copy
 
 import pytest
-from dvc.utils.serialize import load_yaml
-from tiny import REPOSITORY
+from tiny import shipped
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
 
-CONTENT = dict(load_yaml(str(REPOSITORY / "params.yaml")))
+CONTENT = shipped()
 
 
 def content_with(preset: str, **parts) -> dict:
-    """The shipped parameters with parts of a preset replaced, of its experiments those that are named."""
+    """The shipped parameters with parts of a preset replaced."""
     content = copy.deepcopy(CONTENT)
-    if "experiments" in parts:
-        parts["experiments"] = content["presets"][preset].get("experiments", {}) | parts["experiments"]
     content["presets"][preset] |= parts
     return content
 
@@ -77,10 +74,67 @@ def test_an_override_of_a_section_leaves_its_other_keys():
     assert (game.lambda_final, game.game, game.lambda_low) == (0.5, "advent", 0.0002)
 
 
-def test_a_preset_may_leave_a_table_out():
-    content = content_with("streets", experiments={"table5": None})
-    assert "table5" not in parameters_from(content, "params.yaml").tables
-    content["preset"] = "paper"
-    assert "table5" in parameters_from(content, "params.yaml").tables
-    with pytest.raises(UserError, match=r"presets\.streets\.experiments: 'table9'"):
-        parameters_from(content_with("streets", experiments={"table9": None}), "params.yaml")
+def test_a_preset_makes_the_tables_that_it_names_in_the_file_s_order():
+    found = parameters_from(content_with("streets", tables=["table4", "table1", "table2"]), "params.yaml")
+    assert (list(found.tables), list(found.classification_tables)) == (["table2", "table4"], ["table1"])
+    every = parameters_from(content_with("streets", tables=None), "params.yaml")
+    assert {*every.tables, *every.classification_tables} == set(CONTENT["experiments"])
+    content = content_with("streets")
+    content["experiments"]["mine"] = {"rows": ["maxsquare"]}
+    assert "mine" in parameters_from(content, "params.yaml").tables, "no preset names it"
+    content["presets"]["paper"]["tables"].append("mine")
+    assert "mine" not in parameters_from(content, "params.yaml").tables
+    for preset in ("streets", "paper"):
+        with pytest.raises(UserError, match=rf"presets\.{preset}\.tables\[1\]: 'table9' is not defined"):
+            parameters_from(content_with(preset, tables=["table2", "table9"]), "params.yaml")
+
+
+def test_settings_of_every_preset_stand_beside_its_own_which_win():
+    content = content_with("camvid", settings={"no_half": {"title": "own"}, "more": {}})
+    content["preset"] = "camvid"
+    found = parameters_from(content, "params.yaml")
+    assert [*found.resolved] == [None, "no_half", "more", *(name for name in CONTENT["settings"] if name != "no_half")]
+    assert (found.resolved["no_half"].title, found.resolved["no_half"].switches) == ("own", {})
+    assert found.resolved["four_branches"].protocol.aspp_branches == 4
+    assert (found.place_of("no_half"), found.place_of("bf16")) == ("presets.camvid.settings.no_half", "settings.bf16")
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ({"protocol": {"half": True}}, "settings.no_half.protocol.half: unknown key"),
+        ({"protocol": {"evaluation_size": "native"}}, "settings.no_half.protocol.evaluation_size: holds for a whole"),
+        ({"adapt": {"steps": 0}}, "settings.no_half.adapt.steps"),
+        ({"model": {"classes": "none19"}}, "settings.no_half.model.classes: class set 'none19' is not defined"),
+        ({"models": {}}, "settings.no_half.models: unknown key"),
+    ],
+)
+def test_a_senseless_setting_of_every_preset_is_refused_once_with_its_path(setting, expected):
+    content = content_with("streets")
+    content["settings"]["no_half"] = setting
+    with pytest.raises(UserError) as caught:
+        parameters_from(content, "params.yaml")
+    assert str(caught.value).startswith(f"params.yaml: {expected}") and "\n" not in str(caught.value)
+
+
+def test_figure_5_is_trained_as_the_tables_but_for_the_keys_that_it_has():
+    content = content_with("streets")
+    training = content["presets"]["streets"]["classification"]["training"]
+    figure = content["presets"]["streets"]["classification"]["easy_and_hard"]
+    training |= {"momentum": 0.5, "batch_size": 7}
+    for own in ({"steps": 90, "horizon": 95, "batch_size": 3}, {"snapshots": 1}, {}):
+        figure["training"] = own
+        found = parameters_from(content, "params.yaml").active_preset.classification
+        assert found.easy_and_hard.training == found.training.model_copy(update=own)
+    figure.pop("training")
+    assert parameters_from(content, "params.yaml") == parameters_from(content_with_training(content, {}), "params.yaml")
+    figure["training"] = {"step": 3}
+    with pytest.raises(UserError, match=r"^p: presets\.streets\.classification\.easy_and_hard\.training\.step: unkno"):
+        parameters_from(content, "p")
+
+
+def content_with_training(content: dict, training: dict) -> dict:
+    """A copy whose Figure 5 has these keys of its training."""
+    content = copy.deepcopy(content)
+    content["presets"]["streets"]["classification"]["easy_and_hard"]["training"] = training
+    return content

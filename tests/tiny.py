@@ -14,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
-from segadapt.core.parameters import load_parameters
+from segadapt.core.parameters import load_parameters, read_parameters
 from segadapt.core.stages import STAGES
 from segadapt.plan import make_plan, tell_engines
 
@@ -64,9 +64,14 @@ def write_cityscapes(root: Path, splits: dict[str, int] | None = None, width: in
             Image.fromarray(label_HW).save(labels / f"toytown_{number:06d}_000019_gtFine_labelIds.png")
 
 
+def shipped() -> dict:
+    """The project's own ``params.yaml`` and presets, as they stand there; a fresh copy."""
+    return read_parameters(REPOSITORY / "params.yaml")
+
+
 def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsquare_iw_multi")) -> dict:
-    """The shipped ``params.yaml`` with one more preset, ``tiny``, made active."""
-    parameters = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    """The shipped parameters with one more preset, ``tiny``, made active."""
+    parameters = shipped()
     preset = copy.deepcopy(parameters["presets"]["streets"])
     preset["datasets"] = {
         # A few images of each, as the data sets' counts tell: accepted.
@@ -87,12 +92,10 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
     preset["run"] |= {"log_steps": 1, "save_steps": 2, "save_seconds": 1000.0}
     parameters["presets"]["tiny"] = preset
     parameters["preset"] = "tiny"
-    parameters["seeds"] = [1]
-    for each in parameters["presets"].values():
-        each.pop("experiments", None)
+    parameters |= {"seeds": [1], "settings": {}}
     parameters["experiments"] = {"table2": {"rows": list(rows), "published": 2}}
-    for other in parameters["presets"].values():
-        other["experiments"] = {name: each for name, each in other.get("experiments", {}).items() if name == "table2"}
+    for each in parameters["presets"].values():
+        each |= {"experiments": {}, "tables": None}
     return parameters
 
 
@@ -112,8 +115,13 @@ def make_project(folder: Path, parameters: dict | None = None) -> Path:
 
 
 def write_parameters(folder: Path, parameters: dict) -> None:
-    """Writes ``params.yaml``."""
-    (folder / "params.yaml").write_text(yaml.safe_dump(parameters, sort_keys=False, allow_unicode=True))
+    """Writes ``params.yaml`` and ``presets/*.yaml``."""
+    shutil.rmtree(folder / "presets", ignore_errors=True)
+    (folder / "presets").mkdir()
+    top = {key: each for key, each in parameters.items() if key != "presets"}
+    files = {"params": top} | {f"presets/{name}": each for name, each in parameters.get("presets", {}).items()}
+    for name, content in files.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """A project in miniature for image classification: toy digits in two domains, trained for a few steps."""
 
-import copy
 from pathlib import Path
 
 import tiny
@@ -13,10 +12,9 @@ TASKS = ("clean_to_camera", "camera_to_clean")
 def parameters(rows: tuple[str, ...] = ROWS, seeds: tuple[int, ...] = (1, 2)) -> dict:
     """The tiny parameters with a classification of two domains and no segmentation."""
     found = tiny.tiny_parameters()
-    shipped = tiny.yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text())
     preset = found["presets"]["tiny"]
     found["presets"] = {"tiny": preset}
-    classification = copy.deepcopy(shipped["presets"]["streets"]["classification"])
+    classification = tiny.shipped()["presets"]["streets"]["classification"]
     preset["datasets"] = {"digits": {"format": "office31", "root": "toy/digits"}}
     preset["caches"] = {
         domain: {"dataset": "digits", "split": domain, "size": "32x32", "classes": "digits10"}

@@ -91,8 +91,11 @@ def run(case: Case, folder: Path) -> Judgement:
     else:
         place = draw.choice(sorted(set(leaves(content)), key=repr))
         _put(content, place, VALUES[case.kind], case.target == "name", draw)
-        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+        presets = content["presets"] if isinstance(content.get("presets"), dict) else {}
+        if "tiny" in presets:  # else the presets stand in params.yaml
+            (folder / "presets").mkdir()
+            _write(folder / "presets/tiny.yaml", content.pop("presets")["tiny"])
+        _write(path, content)
     (folder / "results").symlink_to(tiny.REPOSITORY / "results")
     report = hostile.read(folder, lambda: _plan())
 
@@ -103,6 +106,11 @@ def run(case: Case, folder: Path) -> Judgement:
 
     outcome, why = hostile.judge(report, compare)
     return outcome, why and f"at {'.'.join(map(str, place))}: {why}"
+
+
+def _write(path: Path, content: Any) -> None:
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def _put(content: Any, place: tuple, value: Any, as_name: bool, draw: random.Random) -> None:

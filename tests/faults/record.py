@@ -23,7 +23,7 @@ PRESET = "tiny (tests/faults/world.py): 64x32 pixels, 4 to 6 steps, one seed"
 def code_hash() -> str:
     """Of all that a verdict depends on: an interrupted run is gone on with only by the same code."""
     digest = hashlib.sha256()
-    for top in ("src", "workflow", "tests/faults", "tests/tiny.py", "Snakefile", "params.yaml"):
+    for top in ("src", "workflow", "tests/faults", "tests/tiny.py", "Snakefile", "params.yaml", "presets"):
         place = tiny.REPOSITORY / top
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if path.is_file() and path.suffix in (".py", ".smk", ".yaml", "") and "__pycache__" not in path.parts:

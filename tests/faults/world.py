@@ -1,6 +1,5 @@
 """The toy projects that cases are copies of, and what an undisturbed run makes of them."""
 
-import copy
 import hashlib
 import json
 import os
@@ -33,8 +32,7 @@ def parameters(world: str) -> dict:
     preset["methods"]["cbst_sp"] = {"self_training": {"rounds": 2}}
     if world == WIDE:
         schedule = {"steps": 4, "horizon": 4, "batch_size": 8, "snapshots": 1}
-        shipped = tiny.yaml.safe_load((tiny.REPOSITORY / "params.yaml").read_text())
-        classification = copy.deepcopy(shipped["presets"]["streets"]["classification"])
+        classification = tiny.shipped()["presets"]["streets"]["classification"]
         classification["domains"] = {"clean": "clean", "camera": "camera"}
         classification["training"] |= schedule
         classification["easy_and_hard"] = None

@@ -17,7 +17,7 @@ from segadapt.core.metering import Cost
 
 RECORD_KEYS = {"identity", "fingerprint", "input_sha256", "outputs"}
 """What a record cannot do without; one that lacks any of them counts as none."""
-SOURCES = ("src", "workflow", "Snakefile", "params.yaml")
+SOURCES = ("src", "workflow", "Snakefile", "params.yaml", "presets")
 PACKAGES = ("torch", "numpy", "pillow", "panda3d")
 
 

@@ -123,7 +123,7 @@ def load_backbone(path: Path, model: Network) -> float:
     if missing or given - wanted or misfits:
         raise UserError(
             f"{path} does not fit the backbone: missing {sorted(missing)[:3]}, foreign {sorted(given - wanted)[:3]}, "
-            f"of another shape {misfits[:3]}; choose weights of the backbone in params.yaml"
+            f"of another shape {misfits[:3]}; choose weights of the backbone in the preset"
         )
     model.load_state_dict({name: tensors[name] for name in wanted & given}, strict=False)
     return len(wanted & given) / len(own)

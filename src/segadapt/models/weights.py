@@ -190,7 +190,7 @@ def open_model(path: Path | str) -> tuple[Network, dict[str, str]]:
     if architecture.num_classes is None:
         raise UserError(
             f"{path} holds a backbone without a segmentation head, which predicts nothing; name it as "
-            "model.initial_weights in params.yaml and train, or use the weights of a whole model"
+            "model.initial_weights in the preset and train, or use the weights of a whole model"
         )
     model = outline(architecture)
     _refuse_mismatch(Path(path), tensors, model)

@@ -15,6 +15,7 @@ from typing import Any
 
 from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
+from segadapt.core.parameters import in_file
 
 PACKAGE = "segadapt"
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,7 +67,7 @@ def require_file(package: str, name: str, where: str, defines: str = "") -> None
     known = [path.stem for path in sorted(folder.glob("[a-z]*.py"))]
     if name not in known or not _defines(f"{package}.{name}", defines):
         known = [each for each in known if _defines(f"{package}.{each}", defines)]
-        raise UserError(f"params.yaml: {where}: '{name}' has no file in segadapt; known are {', '.join(known)}")
+        raise UserError(f"{in_file(where)}: '{name}' has no file in segadapt; known are {', '.join(known)}")
 
 
 def _defines(module: str, function: str) -> bool:

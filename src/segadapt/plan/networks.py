@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
-from segadapt.core.parameters import width_height
+from segadapt.core.parameters import in_file, width_height
 from segadapt.core.workload import SMALLEST_SIDE
 from segadapt.models.backbones import NETWORK
 from segadapt.plan.code import ROOT, constant_of, functions_of
@@ -15,7 +15,7 @@ def file_of(backbone: str, where: str) -> str:
     try:
         (module,) = NETWORK.modules({"model": {"backbone": backbone}}, ROOT)
     except UserError as error:
-        raise UserError(f"params.yaml: {where}.backbone: {error}") from error
+        raise UserError(f"{in_file(where)}.backbone: {error}") from error
     return module
 
 
@@ -27,7 +27,7 @@ def has_switch(backbone: str, switch: str, where: str) -> bool:
 def check_classifier(backbone: str, where: str) -> None:
     """UserError for a backbone of which there is no image classifier."""
     if "classification" not in functions_of(file_of(backbone, where)):
-        raise UserError(f"params.yaml: {where}.backbone: {backbone} has no classifier; name a plain ResNet")
+        raise UserError(f"{in_file(where)}.backbone: {backbone} has no classifier; name a plain ResNet")
 
 
 def check_heads(jobs: Iterable[Job], preset: str) -> None:
@@ -37,8 +37,8 @@ def check_heads(jobs: Iterable[Job], preset: str) -> None:
         backbone = job.config.get("model", {}).get("backbone")
         if job.config.get("auxiliary") and not has_switch(backbone, "auxiliary", where):
             raise UserError(
-                f"params.yaml: {where}: {job.name} needs an auxiliary head, and {backbone} has none; leave out methods "
-                "with guidance, adversarial.lambda_low or auxiliary, or name another backbone"
+                f"presets/{preset}.yaml: {job.name} needs an auxiliary head, and {backbone} has none; leave out "
+                "methods with guidance, adversarial.lambda_low or auxiliary, or name another backbone"
             )
 
 
@@ -55,6 +55,6 @@ def check_discriminators(jobs: Iterable[Job], sizes: dict[str, str], preset: str
             size = job.config["training"]["crop"] or sizes[job.inputs[role]]
             if min(width_height(size)) < SMALLEST_SIDE:
                 raise UserError(
-                    f"params.yaml: presets.{preset}: {job.name} trains discriminators on {role} images of {size}; they "
+                    f"presets/{preset}.yaml: {job.name} trains discriminators on {role} images of {size}; they "
                     f"need at least {SMALLEST_SIDE} pixels each way: choose a larger cache or crop"
                 )

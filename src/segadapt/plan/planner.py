@@ -30,8 +30,8 @@ class Planner:
         self.switches, self.protocol = self.setting.switches | own, self.setting.protocol.model_copy(update=own)
         self._by_branches = {self.protocol.aspp_branches: self}
         model = self.setting.preset.model
-        where = f"presets.{parameters.preset}" + (f".settings.{setting}" if setting else "")
-        self._has_branches = model is None or has_switch(model.backbone, "aspp_branches", f"{where}.model")
+        where = f"{parameters.place_of(setting)}.model"
+        self._has_branches = model is None or has_switch(model.backbone, "aspp_branches", where)
         self.preset, self.methods = self.setting.preset, self.setting.methods
         self.prefix = "" if setting is None else f"{setting}/"
         self.run = self.preset.run.model_dump(exclude={"cpu_threads"})

@@ -27,13 +27,13 @@ def check_requirements(due: Iterable[Status]) -> None:
         if weights is not None and not Path(weights).is_file():
             if os.path.lexists(weights):
                 require_regular(Path(weights), "initial weights")
-            mend = f"put the file there, or point presets.{job.preset}.model.initial_weights in params.yaml at yours"
+            mend = f"put the file there, or point model.initial_weights in presets/{job.preset}.yaml at yours"
             raise UserError(f"initial weights {weights} are missing: {_of_a_snapshot() or mend}")
         said = {} if weights is None else said_architecture(weights)
         if said.get("backbone", backbone) != backbone:
             raise UserError(
                 f"initial weights {weights} are those of {said['backbone']}, and {job.name} is to train {backbone}; "
-                f"point presets.{job.preset}.model.initial_weights in params.yaml at weights of that network"
+                f"point model.initial_weights in presets/{job.preset}.yaml at weights of that network"
             )
         if job.config.get("published"):
             _check_published(job)
@@ -62,6 +62,6 @@ def _of_a_snapshot() -> str | None:
     if _SNAPSHOTS not in Path.cwd().as_posix():
         return None
     return (
-        "this is DVC's copy of the project, which has nothing that git ignores; write absolute paths into params.yaml, "
+        "this is DVC's copy of the project, which has nothing that git ignores; write absolute paths into the preset, "
         "or run the experiment without --temp and --queue"
     )

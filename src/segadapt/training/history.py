@@ -52,7 +52,7 @@ class History:
             if not math.isfinite(value):
                 raise UserError(
                     f"the {name} loss is {value} at step {step} (learning rate {learning_rate:.2e}); "
-                    f"lower {keys} in params.yaml; the last good state is kept"
+                    f"lower {keys}; the last good state is kept"
                 )
 
     def write(self, path: Path) -> None:

@@ -202,5 +202,5 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             if not torch.isfinite(parameter).all():
                 raise UserError(
-                    f"the weights of {name} are not finite after the last step; lower learning_rate in params.yaml"
+                    f"the weights of {name} are not finite after the last step; lower learning_rate in the preset"
                 )

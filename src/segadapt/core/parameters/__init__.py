@@ -1,7 +1,7 @@
 """``params.yaml`` as frozen, typed values: one reader, one set of models, one list of refusals."""
 
 from segadapt.core.parameters.classification import Classification, EasyAndHard
-from segadapt.core.parameters.loader import load_parameters, parameters_from
+from segadapt.core.parameters.loader import load_parameters, parameters_from, read_parameters
 from segadapt.core.parameters.methods import (
     AdversarialSettings,
     Experiment,
@@ -20,7 +20,7 @@ from segadapt.core.parameters.presets import (
     Setting,
 )
 from segadapt.core.parameters.root import Parameters
-from segadapt.core.parameters.section import height_width, width_height
+from segadapt.core.parameters.section import height_width, in_file, width_height
 from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.settings import ResolvedSetting, method_of, split_row, sweep_cells, training_of
 from segadapt.core.parameters.training import (
@@ -56,9 +56,11 @@ __all__ = [
     "Sweep",
     "TrainingSettings",
     "height_width",
+    "in_file",
     "load_parameters",
     "method_of",
     "parameters_from",
+    "read_parameters",
     "split_row",
     "sweep_cells",
     "training_of",

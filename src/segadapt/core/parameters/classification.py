@@ -1,10 +1,11 @@
 """Table 1 and Figure 5: image classifiers, adapted between every two of some domains."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from segadapt.core.parameters.section import Name, Section
+from segadapt.core.parameters.section import Name, Section, overlaid
 from segadapt.core.parameters.training import ModelSettings, Precision, Schedule
 
 
@@ -12,7 +13,8 @@ class EasyAndHard(Section):
     """Figure 5: target samples ranked by the source model's confidence, and how well methods do on both ends.
 
     From the model that was trained on ``source`` alone, each of ``methods`` trains on to ``target`` by ``training``;
-    its accuracy is followed at every snapshot. ``share`` of the samples are the easy and as many the hard ones.
+    its accuracy is followed at every snapshot. Keys that ``training`` leaves out are those of the tables' training.
+    ``share`` of the samples are the easy and as many the hard ones.
     """
 
     source: Name
@@ -38,6 +40,15 @@ class Classification(Section):
     easy_and_hard: EasyAndHard | None = None
     precision: Precision = Precision()
     protocol: dict[Name, Any] = Field(default_factory=dict)
+
+    @field_validator("easy_and_hard", mode="before")
+    @classmethod
+    def _trained_like_the_tables(cls, figure: Any, info: ValidationInfo) -> Any:
+        """The figure's training with all its keys."""
+        own = figure.get("training", {}) if isinstance(figure, Mapping) else None
+        if not isinstance(own, Mapping) or "training" not in info.data:
+            return figure
+        return {**figure, "training": overlaid(info.data["training"].model_dump(), own)}
 
     @property
     def tasks(self) -> dict[str, tuple[str, str]]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
 from segadapt.core.parameters.root import Parameters
-from segadapt.core.parameters.section import overlaid, sentence
+from segadapt.core.parameters.section import in_file, overlaid, sentence
 from segadapt.core.parameters.text import unwritable
 
 MOST_VALUES = 1_000_000
@@ -50,14 +50,29 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(
 
 
 def load_parameters(path: Path | str = "params.yaml", overrides: Mapping[str, Any] | None = None) -> Parameters:
-    """The validated parameters of a file, with nested ``overrides`` laid over them.
+    """The validated parameters of a file and the presets beside it, with nested ``overrides`` laid over them.
 
     Numbers may stand in the overrides as text, as Snakemake hands over ``--config 'seeds=[1]'``.
 
     UserError names the file, the key's path and the mend for: a missing file, bad YAML, duplicate
     keys, unknown keys, wrong types, and combinations that make no sense.
     """
-    return parameters_from(overlaid(read_mapping(path), _scalars(overrides or {})), str(path))
+    return parameters_from(overlaid(read_parameters(path), _scalars(overrides or {})), str(path), in_files=True)
+
+
+def read_parameters(path: Path | str = "params.yaml") -> dict[str, Any]:
+    """What stands in the file, and under ``presets`` what stands in each ``presets/*.yaml`` beside it; not validated.
+
+    UserError for a file as in ``read_mapping``, for presets in the file itself, where DVC does not look, and if there
+    are none.
+    """
+    content, folder = read_mapping(path), Path(path).parent / "presets"
+    if "presets" in content:
+        raise UserError(f"{path}: presets: each stands in a file of its own; move presets.NAME to {folder}/NAME.yaml")
+    files = sorted(file for file in folder.glob("*.yaml") if not file.name.startswith("."))
+    if not files:
+        raise UserError(f"{folder}: holds no preset; write one as NAME.yaml there, and run from the folder of both")
+    return content | {"presets": {file.stem: read_mapping(file) for file in files}}
 
 
 def read_mapping(path: Path | str) -> dict[str, Any]:
@@ -86,18 +101,18 @@ def _written_out(value: Any, known: dict[int, int]) -> int:
     return known[id(value)]
 
 
-def parameters_from(content: Mapping[str, Any], where: str) -> Parameters:
-    """Validates a mapping; UserError lists every offending key with its path."""
+def parameters_from(content: Mapping[str, Any], where: str, *, in_files: bool = False) -> Parameters:
+    """Validates a mapping; UserError lists every offending key with its path, and its file if presets have files."""
     try:
-        refused = [f"{where}: {told}" for told in unwritable(content)]
+        refused = list(unwritable(content))
     except RecursionError as error:
         raise UserError(f"{where}: a section holds itself (an alias, *name); write it out") from error
-    if refused:
-        raise UserError("\n".join(refused))
     try:
-        return Parameters.model_validate(content)
+        if not refused:
+            return Parameters.model_validate(content)
     except ValidationError as error:
-        raise UserError("\n".join(f"{where}: {sentence(each)}" for each in error.errors())) from error
+        refused = [sentence(each) for each in error.errors()]
+    raise UserError("\n".join(in_file(told, where) if in_files else f"{where}: {told}" for told in refused))
 
 
 def json_schema() -> dict[str, Any]:

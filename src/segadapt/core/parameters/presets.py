@@ -126,8 +126,8 @@ class Preset(Section):
     ``oracle`` trains on target labels. ``settings`` are further adaptations on the same data sets and caches.
 
     ``methods`` and ``experiments`` hold keys that replace those of the entries of the same name while this preset
-    is the active one: another ``lambda_target``, say, or another list of rows. An experiment that is null here is not
-    made.
+    is the active one: another ``lambda_target``, say, or another list of rows. ``tables`` names the experiments that
+    the preset makes; without it, it makes all. One that no preset names is made by every one.
 
     ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows, and
     ``figure_methods`` the methods that it shows; all of ours if there is none.
@@ -138,6 +138,7 @@ class Preset(Section):
 
     data_note: str
     is_paper_data: bool = False
+    tables: tuple[Name, ...] | None = None
     datasets: dict[Name, DatasetEntry]
     caches: dict[Name, CacheEntry]
     model: ModelSettings | None = None
@@ -153,7 +154,7 @@ class Preset(Section):
     classification: Classification | None = None
     settings: dict[Name, Setting] = Field(default_factory=dict)
     methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
-    experiments: dict[Name, dict[str, Any] | None] = Field(default_factory=dict)
+    experiments: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
     precision: Precision = Precision()
     run: RunSettings = RunSettings()

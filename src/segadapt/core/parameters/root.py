@@ -44,7 +44,10 @@ _SNAPSHOTS = ("adapt", "refine", "joint")
 
 
 class Parameters(Section):
-    """``params.yaml``, validated. ``methods`` and ``experiments`` are as the active preset wants them."""
+    """``params.yaml`` and ``presets/*.yaml``, validated.
+
+    ``methods`` and ``experiments`` are as the active preset wants; ``settings`` go with any preset, beside its own.
+    """
 
     preset: Name
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
@@ -53,6 +56,7 @@ class Parameters(Section):
     methods: dict[Name, MethodEntry]
     experiments: dict[Name, Experiment]
     protocols: dict[Name, Protocol]
+    settings: dict[Name, Setting] = Field(default_factory=dict)
     presets: dict[Name, Preset]
 
     @property
@@ -80,24 +84,37 @@ class Parameters(Section):
         return changed(self.active_protocol, switches, f"presets.{self.preset}.classification.protocol")
 
     def _made(self, task: str) -> dict[str, Experiment]:
-        left_out = {name for name, change in self.active_preset.experiments.items() if change is None}
-        return {name: each for name, each in self.experiments.items() if each.task == task and name not in left_out}
+        own = self.active_preset.tables
+        elsewhere = {name for preset in self.presets.values() for name in preset.tables or ()}.difference(own or ())
+        made = {name: each for name, each in self.experiments.items() if own is None or name not in elsewhere}
+        return {name: each for name, each in made.items() if each.task == task}
 
     @cached_property
     def resolved(self) -> dict[str | None, ResolvedSetting]:
         """The active preset as it stands (None) and in each of its settings, in the file's order."""
-        names = (None, *self.active_preset.settings)
-        return {name: self._resolved(name) for name in names}
+        return {name: self._resolved(name) for name in (None, *self._settings)}
+
+    @property
+    def _settings(self) -> dict[str, Setting]:
+        own = self.active_preset.settings
+        return own | {name: each for name, each in self.settings.items() if name not in own}
+
+    def place_of(self, setting: str | None) -> str:
+        """The path of the key that a setting of the active preset, or the preset itself, stands under."""
+        preset = f"presets.{self.preset}"
+        if setting is None:
+            return preset
+        return f"{preset}.settings.{setting}" if setting in self.active_preset.settings else f"settings.{setting}"
 
     def _resolved(self, name: str | None) -> ResolvedSetting:
         preset, protocol, methods = self.active_preset, self.active_protocol, self.methods
-        setting = Setting() if name is None else preset.settings[name]
+        setting = Setting() if name is None else self._settings[name]
         sweeps = [
             (f"experiments.{table}.sweeps[{index}]", sweep)
             for table, experiment in self.tables.items()
             for index, sweep in enumerate(experiment.sweeps)
         ]
-        where = f"presets.{self.preset}.settings.{name}"
+        where = self.place_of(name)
         methods = methods | {
             key: changed(methods[key], change, f"{where}.methods.{key}") for key, change in setting.methods.items()
         }
@@ -138,6 +155,11 @@ class Parameters(Section):
             check_method(f"methods.{name}", method, self.methods)
         for name, preset in self.presets.items():
             self._check_preset(f"presets.{name}", preset)
+        for name, setting in self.settings.items():
+            if name not in self.active_preset.settings:
+                self._check_setting(f"settings.{name}", self.active_preset, setting)
+        for name, experiment in self.experiments.items():
+            self._check_rows(f"experiments.{name}", name, experiment)
         for name, experiment in self.tables.items():
             for index, sweep in enumerate(experiment.sweeps):
                 known(split_row(sweep.method)[1], self.methods, f"experiments.{name}.sweeps[{index}].method")
@@ -151,15 +173,17 @@ class Parameters(Section):
         """Every class set that is named anywhere, with its key's path."""
         for name, experiment in self.experiments.items():
             yield f"experiments.{name}.classes", experiment.classes
+        for name, setting in self.settings.items():
+            yield f"settings.{name}.model.classes", setting.model.get("classes")
         for name, preset in self.presets.items():
             where = f"presets.{name}"
             for key, cache in preset.caches.items():
                 yield f"{where}.caches.{key}.classes", cache.classes
             yield f"{where}.model.classes", preset.model and preset.model.classes
+            for setting, each in preset.settings.items():
+                yield f"{where}.settings.{setting}.model.classes", each.model.get("classes")
             if preset.classification is not None:
                 yield f"{where}.classification.model.classes", preset.classification.model.classes
-            for key, setting in preset.settings.items():
-                yield f"{where}.settings.{key}.model.classes", setting.model.get("classes")
 
     def _check_preset(self, where: str, preset: Preset) -> None:
         check_preset(where, preset)
@@ -170,8 +194,9 @@ class Parameters(Section):
         for part, entries in (("methods", self.methods), ("experiments", self.experiments)):
             for entry, change in getattr(preset, part).items():
                 known(entry, entries, f"{where}.{part}")
-                if change is not None:
-                    changed(entries[entry], change, f"{where}.{part}.{entry}")
+                changed(entries[entry], change, f"{where}.{part}.{entry}")
+        for index, table in enumerate(preset.tables or ()):
+            known(table, self.experiments, f"{where}.tables[{index}]")
         for name, setting in preset.settings.items():
             self._check_setting(f"{where}.settings.{name}", preset, setting)
 
@@ -204,12 +229,11 @@ class Parameters(Section):
             raise ValueError(f"{where}.rows: a row stands there twice; list each once")
 
     def _check_classification_table(self, where: str, name: str, experiment: Experiment) -> None:
-        self._check_rows(where, name, experiment)
         settings = self.active_preset.classification
         if settings is None:
             raise ValueError(
-                f"{where}: preset {self.preset} has no classification; add that section, or set "
-                f"presets.{self.preset}.experiments.{name} to null"
+                f"{where}: preset {self.preset} has no classification; add that section, or name {name} only in the "
+                "tables of presets that have"
             )
         for key in ("sweeps", "classes"):
             if getattr(experiment, key):
@@ -224,10 +248,9 @@ class Parameters(Section):
             check_classifier_method(at, row, self.methods[row], settings)
 
     def _check_experiment(self, where: str, name: str, experiment: Experiment) -> None:
-        self._check_rows(where, name, experiment)
         if segmentation_is_missing(self.active_preset):
-            at = f"presets.{self.preset}.experiments.{name}"
-            raise ValueError(f"{where}: preset {self.preset} has no segmentation; set {at} to null")
+            mend = f"name {name} only in the tables of presets that have"
+            raise ValueError(f"{where}: preset {self.preset} has no segmentation; {mend}")
         if experiment.published == 1:
             raise ValueError(f"{where}.published: table 1 is of classification; name another, or null")
         for index, row in enumerate(experiment.rows):
@@ -259,9 +282,9 @@ class Parameters(Section):
         setting, method = split_row(row)
         known(method, [*SOURCE_ROWS, *self.methods], where)
         if setting is not None:
-            known(setting, self.active_preset.settings, where)
+            known(setting, self._settings, where)
         resolved = self.resolved[setting]
-        at = f"presets.{self.preset}" if setting is None else f"presets.{self.preset}.settings.{setting}"
+        at = self.place_of(setting)
         if method == ORACLE and resolved.preset.oracle is None:
             raise ValueError(f"{at}.oracle: is missing, but {where} has that row")
         entry = resolved.methods.get(method)

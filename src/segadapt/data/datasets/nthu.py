@@ -23,7 +23,7 @@ from segadapt.data.shipped.listing import (
 HOW_TO_GET = (
     "get the NTHU data set from its authors (yihsinchen.github.io/segmentation_adaptation_dataset) and name one city's "
     "folder, with Images/Train, Images/Test, Labels/Test and List/{train,test}.txt in it, as "
-    "presets.<preset>.datasets.<name>.root in params.yaml"
+    "datasets.<name>.root in presets/<preset>.yaml"
 )
 COUNTS = {"train": 3200, "test": 100}
 NATIVE_SIZE = (2048, 1024)

@@ -18,7 +18,7 @@ from segadapt.labels import CLASS_SETS, OFFICE31, ClassSet
 HOW_TO_GET = (
     "get Office-31 from its authors' page (Domain Adaptation Project, Berkeley) and unpack it so that "
     "amazon/images/back_pack/*.jpg, and dslr and webcam alike, lie in it, or point "
-    "presets.<preset>.datasets.<name>.root in params.yaml at your copy"
+    "datasets.<name>.root in presets/<preset>.yaml at your copy"
 )
 COUNTS = {"amazon": 2817, "dslr": 498, "webcam": 795}
 

@@ -26,7 +26,7 @@ from segadapt.labels import SYNTHIA_IGNORED_IDS, SYNTHIA_LABEL_IDS, ClassSet
 
 HOW_TO_GET = (
     "get SYNTHIA-RAND-CITYSCAPES at synthia-dataset.net and unpack it so that RGB/0000000.png and "
-    "GT/LABELS/0000000.png lie in it, or point presets.<preset>.datasets.<name>.root in params.yaml at your copy"
+    "GT/LABELS/0000000.png lie in it, or point datasets.<name>.root in presets/<preset>.yaml at your copy"
 )
 COUNTS = {"train": 9000, "val": 400}
 NATIVE_SIZE = (1280, 760)

@@ -73,14 +73,14 @@ class PackedCache:
     def label(self, index: int) -> np.ndarray:
         """label_HW, uint8 train ids at ``label_size``, read-only; a view of the file if the cache is raw."""
         if not self.has_labels:
-            raise UserError(f"cache {self.folder} has no labels; set labels: true for it in params.yaml")
+            raise UserError(f"cache {self.folder} has no labels; set labels: true for it in the preset")
         return self._decoded(index, 1, self.form.decode_label, *self.label_size)
 
     def native_label(self, index: int) -> np.ndarray:
         """label_HW, uint8 train ids at the label file's own size, read-only."""
         native = self.records[index]["native"]
         if native is None:
-            raise UserError(f"cache {self.folder} keeps no native labels; set native_labels: true in params.yaml")
+            raise UserError(f"cache {self.folder} keeps no native labels; set native_labels: true in the preset")
         width, height = native
         return self._decoded(index, 2, FORMS["compressed"].decode_label, height, width)
 

@@ -51,7 +51,7 @@ def ordered(work: Callable[[Item], Result], items: Sequence[Item], processes: in
     except BrokenProcessPool as error:
         raise UserError(
             "a process that reads images was killed, perhaps for want of memory; run the same command again, with "
-            "fewer processes (run.prepare_processes in params.yaml) if it recurs"
+            "fewer processes (run.prepare_processes in the preset) if it recurs"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

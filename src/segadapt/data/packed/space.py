@@ -74,7 +74,7 @@ def require_space(
     fits = forms[other].upper <= free
     raise UserError(
         f"cache {folder} needs up to {in_words(forms[form].upper * left)} in the form '{form}' but its disk has "
-        f"{in_words(free)} free; free some space, choose a smaller size in params.yaml"
+        f"{in_words(free)} free; free some space, choose a smaller size in the preset"
         + (f", or set form: {other} for this cache, which needs {in_words(forms[other].upper)}" if fits else "")
     )
 

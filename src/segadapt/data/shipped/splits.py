@@ -111,7 +111,7 @@ def advice(count: int, root: Path, split: str) -> str:
         return f"{root} is drawn by segadapt itself; delete this folder and run the same command again"
     return (
         f"{count} fault{'s'[: count != 1]} in split '{split}' of {root}; fix them, or name the files, relative to "
-        "this folder, under accept of the data set in params.yaml to do without; segadapt check with -o FILE lists all"
+        "this folder, under accept of the data set in the preset to do without; segadapt check with -o FILE lists all"
     )
 
 

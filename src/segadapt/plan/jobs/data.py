@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
-from segadapt.core.parameters import CacheEntry, DatasetEntry, width_height
+from segadapt.core.parameters import CacheEntry, DatasetEntry, in_file, width_height
 from segadapt.data.datasets import dataset_module
 from segadapt.data.shipped.rendered import BUILT_IN
 from segadapt.data.shipped.splits import official_counts
@@ -33,7 +33,7 @@ def render(planner: Planner, dataset: str) -> Job:
         BUILT_IN.load(entry.render.domain).check(config | {"size": width_height(entry.render.size)})
     except UserError as error:
         where = f"presets.{planner.parameters.preset}.datasets.{dataset}.render"
-        raise UserError(f"params.yaml: {where}: {error}") from error
+        raise UserError(f"{in_file(where)}: {error}") from error
     return planner.job("render", {"dataset": dataset}, inputs={}, config=config)
 
 
@@ -65,16 +65,16 @@ def _check_split(where: str, entry: CacheEntry, dataset: DatasetEntry, classes: 
     depends_on_folder = hasattr(module, "split_names") or not counts
     if dataset.render is None and not depends_on_folder and entry.split not in counts:
         known = ", ".join(counts)
-        raise UserError(f"params.yaml: {where}.split: {dataset.format} has no '{entry.split}'; known are {known}")
+        raise UserError(f"{in_file(where)}.split: {dataset.format} has no '{entry.split}'; known are {known}")
     try:
         module.train_id_table(CLASS_SETS[classes])
     except UserError as error:
-        raise UserError(f"params.yaml: {where}.classes: {error}") from error
+        raise UserError(f"{in_file(where)}.classes: {error}") from error
 
 
 def expanded(path: str, where: str) -> str:
     """The path with ``~`` and ``$NAME`` replaced, as a shell does it; UserError for a name that is not set."""
     found = os.path.expandvars(os.path.expanduser(path))
     if found.startswith("~") or re.search(r"\$(\w+|\{\w+\})", found):
-        raise UserError(f"params.yaml: {where}: '{path}' names a home or a variable that is not set here; write it out")
+        raise UserError(f"{in_file(where)}: '{path}' names a home or a variable that is not set here; write it out")
     return found

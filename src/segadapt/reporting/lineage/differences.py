@@ -14,9 +14,9 @@ from segadapt.core.parameters import (
     Protocol,
     TrainingSettings,
     method_of,
+    read_parameters,
     split_row,
 )
-from segadapt.core.parameters.loader import read_mapping
 from segadapt.core.parameters.root import ORACLE
 from segadapt.core.parameters.section import Section
 from segadapt.reporting.lineage.explain import Explanation
@@ -54,7 +54,7 @@ def differences(found: Explanation, parameters: Path) -> list[str]:
     Raises:
         UserError: if ``parameters`` cannot be read.
     """
-    content, lines = read_mapping(parameters), {}
+    content, lines = read_parameters(parameters), {}
     for job in found.trainings:
         expected = _expected(content, found.config, found.key, job["identity"])
         for key, value in resolved(job, found.config).items():

@@ -110,7 +110,7 @@ def in_order(evaluations: Sequence[Evaluation], names: Sequence[str], who: str) 
             strange = sorted(set(evaluation.image_names) ^ set(names))
             raise UserError(
                 f"{who} was scored on other images than the row it is compared with ({strange[0]} is in one only, "
-                f"{len(strange)} such); let evaluate_on and evaluate_refined_on in params.yaml name the same split"
+                f"{len(strange)} such); let evaluate_on and evaluate_refined_on in the preset name the same split"
             )
         places = {name: place for place, name in enumerate(evaluation.image_names)}
         found.append(evaluation.part([places[name] for name in names]))
