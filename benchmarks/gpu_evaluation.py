@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from segadapt.core.scoring_mode import ScoringMode
+from segadapt.evaluation.evaluator import MatrixCounts
 from segadapt.evaluation.predict import unchecked_labels
-from segadapt.evaluation.tally import Tally
 
 
 def measure_evaluation(section: Any) -> None:
@@ -26,10 +26,10 @@ def measure_evaluation(section: Any) -> None:
         return torch.bincount(pairs, minlength=losses.CLASSES**2).view(losses.CLASSES, losses.CLASSES)
 
     def ours() -> torch.Tensor:
-        tally, mode = Tally(losses.CLASSES), ScoringMode()
+        counts, mode = MatrixCounts(losses.CLASSES), ScoringMode()
         predicted = unchecked_labels(logits, size)[0]
-        tally.add("synthetic", mode, on_host[0], predicted, torch.isfinite(logits).all())
-        return torch.from_numpy(tally.matrices()[mode][0])
+        counts.add("synthetic", mode, on_host[0], predicted, torch.isfinite(logits).all())
+        return torch.from_numpy(counts.matrices()[mode][0])
 
     def measured() -> dict[str, Any]:
         difference = int((as_written() - ours()).abs().sum())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from segadapt.core.errors import UserError
 from segadapt.core.scoring_mode import ScoringMode
-from segadapt.evaluation import cells, evaluate, pairs, predict, predict_labels, tally
+from segadapt.evaluation import cells, evaluate, evaluator, pairs, predict, predict_labels
 from segadapt.evaluation.cell_grid import CellGrid, cell_grid, upsample_plane
 from segadapt.evaluation.cells import labels_by_cells
 from segadapt.evaluation.evaluator import Sample
@@ -160,13 +160,13 @@ def fake_predict(image_HWC):
 @pytest.fixture
 def as_on_a_gpu(monkeypatch):
     """What is done on a GPU, done on a CPU."""
-    for module in (predict, tally, pairs):
+    for module in (predict, evaluator, pairs):
         monkeypatch.setattr(module, "on_host", lambda tensor: False)
 
 
 def test_a_gpu_is_not_waited_for():
     """On the device "meta" nothing has a value: whoever looks at one is refused."""
-    counts = tally.Tally(5)
+    counts = evaluator.MatrixCounts(5)
     for sample in samples():
         logits_1CHW = fake_predict(sample.image_HWC).to("meta")
         prediction_HW = predict.unchecked_labels(logits_1CHW, sample.label_native_HW.shape)[0]
@@ -189,7 +189,7 @@ def test_whole_evaluations_are_the_same(as_on_a_gpu, monkeypatch):
 
 @pytest.mark.parametrize("every", [1, 3, 1000])
 def test_a_fault_that_is_seen_late_names_its_image(as_on_a_gpu, monkeypatch, every):
-    monkeypatch.setattr(tally, "CHECK_EVERY", every)
+    monkeypatch.setattr(evaluator, "CHECK_EVERY", every)
     with pytest.raises(UserError, match="image street 2: label value 9 is outside"):
         evaluate(fake_predict, samples(broken=2), 5)
 

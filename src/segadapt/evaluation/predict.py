@@ -11,7 +11,7 @@ from torch import Tensor
 from segadapt.core.errors import UserError
 from segadapt.evaluation.cell_grid import cell_grid, upsample_plane
 from segadapt.evaluation.cells import labels_by_cells
-from segadapt.evaluation.waiting import on_host
+from segadapt.evaluation.pairs import on_host
 
 NOT_FINITE = "the model's logits hold a value that is not finite; its weights have diverged, train it again"
 
