@@ -39,6 +39,7 @@ def run(given: argparse.Namespace) -> None:
 
 
 def _report(done) -> list[tuple[str, str]]:
+    from segadapt.models.backbones import NETWORK
     from segadapt.models.importing import KINDS
 
     network = done.architecture
@@ -50,11 +51,15 @@ def _report(done) -> list[tuple[str, str]]:
         ("kind", f"{done.kind}: {KINDS[done.kind].title}"),
         ("backbone", network.backbone),
         ("head", head),
-        ("stride placement", network.stride_placement),
         ("input convention", network.input),
     ]
+    # What the network goes by; without a head nothing but its strides.
+    shown = {"stride_placement": ("stride placement", network.stride_placement)}
     if network.num_classes is not None:
-        rows += [("ASPP branches", f"{network.aspp_branches} of 4"), ("auxiliary head", str(network.auxiliary).lower())]
+        shown["aspp_branches"] = ("ASPP branches", f"{network.aspp_branches} of 4")
+        shown["auxiliary"] = ("auxiliary head", str(network.auxiliary).lower())
+    switches = NETWORK.load(network.backbone).SWITCHES
+    rows += [row for switch, row in shown.items() if switch in switches]
     rows += [
         ("source sha256", done.source_sha256),
         ("matched", f"{len(done.matched)} of {len(done.matched) + len(done.left_out)} keys ({done.fraction:.1%})"),
