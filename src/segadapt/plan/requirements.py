@@ -1,5 +1,6 @@
 """What only the user can bring, asked for before anything runs: data sets and initial weights."""
 
+import csv
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,8 @@ from segadapt.data.datasets import dataset_module
 from segadapt.plan.estimate.passes import said_architecture
 from segadapt.plan.status import Status
 
+NAMED = (2, 3, 6)
+"""The paper's tables of segmentation whose rows it names; the others go by parts and parameters."""
 _SNAPSHOTS = "/.dvc/tmp/exps/"
 
 
@@ -35,18 +38,17 @@ def check_requirements(due: Iterable[Status]) -> None:
                 f"initial weights {weights} are those of {said['backbone']}, and {job.name} is to train {backbone}; "
                 f"point model.initial_weights in presets/{job.preset}.yaml at weights of that network"
             )
-        if job.config.get("published"):
+        if job.config.get("published") and "published" in job.inputs:
             _check_published(job)
 
 
 def _check_published(job: Job) -> None:
     """UserError for a row of a table that would stand beside one that the paper's table does not have."""
-    from segadapt.reporting.tables.published import published_rows  # and pandas with it
-
     number = job.config["published"]
-    if number == 1:  # whose rows may have a name of their own: only those that agree stand side by side
+    if number not in NAMED or not Path(job.inputs["published"]).is_file():
         return
-    printed = {row.method for row in published_rows(number)}
+    with open(job.inputs["published"], newline="", encoding="utf-8") as file:
+        printed = {": ".join(row[key] for key in ("city", "method") if key in row) for row in csv.DictReader(file)}
     for row in job.config.get("rows", ()):
         name = row.get("paper_row")
         # Of a sweep, values that the paper has not tried are rows like any other.
