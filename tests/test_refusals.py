@@ -98,4 +98,4 @@ def test_what_params_can_lead_to_is_refused_before_any_job(place):
     for key in parents:
         section = section[key]
     section[last] = value
-    refused(content, "params.yaml: ")
+    refused(content)
