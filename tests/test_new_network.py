@@ -151,5 +151,5 @@ def test_its_groups_and_where_it_starts():
 
 
 def test_without_its_file_it_is_unknown():
-    with pytest.raises(UserError, match=r"presets\.tiny\.model\.backbone: backbone 'toy_transformer' is unknown"):
+    with pytest.raises(UserError, match=r"model\.backbone: backbone 'toy_transformer' is unknown"):
         make_plan(parameters_from(parameters(), "params.yaml"))
