@@ -70,7 +70,7 @@ def import_for_optimiser() -> None:
 
 def import_segadapt() -> None:
     """What a stage imports."""
-    import segadapt.stages.adapt  # noqa: F401
+    import segadapt.stages.train  # noqa: F401
 
 
 def network_as_written(weights: str, build):

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 from segadapt.core.errors import UserError
 from segadapt.losses.domain import SOURCE, TARGET, domain_loss, self_information_map, softmax_map
-from segadapt.methods import Prediction, adaptsegnet, advent
-from segadapt.methods.adversarial import Game
+from segadapt.methods import Prediction, Settings
+from segadapt.methods.adversarial.adaptsegnet import Adaptsegnet
+from segadapt.methods.adversarial.advent import Advent
+from segadapt.methods.adversarial.output_maps import OutputMaps
 from segadapt.models import initialise
 from segadapt.models.discriminator import Discriminator
 
-GAMES = {"adaptsegnet": adaptsegnet, "advent": advent}
-SETTINGS = {"objective": "vanilla", "lambda_final": 0.3, "lambda_low": 0.2, "width": 2}
+GAMES = {"adaptsegnet": Adaptsegnet, "advent": Advent}
+SETTINGS = {"objective": "vanilla", "lambda_final": 0.3, "lambda_low": 0.2, "width": 2, "learning_rate": 1e-4}
 SIZE, OTHER_SIZE = (32, 40), (36, 33)
 
 
@@ -25,10 +27,11 @@ def random_logits(seed: int, *shape: int, scale: float = 3.0) -> torch.Tensor:
     return (scale * torch.randn(shape, generator=generator, dtype=torch.float64)).requires_grad_()
 
 
-def game_of(name: str = "adaptsegnet", num_classes: int = 3, **changes) -> Game:
-    game = Game.of(SETTINGS | changes, GAMES[name].output_map, num_classes, seed=4)
-    game.discriminators.double()
-    return game
+def game_of(name: str = "adaptsegnet", num_classes: int = 3, **changes) -> OutputMaps:
+    model = torch.nn.Module()
+    model.num_classes = num_classes
+    protocol = {"adam_epsilon": "corrected"}
+    return GAMES[name](Settings(protocol=protocol, adversarial=SETTINGS | changes, seed=4), model).double()
 
 
 def predictions(num_classes: int = 3) -> tuple[Prediction, Prediction]:

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_trainer import caches, equal, make_trainer, weights  # noqa: F401  (a fixture among them)
+from test_trainer import PROTOCOL, caches, entry, equal, make_trainer, weights  # noqa: F401  (a fixture among them)
 
 from segadapt.core.errors import UserError
+from segadapt.data.batches.batch import Batch
 from segadapt.losses import cross_entropy, max_squares
-from segadapt.methods import Prediction
-from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, load_tensors, to_input
-from segadapt.models.compute import Compute
-from segadapt.training.adversary import Adversary, build, epsilon_of
+from segadapt.methods import Prediction, Settings, Step
+from segadapt.methods.adversarial.adam import epsilon_of
+from segadapt.methods.adversarial.advent import Advent
+from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.schedule import poly_learning_rate
 from segadapt.training.trainer import Trainer
@@ -27,15 +28,8 @@ SIZE = (32, 64)
 
 def adversarial_trainer(caches, folder: Path, settings: dict, target_loss: bool = False, **loop) -> Trainer:  # noqa: F811
     """As ``test_trainer`` makes one, plus an adversary, with or without MaxSquare beside it."""
-    entry = {
-        "target_loss": "max_squares", "lambda_target": 0.1, "image_weight": None, "guidance": None, "options": {},
-    }  # fmt: skip
-    trainer = make_trainer(caches, folder, entry, auxiliary=settings["lambda_low"] > 0, **loop)
-    if not target_loss:
-        object.__setattr__(trainer, "objective", None)
-        object.__setattr__(trainer.loop, "lambda_target", 0.0)
-    object.__setattr__(trainer, "adversary", build(settings, 19, 7, Compute(torch.device("cpu")), "corrected"))
-    return trainer
+    method = entry(adversarial=settings) if target_loss else entry(None, lambda_target=0.0, adversarial=settings)
+    return make_trainer(caches, folder, method, auxiliary=settings["lambda_low"] > 0, **loop)
 
 
 class NaiveAdam:
@@ -63,7 +57,7 @@ class NaiveAdam:
 def test_a_run_equals_the_released_order_of_operations(caches, tmp_path, settings, target_loss):  # noqa: F811
     """Source, target with the frozen discriminators, discriminators on the same predictions, then every optimiser."""
     trainer = adversarial_trainer(caches, tmp_path, settings, target_loss, steps=3, horizon=5)
-    model, game = copy.deepcopy(trainer.model), copy.deepcopy(trainer.adversary.game)
+    model, game = copy.deepcopy(trainer.model), copy.deepcopy(trainer.method)
     for network in (model, game.discriminators):
         network.double()
     optimiser = RepeatedSGD(parameter_groups(model), 0.9, 5e-4, "torch10")
@@ -92,15 +86,15 @@ def test_a_run_equals_the_released_order_of_operations(caches, tmp_path, setting
     wanted = torch.tensor([[each.item() for each in row] for row in losses], dtype=torch.float64)
     got = torch.tensor([row[2:] for row in history.rows], dtype=torch.float64)
     torch.testing.assert_close(got, torch.stack([wanted[:2].mean(0), wanted[2]]), rtol=1e-4, atol=1e-6)
-    for ours, naive in ((trainer.model, model), (trainer.adversary.game.discriminators, game.discriminators)):
+    for ours, naive in ((trainer.model, model), (trainer.method.discriminators, game.discriminators)):
         for name, tensor in ours.state_dict().items():
             torch.testing.assert_close(tensor.double(), naive.state_dict()[name].double(), rtol=2e-3, atol=2e-5)
 
 
-def learned(adversary: Adversary, optimiser, updates: int = 30) -> tuple[list, list]:
-    """The discriminators after updates on changing maps, float64: the adversary's, and a copy's that ``optimiser`` of
+def learned(method: Advent, optimiser, updates: int = 30) -> tuple[list, list]:
+    """The discriminators after updates on changing maps, float64: the method's, and a copy's that ``optimiser`` of
     its parameters gave, a function of the learning rate."""
-    game = copy.deepcopy(adversary.game)
+    game = copy.deepcopy(method)
     step, generator = optimiser(game.discriminators.parameters()), torch.Generator().manual_seed(1)
     for update in range(updates):
         maps = torch.randn(4, 1, 3, 6, 7, generator=generator, dtype=torch.float64)
@@ -108,18 +102,24 @@ def learned(adversary: Adversary, optimiser, updates: int = 30) -> tuple[list, l
         losses = game.discriminator_losses(source, SIZE, target, (40, 33))
         sum(losses.values()).backward()
         step(rate)
-        got = adversary.learn(source, SIZE, target, (40, 33), rate)
-        torch.testing.assert_close(torch.stack(got), torch.stack(list(losses.values())).detach(), rtol=1e-9, atol=0)
-    return list(adversary.game.discriminators.parameters()), list(game.discriminators.parameters())
+        batches = (Batch(torch.zeros(1, *size, 3, dtype=torch.uint8), None) for size in (SIZE, (40, 33)))
+        at = Step(update, 0.0, *batches, game, lambda base, rate=rate: base * rate, None)
+        got = method.after(at, {"source": (source,), "target": (target,)})
+        assert got.keys() == {"discriminator_final", "discriminator_low"} == set(method.columns)
+        told = torch.stack(list(got.values()))
+        torch.testing.assert_close(told, torch.stack(list(losses.values())).detach(), rtol=1e-9, atol=0)
+    return list(method.discriminators.parameters()), list(game.discriminators.parameters())
 
 
-def double_adversary(adam_epsilon: str, gradient_scale: float = 1.0) -> Adversary:
+def double_adversary(adam_epsilon: str, gradient_scale: float = 1.0) -> Advent:
     """Both levels, in float64; small weights of the last layer make small gradients of all others."""
-    game = build(MULTI, 3, 7, Compute(torch.device("cpu")), adam_epsilon).game
-    game.discriminators.double()
-    for network in game.discriminators.values():
+    model = torch.nn.Module()
+    model.num_classes = 3
+    protocol, adversarial = PROTOCOL | {"adam_epsilon": adam_epsilon}, MULTI | {"learning_rate": 1.0}
+    method = Advent(Settings(protocol=protocol, adversarial=adversarial, seed=7), model).double()
+    for network in method.discriminators.values():
         network.classifier.weight.data *= gradient_scale
-    return Adversary(game, 1e-3, adam_epsilon)
+    return method
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-4])
@@ -159,7 +159,8 @@ def test_where_epsilon_stands_matters_for_small_gradients_of_the_first_updates(s
 def test_resuming_from_any_saved_state_gives_the_same_bits(caches, tmp_path, settings):  # noqa: F811
     whole = adversarial_trainer(caches, tmp_path / "whole", settings, steps=8)
     history = whole.run("whole")
-    kept = whole.adversary.tensors()
+    kept = whole.method.state_dict()
+    assert {name.partition(".")[0] for name in kept} == {"discriminators", "adam"}
     states = sorted((tmp_path / "whole").glob("state-*"))
     assert len(states) == 2
     for state in states:
@@ -170,25 +171,10 @@ def test_resuming_from_any_saved_state_gives_the_same_bits(caches, tmp_path, set
         resumed_history = resumed.run("resumed")
         assert resumed_history.rows == history.rows
         assert equal(weights(resumed), weights(whole))
-        assert kept.keys() == resumed.adversary.tensors().keys() and equal(resumed.adversary.tensors(), kept)
+        assert kept.keys() == resumed.method.state_dict().keys() and equal(resumed.method.state_dict(), kept)
         for name, written in (("whole", history), ("resumed", resumed_history)):
             written.write(tmp_path / f"{name}.csv")
         assert (tmp_path / "whole.csv").read_bytes() == (tmp_path / "resumed.csv").read_bytes()
-
-
-def test_a_state_of_other_discriminators_is_refused(caches, tmp_path):  # noqa: F811
-    adversarial_trainer(caches, tmp_path, SINGLE, steps=4).run("whole")
-    with pytest.raises(UserError, match="discriminators"):
-        adversarial_trainer(caches, tmp_path, SINGLE | {"width": 5}, steps=4).run("wider")
-    tensors, _ = load_tensors(tmp_path / "state-000000002.safetensors")
-    stored = {name.removeprefix("adversary."): each for name, each in tensors.items() if name.startswith("adversary.")}
-    adversary = build(SINGLE, 19, 8, Compute(torch.device("cpu")), "corrected")
-    before = adversary.tensors()
-    before = {name: tensor.clone() for name, tensor in before.items()}
-    del stored["mean.final.conv3.bias"]
-    with pytest.raises(UserError, match=r"mean\.final\.conv3\.bias"):
-        adversary.load(stored)
-    assert equal(before, adversary.tensors())
 
 
 def test_the_history_has_a_column_for_each_discriminator(caches, tmp_path):  # noqa: F811
@@ -205,13 +191,11 @@ def test_a_discriminator_that_is_not_finite_stops_the_run(caches, tmp_path):  # 
     trainer = adversarial_trainer(caches, tmp_path, SINGLE | {"lambda_final": 1e-30, "learning_rate": 1e30}, steps=6)
     with pytest.raises(UserError, match=r"(target|discriminator final) loss is (nan|inf) at step \d"):
         trainer.run("wild")
-    assert isinstance(trainer.adversary, Adversary)
 
 
 def test_the_game_changes_the_network_and_a_run_without_it_does_not_know_of_it(caches, tmp_path):  # noqa: F811
     with_game = adversarial_trainer(caches, tmp_path / "a", SINGLE, target_loss=True, steps=2)
-    without = adversarial_trainer(caches, tmp_path / "b", SINGLE, target_loss=True, steps=2)
-    object.__setattr__(without, "adversary", None)
+    without = make_trainer(caches, tmp_path / "b", entry(), steps=2)
     with_game.run("with")
     assert len(without.run("without").rows[0]) == 4
     assert not equal(weights(with_game), weights(without))

@@ -113,9 +113,9 @@ def prepared(tmp_path, **model):
 
 
 def run(jobs, *names):
-    from segadapt.stages import adapt, evaluate, prepare, pretrain
+    from segadapt.stages import evaluate, prepare, train
 
-    stages = {"prepare": prepare.pack, "pretrain": pretrain.pretrain, "adapt": adapt.adapt, "evaluate": evaluate.score}
+    stages = {"prepare": prepare.pack, "pretrain": train.train, "adapt": train.train, "evaluate": evaluate.score}
     for job in jobs.values():
         if job.stage == "prepare" or job.name in names:
             write_json(tmp := (jobs_folder() / f"{job.name.replace('/', '_')}.json"), job.as_card())

@@ -15,12 +15,13 @@ from toy_digits import packed_digits
 from segadapt.core.errors import UserError
 from segadapt.core.parameters.learning import Inverse
 from segadapt.data.batches.augment import Augmentation
+from segadapt.data.batches.batch import Batch
 from segadapt.data.batches.loader import BatchSource
 from segadapt.losses import cross_entropy, entropy, max_squares
 from segadapt.losses.gradient_reversal import ramp, reverse_gradient
-from segadapt.methods import Prediction
-from segadapt.methods.composition import build_objective
-from segadapt.methods.dann import FeatureGame
+from segadapt.methods import Prediction, Settings, Step
+from segadapt.methods.adversarial.dann import Dann
+from segadapt.methods.composition import build_method
 from segadapt.models import (
     Architecture,
     BatchNormPolicy,
@@ -50,8 +51,14 @@ DANN = {"game": "dann", "lambda_final": 1.0, "width": 8, "ramp": 10.0}
 def method(target_loss: str | None, lambda_target: float = 0.0) -> dict:
     return {
         "target_loss": target_loss, "lambda_target": lambda_target, "image_weight": None, "guidance": None,
-        "options": {},
+        "adversarial": None, "options": {},
     }  # fmt: skip
+
+
+def dann(num_features: int, seed: int, **changes) -> Dann:
+    model = nn.Module()
+    model.num_features = num_features
+    return Dann(Settings(adversarial=DANN | changes, seed=seed, joint_batch=True), model)
 
 
 @pytest.fixture(scope="module")
@@ -62,25 +69,23 @@ def caches(tmp_path_factory):
 def make_trainer(caches, folder, entry: dict | None, game: bool = False, steps: int = 4, **loop) -> Trainer:
     compute = set_up_compute({"bf16": False, "tf32": False, "channels_last": False}, 1)
     model = initialise(build(DIGITS), 3, "kaiming")
-    groups = parameter_groups(model, 2.0)
-    adversary = FeatureGame.of(DANN, model.num_features, 3) if game else None
     if game:
-        theirs = {f"discriminator.{name}": each for name, each in adversary.network.named_parameters()}
-        groups += (ParameterGroup("discriminator", 2.0, theirs),)
+        entry = (entry or method(None)) | {"adversarial": DANN}
+    config = {"seed": 3, "training": {"auxiliary_weight": 0.1, "joint_batch": True}, "method": entry}
+    made = build_method(config | {"protocol": PROTOCOL}, model)
+    groups = (*parameter_groups(model, 2.0), ParameterGroup("method", 2.0, made.learned_with_network()))
     how = Augmentation(0.0, 0.0, crop=(28, 28))
     source, target = (
         BatchSource(caches[domain], name, 5, 6, how, with_labels=name == "source")
         for domain, name in (("clean", "source"), ("camera", "target"))
     )
     numbers = dict(
-        steps=steps, horizon=steps, learning_rate=0.002, annealing=Inverse(), auxiliary_weight=0.1,
-        joint_batch=True, lambda_target=entry["lambda_target"] if entry else 0.0, log_steps=1, save_steps=2,
+        steps=steps, horizon=steps, learning_rate=0.002, annealing=Inverse(), log_steps=1, save_steps=2,
         save_seconds=1e9, loader_threads=0,
     ) | loop  # fmt: skip
-    objective = build_objective(entry, PROTOCOL) if entry else None
     return Trainer(
-        model, RepeatedSGD(groups, 0.9, 5e-4), Loop(**numbers), source, target if objective or game else None,
-        objective, EVERY_AFFINE, "caffe", compute, StateStore(folder), Snapshots(folder), adversary,
+        model, made, RepeatedSGD(groups, 0.9, 5e-4), Loop(**numbers), source, target if entry else None,
+        EVERY_AFFINE, "caffe", compute, StateStore(folder), Snapshots(folder),
     )  # fmt: skip
 
 
@@ -176,21 +181,26 @@ def test_reversal_turns_the_gradient_and_nothing_else():
 
 
 def test_a_game_is_two_opposed_gradients_of_one_loss():
-    game = FeatureGame.of(DANN | {"lambda_final": 0.7}, 5, 1)
-    game.network.double()
+    game = dann(5, 1, lambda_final=0.7).double()
     features = torch.randn(6, 5, 1, 1, dtype=torch.float64, requires_grad=True)
     both = Prediction(torch.zeros(6, 2, 1, 1), None, features)
-    loss, seen = game.loss(*both.split(2), 0.25)
+    source, target = both.split([2, 4])
+    batches = [Batch(torch.zeros(len(each.features_BFHW), 4, 4, 3, dtype=torch.uint8), label, True)
+               for each, label in ((source, torch.zeros(2, 1, 1, dtype=torch.uint8)), (target, None))]  # fmt: skip
+    (joint,) = game.passes(Step(0, 0.25, *batches, game, None, None))
+    losses = joint.losses(source, target)
+    assert list(losses) == ["source", "target", "discriminator_features"] and losses["target"] == 0
+    loss = losses["discriminator_features"]
     loss.backward()
-    plain = copy.deepcopy(game.network)
+    plain = copy.deepcopy(game.discriminator)
     plain.zero_grad()
     mine = features.detach().clone().requires_grad_()
     score = plain(mine).flatten()
     # Two of the six are of the source, whose label is 0; each domain weighs one half.
     naive = 0.5 * (F.softplus(score[:2]).mean() + F.softplus(-score[2:]).mean())
     naive.backward()
-    assert seen.item() == pytest.approx(naive.item()) and loss.item() == pytest.approx(0.7 * naive.item())
-    for ours, theirs in zip(game.network.parameters(), plain.parameters(), strict=True):
+    assert loss.item() == pytest.approx(0.7 * naive.item())
+    for ours, theirs in zip(game.discriminator.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, 0.7 * theirs.grad)
     torch.testing.assert_close(features.grad, -0.7 * ramp(0.25) * mine.grad)
 
@@ -203,7 +213,7 @@ def test_a_joint_run_equals_plain_pytorch(caches, tmp_path, target_loss, lambda_
     """One batch of both domains, one backward, torch.optim.SGD at two rates."""
     entry = method(target_loss, lambda_target)
     trainer = make_trainer(caches, tmp_path, entry if target_loss else None, game)
-    model, network = copy.deepcopy(trainer.model), copy.deepcopy(trainer.adversary and trainer.adversary.network)
+    model, network = copy.deepcopy(trainer.model), copy.deepcopy(getattr(trainer.method, "discriminator", None))
     heads = [each for name, each in model.named_parameters() if name.startswith("layer6.")]
     body = [each for name, each in model.named_parameters() if not name.startswith("layer6.")]
     fast = heads + list(network.parameters() if game else [])
@@ -252,7 +262,7 @@ def test_a_game_goes_on_bit_for_bit_after_a_kill(caches, tmp_path):
         pass
 
     first = make_trainer(caches, tmp_path / "killed", None, game=True)
-    count, original = 0, type(first)._joint_step
+    count, original = 0, type(first)._step
 
     def killed(self, *arguments):
         nonlocal count
@@ -262,18 +272,19 @@ def test_a_game_goes_on_bit_for_bit_after_a_kill(caches, tmp_path):
         return original(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(type(first), "_joint_step", killed)
+        patch.setattr(type(first), "_step", killed)
         first.run("killed")
     second = make_trainer(caches, tmp_path / "killed", None, game=True)
     history = second.run("again")
     assert count == 4 and history.columns[-1] == "loss_discriminator_features" and len(history.rows) == 4
-    for ours, theirs in ((second.model, whole.model), (second.adversary.network, whole.adversary.network)):
+    for ours, theirs in ((second.model, whole.model), (second.method, whole.method)):
         assert all(torch.equal(each, theirs.state_dict()[name]) for name, each in ours.state_dict().items())
 
 
 def test_predictions_split_where_asked():
     both = Prediction(torch.arange(5.0).reshape(5, 1, 1, 1), None, torch.arange(5.0).reshape(5, 1, 1, 1) + 10)
-    source, target = both.split(2)
+    source, target = both.split([2, 3])
+    assert both.split([5]) == (both,)
     assert source.logits_final_BCHW.flatten().tolist() == [0, 1] and target.features_BFHW.flatten().tolist() == [
         12,
         13,
@@ -284,9 +295,9 @@ def test_predictions_split_where_asked():
 
 def test_the_discriminator_is_drawn_from_the_seed_alone():
     torch.manual_seed(1)
-    one = FeatureGame.of(DANN, 5, 9)
+    one = dann(5, 9).discriminator
     torch.manual_seed(2)
-    other = FeatureGame.of(DANN, 5, 9)
-    pairs = zip(one.network.parameters(), other.network.parameters(), strict=True)
+    other = dann(5, 9).discriminator
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)
-    assert [type(each) for each in one.network].count(nn.BatchNorm2d) == 2
+    assert [type(each) for each in one].count(nn.BatchNorm2d) == 2

@@ -199,14 +199,14 @@ def test_losses_are_not_overwritten_by_later_steps():
 def test_who_records(monkeypatch, capsys):
     monkeypatch.setattr(graphs, "CudaRecorder", lambda: "recorder")
     on_gpu = Compute(CUDA, cuda_graphs=True)
-    assert recorder_for(on_gpu, has_adversary=False) == "recorder"
+    assert recorder_for(on_gpu, method_replays=True) == "recorder"
     assert capsys.readouterr().err == ""
-    assert recorder_for(on_gpu, has_adversary=True) is None
-    assert "not for methods with an adversary" in capsys.readouterr().err
-    assert recorder_for(on_gpu, has_adversary=False, has_dropout=True) is None
+    assert recorder_for(on_gpu, method_replays=False) is None
+    assert "not for methods with a step that changes" in capsys.readouterr().err
+    assert recorder_for(on_gpu, method_replays=True, has_dropout=True) is None
     assert "networks with dropout" in capsys.readouterr().err
-    assert recorder_for(Compute(CPU, cuda_graphs=True), has_adversary=False) is None
-    assert recorder_for(Compute(CUDA), has_adversary=False) is None
+    assert recorder_for(Compute(CPU, cuda_graphs=True), method_replays=True) is None
+    assert recorder_for(Compute(CUDA), method_replays=True) is None
     precision = {"bf16": False, "tf32": False, "channels_last": False}
     assert not set_up_compute(precision, 1).cuda_graphs
     assert set_up_compute(precision | {"cuda_graphs": True}, 1).cuda_graphs
@@ -237,7 +237,11 @@ def test_what_cannot_be_recorded_is_refused_with_the_key(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_an_adversary_is_never_recorded(caches, tmp_path):
-    trainer = replace(pair(caches, tmp_path, method=entry())[1], adversary=object())
-    with pytest.raises(AssertionError, match="an adversary needs"):
+@pytest.mark.parametrize("game", ["adaptsegnet", "advent"])
+def test_adversarial_training_is_never_recorded(caches, tmp_path, game):
+    adversarial = {
+        "game": game, "objective": "vanilla", "lambda_final": 1.0, "lambda_low": 0.0, "learning_rate": 1.0, "width": 2,
+    }  # fmt: skip
+    trainer = pair(caches, tmp_path, method=entry(None, adversarial=adversarial))[1]
+    with pytest.raises(AssertionError, match="asks for the number of the step"):
         trainer._trained_step()

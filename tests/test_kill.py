@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import tiny
 
+from segadapt.core import stages
 from segadapt.models import load_tensors, save_tensors
 
 STAGES = {
@@ -38,7 +39,8 @@ def project(tmp_path_factory) -> Path:
 def stage_command(project: Path, stage: str) -> tuple[list[str], Path, dict]:
     card = project / f"work/tiny/cards/{STAGES[stage]}.json"
     content = json.loads(card.read_text())
-    return [sys.executable, "-m", f"segadapt.stages.{stage}", str(card)], project / content["outputs"]["model"], content
+    module = stages.STAGES[content["stage"]].module
+    return [sys.executable, "-m", module, str(card)], project / content["outputs"]["model"], content
 
 
 def forget(project: Path, content: dict) -> dict[str, bytes]:

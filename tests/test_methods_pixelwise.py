@@ -7,20 +7,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_trainer import entry, on_target
 
 from segadapt.core.errors import UserError
 from segadapt.losses import ImageWeight, entropy, hard_pseudo_label, scaled_entropy
 from segadapt.methods import Prediction
-from segadapt.methods.composition import build_objective
-
-PROTOCOL = {
-    "normalisation": "released",
-    "max_squares_half": True,
-    "image_weight_half": False,
-    "image_weight_index": "pixel",
-    "guidance_mask": "own",
-}
-METHOD = {"lambda_target": 0.1, "image_weight": None, "guidance": None, "options": {}}
 
 
 def random_logits(seed: int, *shape: int, scale: float = 3.0) -> torch.Tensor:
@@ -106,15 +97,15 @@ def test_a_senseless_threshold_is_refused(threshold):
 @pytest.mark.parametrize("heads", [1, 2])
 def test_advent_entropy_is_normalised_and_uses_both_heads(heads):
     final, low = random_logits(5, 2, 7, 4, 5), random_logits(6, 2, 7, 4, 5)
-    objective = build_objective(METHOD | {"target_loss": "advent_entropy"}, PROTOCOL)
-    got = objective(Prediction(final, low if heads == 2 else None), (8, 9))
+    method = entry("advent_entropy", lambda_target=1.0)
+    got = on_target(method, Prediction(final, low if heads == 2 else None), (8, 9))
     naive = 0
     for weight, logits in ((1.0, final), (0.2, low))[:heads]:
         probability = upsampled(logits, (8, 9)).softmax(1)
         naive = naive - weight * (probability * probability.log2()).sum() / (2 * 8 * 9 * math.log2(7))
     assert_same(got, naive, final)
     if heads == 2:
-        logits_low_gradient = torch.autograd.grad(objective(Prediction(final, low), (8, 9)), low)[0]
+        logits_low_gradient = torch.autograd.grad(on_target(method, Prediction(final, low), (8, 9)), low)[0]
         assert logits_low_gradient.abs().sum() > 0
 
 
@@ -127,7 +118,5 @@ def test_advent_entropy_is_normalised_and_uses_both_heads(heads):
 )
 def test_a_methods_options_reach_its_loss(name, option, function):
     logits = random_logits(8, 1, 4, 4, 5)
-    objective = build_objective(METHOD | {"target_loss": name, "options": option}, PROTOCOL)
-    assert_same(objective(Prediction(logits, None), (8, 9)), function(logits), logits)
-    with pytest.raises(UserError, match="no option 'gama'"):
-        build_objective(METHOD | {"target_loss": name, "options": {"gama": 1}}, PROTOCOL)
+    method = entry(name, lambda_target=1.0, options=option)
+    assert_same(on_target(method, Prediction(logits, None), (8, 9)), function(logits), logits)

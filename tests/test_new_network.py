@@ -15,6 +15,7 @@ import toy_transformer
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
 from segadapt.core.parameters.learning import Poly
+from segadapt.core.stages import STAGES
 from segadapt.models import initialise, load_tensors
 from segadapt.models.networks import allocate
 from segadapt.plan import make_plan
@@ -57,7 +58,7 @@ def project(tmp_path_factory) -> Path:
 
 def command(project: Path, job: str) -> list[str]:
     stage = json.loads((project / f"work/tiny/cards/{job}.json").read_text())["stage"]
-    return [sys.executable, "-m", f"segadapt.stages.{stage}", f"work/tiny/cards/{job}.json"]
+    return [sys.executable, "-m", STAGES[stage].module, f"work/tiny/cards/{job}.json"]
 
 
 def outputs(project: Path, job: str) -> dict[str, Path]:

@@ -9,14 +9,14 @@ from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import dataset_module
-from segadapt.plan import code
+from segadapt.plan import code, methods
 
 REMEMBERED: dict[tuple, object] = {}
 
 
 def forget() -> None:
     """Empties the caches of the code hash, as a new process would."""
-    for cached in (code._imports, code._code_hash, code._choices):
+    for cached in (code._imports, code._code_hash, code._choices, methods.options_of):
         cached.cache_clear()
 
 
@@ -86,7 +86,7 @@ def test_comments_docstrings_and_formatting_change_no_hash(package):
 
 
 def test_one_changed_number_in_any_module_changes_its_hash(package):
-    modules = code._closure(("segadapt.stages.adapt", "segadapt.methods.entropy", "segadapt.stages.render"))
+    modules = code._closure(("segadapt.stages.train", "segadapt.methods.entropy", "segadapt.stages.render"))
     tried = 0
     for module in sorted(modules):
         path = code._path(module)
@@ -190,6 +190,7 @@ def test_a_new_name_that_its_package_imports_on_demand_is_followed_to_its_module
 
 
 PART = 'PART = Chosen("method.options.part", "segadapt.losses.{}")'
+BRAND_NEW = "class Options(Section):\n    part: str = ''\n\nclass BrandNew(Method):\n    pass\n"
 CHOSEN_FILES = {
     # What is new, and what the jobs that use it are; the second is chosen by a file that is itself chosen.
     "methods/brand_new.py": {"adapt/brand_new/seed1"},
@@ -205,7 +206,7 @@ def test_files_that_parameters_choose_are_known_without_being_registered(package
     parameters["methods"]["brand_new"] = method
     parameters["presets"]["tiny"]["datasets"]["game"]["format"] = "brand_new"
     imports = "from segadapt.core.chosen import Chosen\n"
-    (package / "methods/brand_new.py").write_text(f"{imports}{PART}\n\ndef build(method, protocol):\n    pass\n")
+    (package / "methods/brand_new.py").write_text(f"{imports}{PART}\n\n{BRAND_NEW}")
     (package / "losses/newest.py").write_text("ONE = 1\n")
     shutil.copy(package / "data/datasets/gta5.py", package / "data/datasets/brand_new.py")
 

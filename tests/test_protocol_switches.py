@@ -5,11 +5,11 @@ import math
 
 import pytest
 import torch
+from test_trainer import on_target
 from tiny import tiny_parameters
 
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.methods import Prediction
-from segadapt.methods.composition import build_objective
 from segadapt.plan import make_plan
 
 C, SIZE = 7, (17, 33)
@@ -39,7 +39,8 @@ def prediction() -> Prediction:
 def losses(prediction: Prediction, **switches) -> dict[str, float]:
     """The target loss of every method under the released protocol with some switches turned."""
     entries, protocol = load_parameters().methods, RELEASED | switches
-    return {name: float(build_objective(entries[name].model_dump(), protocol)(prediction, SIZE)) for name in METHODS}
+    entries = {name: entries[name].model_dump() | {"lambda_target": 1.0} for name in METHODS}
+    return {name: float(on_target(entry, prediction, SIZE, protocol)) for name, entry in entries.items()}
 
 
 def ratios(prediction: Prediction, switch: str) -> dict[str, float]:

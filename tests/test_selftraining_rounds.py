@@ -15,22 +15,21 @@ from segadapt.core.job import Job
 from segadapt.core.parameters import parameters_from
 from segadapt.data.packed.cache import PackedCache
 from segadapt.losses import cross_entropy
-from segadapt.methods.composition import build_objective
 from segadapt.models import BATCHNORM_POLICIES, apply_batchnorm_policy, open_model, to_input
 from segadapt.models.compute import set_up_compute
 from segadapt.models.loading import trained_network
 from segadapt.plan import make_plan
 from segadapt.selftraining.rounds import for_round
-from segadapt.stages import prepare, pretrain, prior, pseudo_label, self_train
+from segadapt.stages import prepare, prior, pseudo_label, train
 from segadapt.training.assembly import make_trainer
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 
 STAGES = {
     "prepare": prepare.pack,
-    "pretrain": pretrain.pretrain,
+    "pretrain": train.train,
     "prior": prior.count,
     "pseudo_label": pseudo_label.label,
-    "self_train": self_train.self_train,
+    "self_train": train.train,
 }
 FIRST, SECOND = ("self_train/cbst_sp-round1/seed1", "self_train/cbst_sp-round2/seed1")
 
@@ -111,8 +110,7 @@ def test_a_killed_round_goes_on_to_the_same_bytes(inside, tmp_path):
 def round_trainer(job: Job, scratch: Path):
     compute = set_up_compute(job.config["precision"], 1)
     model = compute.place(trained_network(Path(job.inputs["model"]), job.config))
-    objective = build_objective(job.config["method"], job.config["protocol"])
-    return for_round(make_trainer(job, model, compute, scratch, objective, job.config["method"]["lambda_target"]), job)
+    return for_round(make_trainer(job, model, compute, scratch), job)
 
 
 def test_a_round_is_cross_entropy_on_labels_of_both_domains(inside, tmp_path):

@@ -53,7 +53,7 @@ for figure in ("bars", "curves", "frequency", "sensitivity"):
 for table in ("statistics", "measures"):
     importlib.import_module(f"segadapt.reporting.tables.{table}")
     without(table, "torch")
-for stage in ("pretrain", "adapt", "evaluate"):
+for stage in ("train", "evaluate"):
     importlib.import_module(f"segadapt.stages.{stage}")
 from segadapt.models import deeplabv2, open_model, save_model
 save_model("model.safetensors", deeplabv2("streets"), {})

@@ -108,7 +108,7 @@ def test_a_job_stops_by_itself_and_the_same_command_ends_with_the_same_bytes(pro
     folder = tiny.make_project(tmp_path / "project", parameters)
     tiny.make_here(folder, MODEL)
     expected = (folder / MODEL).read_bytes()
-    command = [sys.executable, "-m", "segadapt.stages.pretrain", "work/tiny/cards/pretrain/source/seed1.json"]
+    command = [sys.executable, "-m", "segadapt.stages.train", "work/tiny/cards/pretrain/source/seed1.json"]
     for path in (folder / MODEL).parent.iterdir():
         path.unlink()
     process = subprocess.Popen(command, cwd=folder, env=tiny.environment(folder), stderr=subprocess.PIPE, text=True)

@@ -12,12 +12,13 @@ import torch
 from segadapt.core.errors import UserError
 from segadapt.core.parameters.learning import Poly
 from segadapt.data.batches.augment import Augmentation
+from segadapt.data.batches.batch import Batch
 from segadapt.data.batches.loader import BatchSource
 from segadapt.data.packed.cache import PackedCache
 from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.losses import cross_entropy
 from segadapt.methods import Prediction
-from segadapt.methods.composition import build_objective
+from segadapt.methods.composition import build_method
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, deeplabv2, initialise, load_tensors, to_input
 from segadapt.models.compute import set_up_compute
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
@@ -28,7 +29,7 @@ from segadapt.training.trainer import Loop, Trainer
 
 PROTOCOL = {
     "normalisation": "released", "max_squares_half": True, "image_weight_half": False,
-    "image_weight_index": "pixel", "guidance_mask": "own",
+    "image_weight_index": "pixel", "guidance_mask": "own", "adam_epsilon": "corrected",
 }  # fmt: skip
 FLOAT32 = {"bf16": False, "tf32": False, "channels_last": False}
 
@@ -51,28 +52,41 @@ def entry(target_loss: str | None = "max_squares", **changes) -> dict:
         "lambda_target": 0.1,
         "image_weight": None,
         "guidance": None,
+        "adversarial": None,
         "options": {},
     } | changes
 
 
+def config_of(method: dict | None, protocol: dict = PROTOCOL, joint_batch: bool = False) -> dict:
+    """As much of a job's configuration as a method reads."""
+    config = {"seed": 7, "training": {"auxiliary_weight": 0.1, "joint_batch": joint_batch}}
+    return config if method is None else config | {"method": method, "protocol": protocol}
+
+
+def on_target(method: dict, prediction: Prediction, size: tuple[int, int], protocol: dict = PROTOCOL) -> torch.Tensor:
+    """What a method minimises on target images of a size."""
+    batch = Batch(torch.zeros(len(prediction.logits_final_BCHW), *size, 3, dtype=torch.uint8), None)
+    return build_method(config_of(method, protocol), torch.nn.Module()).on_target(prediction, batch)
+
+
 def make_trainer(
-    caches, folder: Path, method: dict | None, steps: int = 4, auxiliary: bool = False, snapshots=(), **loop
-) -> Trainer:
+    caches, folder: Path, method: dict | None, steps: int = 4, auxiliary: bool = False, snapshots=(),
+    joint_batch: bool = False, **loop,
+) -> Trainer:  # fmt: skip
     compute = set_up_compute(FLOAT32, 1)
     model = initialise(deeplabv2("streets", 19, 2, auxiliary), 3, "kaiming")
-    objective = None if method is None else build_objective(method, PROTOCOL)
     sources = {
         name: BatchSource(cache, name, 5, 2, Augmentation(0.5, 0.5), with_labels=name == "source")
         for name, cache in caches.items()
     }
     settings = dict(
-        steps=steps, horizon=steps, learning_rate=0.01, annealing=Poly(), auxiliary_weight=0.1,
-        lambda_target=0.0 if method is None else method["lambda_target"], log_steps=2, save_steps=2,
-        save_seconds=1e9, loader_threads=0,
+        steps=steps, horizon=steps, learning_rate=0.01, annealing=Poly(), log_steps=2, save_steps=2, save_seconds=1e9,
+        loader_threads=0,
     ) | loop  # fmt: skip
     return Trainer(
-        model, RepeatedSGD(parameter_groups(model), 0.9, 5e-4, "torch10"), Loop(**settings), sources["source"],
-        sources["target"] if objective else None, objective, BatchNormPolicy(), "caffe", compute, StateStore(folder),
+        model, build_method(config_of(method, joint_batch=joint_batch), model),
+        RepeatedSGD(parameter_groups(model), 0.9, 5e-4, "torch10"), Loop(**settings), sources["source"],
+        sources["target"] if method else None, BatchNormPolicy(), "caffe", compute, StateStore(folder),
         Snapshots(folder, {step: folder / "out" / f"{step}.safetensors" for step in snapshots}),
     )  # fmt: skip
 
@@ -93,7 +107,6 @@ def test_a_run_equals_the_released_order_of_operations(caches, tmp_path, auxilia
     trainer = make_trainer(caches, tmp_path, method, auxiliary=auxiliary)
     model = copy.deepcopy(trainer.model)
     optimiser = RepeatedSGD(parameter_groups(model), 0.9, 5e-4, "torch10")
-    objective = build_objective(method, PROTOCOL)
     apply_batchnorm_policy(model, BatchNormPolicy(), training=True)
     for step in range(4):
         source, target = trainer.source.batch(step), trainer.target.batch(step)
@@ -103,7 +116,7 @@ def test_a_run_equals_the_released_order_of_operations(caches, tmp_path, auxilia
             loss = loss + 0.1 * cross_entropy(low, source.label_BHW, (32, 64))
         loss.backward()
         final, low = model(to_input(target.image_BHWC, "caffe").contiguous())
-        (2.0 * objective(Prediction(final, low), (32, 64))).backward()
+        on_target(method, Prediction(final, low), (32, 64)).backward()
         optimiser.step(poly_learning_rate(step, 0.01, 4))
         optimiser.zero_grad()
     trainer.run("test")
@@ -174,12 +187,12 @@ def test_a_run_that_augments_on_the_device_trains_on_the_same_pixels(caches, tmp
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(caches, tmp_path):
     trainer = make_trainer(caches, tmp_path, entry(), steps=8)
 
-    def poisoned(prediction: Prediction, size: tuple[int, int]) -> torch.Tensor:
+    def poisoned(prediction: Prediction, batch: Batch) -> torch.Tensor:
         calls.append(1)
         return prediction.logits_final_BCHW.mean() * (math.nan if len(calls) == 6 else 1.0)
 
     calls: list[int] = []
-    object.__setattr__(trainer, "objective", poisoned)
+    trainer.method.target_loss = poisoned
     with pytest.raises(UserError, match=r"target loss is nan at step 5 .*lower learning_rate"):
         trainer.run("poisoned")
     assert max(path.name for path in tmp_path.glob("state-*")) == "state-000000004.safetensors"
@@ -193,4 +206,4 @@ def test_guidance_without_an_auxiliary_head_is_refused(caches, tmp_path):
 
 def test_an_unknown_target_loss_is_refused():
     with pytest.raises(UserError, match=r"segadapt/methods/no_such\.py"):
-        build_objective(entry("no_such"), PROTOCOL)
+        build_method(config_of(entry("no_such")), torch.nn.Module())

@@ -22,6 +22,11 @@ from segadapt.core.errors import UserError
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def class_name(module: str) -> str:
+    """The class that a file of a method holds: ``max_squares`` has ``MaxSquares``."""
+    return "".join(part.capitalize() for part in module.split("_"))
+
+
 @dataclass(frozen=True)
 class Chosen:
     """``key`` is the place in a configuration, ``pattern`` a module with ``{}`` for what stands there.

@@ -88,16 +88,16 @@ _TRAINED = {"model": "model.safetensors", "history": "history.csv"}
 _RUNS_NETWORK = {"threads": CPU_THREADS, "mem_mb": 1500, "gpu": True}
 
 
-def _training(name: str, folder: str = "models", phase: str = "adapt", script: str = "") -> Stage:
+def _training(name: str, folder: str = "models", phase: str = "adapt") -> Stage:
     return Stage(
-        name, phase, f"{name}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script=script, runtime=2880, trains=True,
+        name, phase, f"{name}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train", runtime=2880, trains=True,
         **_RUNS_NETWORK,
     )  # fmt: skip
 
 
 def _classifier(name: str, prefix: str, folder: str) -> Stage:
     return Stage(
-        name, "adapt", f"{prefix}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train_classifier", runtime=1440,
+        name, "adapt", f"{prefix}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train", runtime=1440,
         trains=True, **_RUNS_NETWORK,
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ _ALL = (
     _training("adapt"),
     _training("refine"),
     # From the initial weights, with sizes and a schedule of its own.
-    _training("joint", script="adapt"),
+    _training("joint"),
     Stage("prior", "adapt", "prior/{model}", "models/{model}/prior", {"prior": "prior.safetensors"}, mem_mb=1000,
           runtime=60),
     Stage(

@@ -1,42 +1,49 @@
-"""Puts an entry of ``params.yaml`` together: a target loss, with or without guidance."""
+"""Puts a job's method together: a target loss, adversarial training, or both, with or without guidance."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from segadapt.core.chosen import Chosen
-from segadapt.core.errors import UserError
+from torch import nn
+
+from segadapt.core.chosen import Chosen, class_name
 from segadapt.losses import ImageWeight
-from segadapt.methods import Objective
+from segadapt.methods.method import Method
+from segadapt.methods.settings import Settings
 
 TARGET_LOSS = Chosen("method.target_loss", "segadapt.methods.{}")
+ADVERSARIAL = Chosen("method.adversarial.game", "segadapt.methods.adversarial.{}")
 GUIDANCE = Chosen("method.guidance", "segadapt.methods.multi_level")
 
 
-def build_objective(method: dict[str, Any], protocol: dict[str, Any]) -> Objective | None:
-    """The objective of a method entry; None for a method that sees no target image.
+def build_method(config: Mapping[str, Any], model: nn.Module) -> Method:
+    """The method of a job's configuration, for the network that it will train; source images alone if it has none.
 
     UserError if ``target_loss`` names no file of ``segadapt/methods``.
     """
-    name = method["target_loss"]
-    if name is None:
-        return None
-    objective = TARGET_LOSS.load(name).build(method, protocol)
-    if method["guidance"] is None:
-        return objective
-    return GUIDANCE.load(method["guidance"]).with_guidance(objective, method, protocol)
+    entry = config.get("method") or {}
+    loss, adversarial = entry.get("target_loss"), entry.get("adversarial")
+    method = Method if loss is None else getattr(TARGET_LOSS.load(loss), class_name(loss))
+    options = None if loss is None else getattr(TARGET_LOSS.load(loss), "Options", None)
+    made = method(_settings(config, options), model)
+    if adversarial is None:
+        return made
+    game = adversarial["game"]
+    beside = None if loss is None else made
+    return getattr(ADVERSARIAL.load(game), class_name(game))(_settings(config, None), model, beside)
 
 
-def image_weight(method: dict[str, Any], protocol: dict[str, Any]) -> ImageWeight | None:
-    """The image-wise weighting of a method entry under a protocol, or None."""
-    settings = method["image_weight"]
-    if settings is None:
-        return None
-    return ImageWeight(settings["alpha"], protocol["image_weight_index"], protocol["image_weight_half"])
-
-
-def own_options(method: dict[str, Any], **defaults: float) -> dict[str, float]:
-    """The entry's ``options`` over a method's defaults; UserError for one that the method doesn't have."""
-    for name in method["options"]:
-        if name not in defaults:
-            known = ", ".join(defaults)
-            raise UserError(f"methods: target_loss {method['target_loss']} has no option '{name}'; it has {known}")
-    return defaults | method["options"]
+def _settings(config: Mapping[str, Any], options: type | None) -> Settings:
+    entry, protocol = config.get("method") or {}, config.get("protocol") or {}
+    weight, guidance = entry.get("image_weight"), entry.get("guidance")
+    return Settings(
+        lambda_target=entry.get("lambda_target", 0.0),
+        protocol=protocol,
+        options=options and options(**entry["options"]),
+        image_weight=weight
+        and ImageWeight(weight["alpha"], protocol["image_weight_index"], protocol["image_weight_half"]),
+        guidance=guidance and GUIDANCE.load(guidance).guidance_of(guidance, protocol),
+        adversarial=entry.get("adversarial"),
+        auxiliary_weight=config["training"]["auxiliary_weight"],
+        joint_batch=config["training"]["joint_batch"],
+        seed=config["seed"],
+    )

@@ -1,19 +1,17 @@
 """MinEnt: minimise the entropy of the prediction (paper, Eq. 3), with or without image weights."""
 
-from typing import Any
-
 from torch import Tensor
 
+from segadapt.data.batches.batch import Batch
 from segadapt.losses import entropy
-from segadapt.methods import Objective, Prediction
-from segadapt.methods.composition import image_weight
+from segadapt.methods import Method, Prediction
+
+TAKES = ("image_weight", "guidance", "adversarial")
 
 
-def build(method: dict[str, Any], protocol: dict[str, Any]) -> Objective:
+class Entropy(Method):
     """On the final head, as the released ``MinEnt`` runs."""
-    weight = image_weight(method, protocol)
 
-    def objective(prediction: Prediction, size: tuple[int, int]) -> Tensor:
-        return entropy(prediction.logits_final_BCHW, size, protocol["normalisation"], weight)
-
-    return objective
+    def target_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
+        normalisation = self.settings.protocol["normalisation"]
+        return entropy(prediction.logits_final_BCHW, batch.size, normalisation, self.settings.image_weight)

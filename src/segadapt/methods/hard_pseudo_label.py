@@ -1,19 +1,25 @@
-"""Hard pseudo-labels: cross-entropy against the model's own confident prediction. Option: ``threshold``."""
+"""Hard pseudo-labels: cross-entropy against the model's own confident prediction."""
 
-from typing import Any
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor
 
+from segadapt.data.batches.batch import Batch
 from segadapt.losses import hard_pseudo_label
-from segadapt.methods import Objective, Prediction
-from segadapt.methods.composition import own_options
+from segadapt.methods import Method, Prediction, Section
+
+TAKES = ("guidance", "adversarial")
 
 
-def build(method: dict[str, Any], protocol: dict[str, Any]) -> Objective:
+class Options(Section):
+    """Predictions of a probability above ``threshold`` are labels."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+
+class HardPseudoLabel(Method):
     """On the final head, as the released target mode "hard"."""
-    threshold = own_options(method, threshold=0.95)["threshold"]
 
-    def objective(prediction: Prediction, size: tuple[int, int]) -> Tensor:
-        return hard_pseudo_label(prediction.logits_final_BCHW, size, threshold)
-
-    return objective
+    def target_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
+        return hard_pseudo_label(prediction.logits_final_BCHW, batch.size, self.settings.options.threshold)

@@ -1,20 +1,27 @@
-"""Scaled entropy: MinEnt on probabilities that stay away from 0 and 1 (paper, Fig. 1). Option: ``gamma``."""
+"""Scaled entropy: MinEnt on probabilities that stay away from 0 and 1 (paper, Fig. 1)."""
 
-from typing import Any
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor
 
+from segadapt.data.batches.batch import Batch
 from segadapt.losses import scaled_entropy
-from segadapt.methods import Objective, Prediction
-from segadapt.methods.composition import image_weight, own_options
+from segadapt.methods import Method, Prediction, Section
+
+TAKES = ("image_weight", "guidance", "adversarial")
 
 
-def build(method: dict[str, Any], protocol: dict[str, Any]) -> Objective:
-    """On the final head; ``gamma`` 0 is MinEnt."""
-    weight = image_weight(method, protocol)
-    gamma = own_options(method, gamma=0.05)["gamma"]
+class Options(Section):
+    """``gamma`` 0 is MinEnt."""
 
-    def objective(prediction: Prediction, size: tuple[int, int]) -> Tensor:
-        return scaled_entropy(prediction.logits_final_BCHW, size, protocol["normalisation"], weight, gamma)
+    gamma: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
-    return objective
+
+class ScaledEntropy(Method):
+    """On the final head."""
+
+    def target_loss(self, prediction: Prediction, batch: Batch) -> Tensor:
+        normalisation, gamma = self.settings.protocol["normalisation"], self.settings.options.gamma
+        logits_BCHW = prediction.logits_final_BCHW
+        return scaled_entropy(logits_BCHW, batch.size, normalisation, self.settings.image_weight, gamma)

@@ -8,7 +8,7 @@ What a job imports because its configuration says so is found in the same way (`
 
 import ast
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,17 +61,25 @@ def _choices(modules: frozenset[str]) -> list[Chosen]:
     return found
 
 
-def require_file(package: str, name: str, where: str, defines: str = "") -> None:
-    """UserError, with the names there are, unless a package has a module of that name which defines a function."""
+def require_file(package: str, name: str, where: str, defines: Callable[[str], str] | None = None) -> None:
+    """UserError, with the names there are, unless a package has a module of that name.
+
+    ``defines`` tells, of a module's name, the class that it must hold.
+    """
     folder = ROOT.joinpath(*package.split(".")[1:])
     known = [path.stem for path in sorted(folder.glob("[a-z]*.py"))]
-    if name not in known or not _defines(f"{package}.{name}", defines):
-        known = [each for each in known if _defines(f"{package}.{each}", defines)]
+    if name not in known or not _defines(f"{package}.{name}", defines and defines(name)):
+        known = [each for each in known if _defines(f"{package}.{each}", defines and defines(each))]
         raise UserError(f"{in_file(where)}: '{name}' has no file in segadapt; known are {', '.join(known)}")
 
 
-def _defines(module: str, function: str) -> bool:
-    return not function or function in functions_of(module)
+def _defines(module: str, name: str | None) -> bool:
+    return name is None or any(isinstance(each, ast.ClassDef) and each.name == name for each in module_body(module))
+
+
+def module_body(module: str) -> list[ast.stmt]:
+    """The statements of a module, which is not imported; UserError if there is none, or for a slip in it."""
+    return _tree(module).body
 
 
 def functions_of(module: str) -> set[str]:

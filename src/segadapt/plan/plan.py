@@ -14,7 +14,8 @@ from segadapt.plan.jobs.figures import figures
 from segadapt.plan.jobs.scoring import evaluate
 from segadapt.plan.jobs.selftraining import self_training
 from segadapt.plan.jobs.tables import Reporter
-from segadapt.plan.jobs.training import adapt, check_method_file, pretrain
+from segadapt.plan.jobs.training import adapt, pretrain
+from segadapt.plan.methods import checked_options
 from segadapt.plan.networks import check_discriminators, check_heads
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import SOURCE, SOURCE_MULTI
@@ -48,6 +49,8 @@ class Plan:
 
 def make_plan(parameters: Parameters) -> Plan:
     """The jobs of every experiment of the active preset; UserError for what params.yaml says and no job could do."""
+    for name, method in parameters.methods.items():
+        checked_options(name, method)
     planners = {setting: Planner(parameters, setting) for setting in parameters.resolved}
     reporter = Reporter(parameters, planners)
     rows = {row.key: row for table in reporter.rows.values() for row in table}.values()
@@ -83,8 +86,6 @@ def _models(planner: Planner, rows: list[str]) -> tuple[list[Job], list[Job]]:
     seeds = planner.parameters.seeds
     methods = _with_members(planner, [name for name in rows if name in planner.methods])
     trained = [name for name in methods if not planner.methods[name].ensemble]
-    for name in trained:
-        check_method_file(name, planner.methods[name])
     scored = [SOURCE] * (SOURCE_ONLY in rows) + [ORACLE] * (ORACLE in rows)
     training = []
     for own in dict.fromkeys((planner, *map(planner.of, trained))):

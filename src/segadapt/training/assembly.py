@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-from torch import nn
-
-from segadapt.core.chosen import Chosen
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import Schedule, width_height
 from segadapt.data.batches.augment import Augmentation
 from segadapt.data.batches.loader import BatchSource
 from segadapt.data.packed.cache import PackedCache
-from segadapt.methods import AnyAdversary, Objective
+from segadapt.methods.composition import build_method
 from segadapt.models import BatchNormPolicy, Network
 from segadapt.models.compute import Compute
 from segadapt.models.loading import IMAGE_SIZE
@@ -22,58 +19,32 @@ from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
 
-ADVERSARY = Chosen("method.adversarial.game", "segadapt.training.adversary", {"dann": "segadapt.methods.dann"})
 
-
-def make_trainer(
-    job: Job, model: Network, compute: Compute, scratch: Path,
-    objective: Objective | None = None, lambda_target: float = 0.0, adversary: AnyAdversary | None = None,
-) -> Trainer:  # fmt: skip
-    """The trainer of a pretrain, adapt or refine job; the model must be on the compute's device."""
+def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> Trainer:
+    """The trainer of any training job; the model must be on the compute's device."""
     settings, model_settings = Schedule(**job.config["training"]), job.config["model"]
     compute.keep_compiled_code(Path(job.compiled_code))
+    method = compute.place(build_method(job.config, model))
     groups = parameter_groups(model, settings.head_factor)
-    if isinstance(getattr(adversary, "network", None), nn.Module):
-        # An adversary of features learns with the heads, by the same optimiser.
-        theirs = {f"discriminator.{name}": each for name, each in adversary.network.named_parameters()}
-        groups += (ParameterGroup("discriminator", settings.head_factor, theirs),)
+    if beside := method.learned_with_network():
+        groups += (ParameterGroup("method", settings.head_factor, {f"method.{k}": v for k, v in beside.items()}),)
     optimiser = OPTIMISERS[settings.optimiser.name](groups, settings.optimiser, job.config["repeated_updates"])
-    loop_keys = ("steps", "horizon", "learning_rate", "annealing", "auxiliary_weight", "joint_batch")
+    loop_keys = ("steps", "horizon", "learning_rate", "annealing")
     run_keys = ("log_steps", "save_steps", "save_seconds", "loader_threads")
-    loop = Loop(
-        **{key: getattr(settings, key) for key in loop_keys},
-        **{key: job.run[key] for key in run_keys},
-        lambda_target=lambda_target,
-    )
     return Trainer(
         model=model,
+        method=method,
         optimiser=optimiser,
-        loop=loop,
+        loop=Loop(**{key: getattr(settings, key) for key in loop_keys}, **{key: job.run[key] for key in run_keys}),
         source=_batch_source(job, "source", compute),
-        target=_batch_source(job, "target", compute) if objective or adversary else None,
-        objective=objective,
+        target=_batch_source(job, "target", compute) if "target" in job.inputs else None,
         batch_norm=BatchNormPolicy(**model_settings["batch_norm"]),
         input_convention=model.architecture.input,
         compute=compute,
         store=StateStore(scratch),
         snapshots=Snapshots.of(job, scratch),
-        adversary=adversary,
-        recorder=recorder_for(compute, adversary is not None, has_dropout(model)),
+        recorder=recorder_for(compute, method.replays, has_dropout(model)),
     )
-
-
-def make_adversary(job: Job, model: Network, compute: Compute) -> AnyAdversary | None:
-    """The adversary of an adaptation job, its discriminators on the device; None if its method has none."""
-    settings = job.config["method"]["adversarial"]
-    if settings is None:
-        return None
-    module = ADVERSARY.load(settings["game"])
-    if settings["game"] == "dann":
-        game = module.FeatureGame.of(settings, model.num_features, job.config["seed"])
-        compute.place(game.network)
-        return game
-    epsilon = job.config["protocol"]["adam_epsilon"]
-    return module.build(settings, model.num_classes, job.config["seed"], compute, epsilon)
 
 
 def describe(job: Job, trainer: Trainer) -> dict[str, str]:

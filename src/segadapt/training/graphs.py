@@ -112,16 +112,16 @@ def _tensors(*batches: Batch | None) -> list[Tensor]:
     return [each for pair in pairs for each in pair if each is not None]
 
 
-def recorder_for(compute: Compute, has_adversary: bool, has_dropout: bool = False) -> Recorder | None:
+def recorder_for(compute: Compute, method_replays: bool, has_dropout: bool = False) -> Recorder | None:
     """Who records the steps of a run; None for a run whose steps are given to the device kernel by kernel.
 
-    Those on a CPU are, and those with an adversary, whose optimiser counts its updates on the host, or with dropout,
-    whose generator is set on the host at every pass.
+    Those on a CPU are, and those of a method that asks for the number of the step, which the host counts, or with
+    dropout, whose generator is set on the host at every pass.
     """
     if not compute.cuda_graphs or compute.device.type != "cuda":
         return None
-    if has_adversary or has_dropout:
-        what = "methods with an adversary" if has_adversary else "networks with dropout"
+    if not method_replays or has_dropout:
+        what = "networks with dropout" if method_replays else "methods with a step that changes as training goes on"
         print(f"precision.cuda_graphs: not for {what}; this run goes without", file=sys.stderr)
         return None
     return CudaRecorder()

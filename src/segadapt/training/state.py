@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
-from segadapt.methods import AnyAdversary
+from segadapt.methods import Method
 from segadapt.models import load_tensors, save_tensors
 from segadapt.training.history import History
 from segadapt.training.optimiser import Optimiser
@@ -18,7 +18,7 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class StateStore:
-    """Saves and restores (model, optimiser, adversary if there is one, step, history) in a folder of its own.
+    """Saves and restores (model, method, optimiser, step, history) in a folder of its own.
 
     Nothing else is needed: samples, augmentation and the learning rate are functions of the step. The folder's name is
     the run's fingerprint, and is written into every state: one that strayed here from another run is no state of this.
@@ -26,19 +26,11 @@ class StateStore:
 
     folder: Path
 
-    def save(
-        self,
-        step: int,
-        model: nn.Module,
-        optimiser: Optimiser,
-        history: History,
-        adversary: AnyAdversary | None = None,
-    ) -> None:
+    def save(self, step: int, model: nn.Module, method: Method, optimiser: Optimiser, history: History) -> None:
         """Writes the state after ``step`` finished steps, then drops all but the last two."""
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        tensors |= {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
         tensors |= {f"optimiser.{name}": tensor for name, tensor in optimiser.tensors().items()}
-        if adversary is not None:
-            tensors |= {f"adversary.{name}": tensor for name, tensor in adversary.tensors().items()}
         about = {"step": str(step), "history": json.dumps(history.rows), "run": self.folder.name}
         save_tensors(self._path(step), tensors, about)
         for old in self._saved()[:-KEPT]:
@@ -47,9 +39,9 @@ class StateStore:
     def restore(
         self,
         model: nn.Module,
+        method: Method,
         optimiser: Optimiser,
         history: History,
-        adversary: AnyAdversary | None = None,
         goes_on_from: Callable[[int], bool] = lambda step: True,
     ) -> int:
         """Loads the newest whole state and returns its step; 0, with nothing touched, if there is none.
@@ -66,9 +58,8 @@ class StateStore:
                 print(f"passing over a saved state: {path} is another run's, or a model kept before it is not whole")
                 continue
             model.load_state_dict(_part(tensors, "model."), strict=True)
+            method.load_state_dict(_part(tensors, "method."), strict=True)
             optimiser.load(_part(tensors, "optimiser."))
-            if adversary is not None:
-                adversary.load(_part(tensors, "adversary."))
             history.rows[:] = json.loads(metadata["history"])
             return int(metadata["step"])
         return 0

@@ -25,14 +25,14 @@ class GuidanceSettings(Section):
 class AdversarialSettings(Section):
     """Adversarial training: discriminators of the domains, on output maps (AdaptSegNet, AdvEnt) or features (DANN).
 
-    ``game`` names a file of ``segadapt/methods``, which says what the discriminators see. ``lambda_final`` and
-    ``lambda_low`` weigh the heads in what the network minimises; a head of weight 0 has no discriminator.
+    ``game`` names a file of ``segadapt/methods/adversarial``, which says what the discriminators see. ``lambda_final``
+    and ``lambda_low`` weigh the heads in what the network minimises; a head of weight 0 has no discriminator.
     ``learning_rate`` (at step 0, on the stage's schedule) and ``width`` (channels of the first layer) are the
     discriminators' own.
 
     ``dann`` is for image classifiers, by gradient reversal: its discriminator sees features, learns with the
     network's own optimiser at the classifier's rate (``learning_rate`` is not read), and its pull on the features,
-    ``lambda_final``, rises by ``ramp`` (``segadapt.methods.dann``).
+    ``lambda_final``, rises by ``ramp`` (``segadapt.methods.adversarial.dann``).
     """
 
     game: Literal["adaptsegnet", "advent", "dann"]
@@ -56,7 +56,7 @@ class MethodEntry(Section):
     adversarial methods are run. ``ensemble`` names two or more other methods whose models are averaged when scored;
     nothing is trained then. ``ensemble_average`` says what is averaged: their ``logits``, as ADVENT does, or their
     class ``probabilities``. ``self_training`` goes with the target loss of that name, which learns from pseudo-labels
-    in rounds. ``options`` go to the method's file as they are.
+    in rounds. ``options`` are those of the method's file.
     """
 
     title: str

@@ -17,6 +17,7 @@ from segadapt.core.parameters import width_height
 from segadapt.core.stages import EVALUATE, PSEUDO_LABEL, STAGES
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
 from segadapt.labels import CLASS_SETS
+from segadapt.plan.methods import target_passes
 from segadapt.plan.plan import Plan
 
 TRAINING = tuple(stage.name for stage in STAGES.values() if stage.trains)
@@ -78,7 +79,7 @@ def _domains(job: Job) -> list[str]:
 
 
 def _step(job: Job, plan: Plan) -> Counter[Pass]:
-    """As ``segadapt.training.trainer`` does it: the source's images, the target's, the discriminators."""
+    """As ``segadapt.training.trainer`` does it: the source's images, the target's passes, the discriminators."""
     config, found = job.config, Counter()
     method, batch_size = config.get("method"), config["training"]["batch_size"]
     game = None if method is None else method["adversarial"]
@@ -92,7 +93,9 @@ def _step(job: Job, plan: Plan) -> Counter[Pass]:
     if config["training"]["joint_batch"]:
         return Counter([replace(source, batch_size=2 * batch_size)])
     # With nothing to learn from them, target images are passed forward alone.
-    found.update([source, replace(source, size=size, learns=method["lambda_target"] > 0 or game is not None)])
+    learns = method["lambda_target"] > 0 or game is not None
+    kinds = target_passes(method["target_loss"])
+    found.update([source, *(replace(source, size=size, learns=learns and kind == "learns") for kind in kinds)])
     for head in ("final", "low") if game else ():
         if game[f"lambda_{head}"] > 0:
             judge = DiscriminatorPass(source.num_classes, game["width"], size, batch_size)

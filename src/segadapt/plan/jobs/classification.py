@@ -6,7 +6,7 @@ from segadapt.core.job import Job, score_role
 from segadapt.core.parameters import Parameters, Schedule
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.jobs.tables import Scored, table_jobs
-from segadapt.plan.jobs.training import METHOD_ELSEWHERE, PROTOCOL_SWITCHES, check_method_file
+from segadapt.plan.jobs.training import PROTOCOL_SWITCHES, method_config
 from segadapt.plan.networks import check_classifier
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import Row, baseline, beside, look, plain_row, snapshot_files
@@ -38,8 +38,6 @@ class Classifiers:
             return []
         check_classifier(self.settings.model.backbone, f"presets.{self.parameters.preset}.classification.model")
         rows = dict.fromkeys(row for table in tables.values() for row in table.rows)
-        for name in [name for name in rows if name in self.parameters.methods]:
-            check_method_file(name, self.parameters.methods[name])
         seeds, figure5 = self.parameters.seeds, self.settings.easy_and_hard
         found = [self.train(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
         found += [self.classify(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
@@ -93,7 +91,7 @@ class Classifiers:
         }
         if method is not None:
             config |= {
-                "method": method.model_dump(exclude=METHOD_ELSEWHERE),
+                "method": method_config(row, method),
                 "protocol": self.protocol.model_dump(include=PROTOCOL_SWITCHES),
             }
         return self.frame.job(

@@ -5,7 +5,7 @@ from typing import Any
 from segadapt.core.job import Job
 from segadapt.core.parameters import MethodEntry, TrainingSettings
 from segadapt.core.parameters.root import ORACLE
-from segadapt.plan.code import require_file
+from segadapt.plan.methods import checked_options
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI, snapshot_files
 
@@ -41,10 +41,9 @@ def adapt(planner: Planner, name: str, method: MethodEntry, seed: int) -> Job:
     return training(planner, stage, name, seed, settings, inputs, auxiliary=auxiliary, method=method)
 
 
-def check_method_file(name: str, method: MethodEntry) -> None:
-    """UserError if a method's loss on target images has no file."""
-    if method.target_loss is not None:
-        require_file("segadapt.methods", method.target_loss, f"methods.{name}.target_loss", defines="build")
+def method_config(name: str, method: MethodEntry) -> dict[str, Any]:
+    """What a job is told of a method's entry, its options in full; UserError for one that its file does not know."""
+    return method.model_dump(exclude=METHOD_ELSEWHERE) | {"options": checked_options(name, method)}
 
 
 def _initial_weights(planner: Planner) -> dict[str, str]:
@@ -65,7 +64,7 @@ def training(
     if method is not None:
         read = PROTOCOL_SWITCHES | (DISCRIMINATORS_SWITCHES if method.adversarial else set())
         config |= {
-            "method": method.model_dump(exclude=METHOD_ELSEWHERE),
+            "method": method_config(model, method),
             "protocol": planner.protocol.model_dump(include=read),
         }
         if method.batch_norm is not None:

@@ -5,5 +5,10 @@ AdaptSegNet's training on weighted self-information maps (Vu et al., CVPR 2019; 
 """
 
 from segadapt.losses.domain import self_information_map
+from segadapt.methods.adversarial.output_maps import OutputMaps
 
-output_map = self_information_map
+
+class Advent(OutputMaps):
+    """On self-information."""
+
+    output_map = staticmethod(self_information_map)

@@ -5,5 +5,10 @@ The discriminator sees the class probabilities at image size (Tsai et al., CVPR 
 """
 
 from segadapt.losses.domain import softmax_map
+from segadapt.methods.adversarial.output_maps import OutputMaps
 
-output_map = softmax_map
+
+class Adaptsegnet(OutputMaps):
+    """On class probabilities."""
+
+    output_map = staticmethod(softmax_map)

@@ -1,0 +1,72 @@
+"""What goes through the network in a training step, and what is minimised on its predictions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from torch import Tensor, nn
+
+from segadapt.data.batches.batch import Batch
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Logits at network resolution; ``logits_low_BCHW`` is None without the auxiliary head.
+
+    ``features_BFHW``, which only classifiers give, are what their logits are a linear function of.
+    """
+
+    logits_final_BCHW: Tensor
+    logits_low_BCHW: Tensor | None
+    features_BFHW: Tensor | None = None
+
+    def split(self, sizes: list[int]) -> tuple["Prediction", ...]:
+        """Those on the first images of the batch, on the next ones, and so on."""
+        if len(sizes) == 1:
+            return (self,)
+        tensors = (self.logits_final_BCHW, self.logits_low_BCHW, self.features_BFHW)
+        parts = [slice(*ends) for ends in pairwise(accumulate(sizes, initial=0))]
+        return tuple(Prediction(*(None if each is None else each[part] for each in tensors)) for part in parts)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a method may know of a step, ``number`` from 0; its batches are on the device, augmented.
+
+    ``progress`` of the schedule in [0, 1]. ``model`` is the network that is trained. ``rate(base)`` is the learning
+    rate at this step of what begins with ``base``, on the network's schedule. ``predict(network, image_BHWC)`` passes
+    uint8 images through any network as the trainer feeds its own; whoever calls it says whether a gradient is wanted.
+    """
+
+    number: int
+    progress: float
+    source: Batch
+    target: Batch | None
+    model: nn.Module
+    rate: Callable[[float], float]
+    predict: Callable[[nn.Module, Tensor], Prediction]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Batches that go through the network as one, so that batch norm sees them together.
+
+    ``losses(*predictions)``, a prediction a batch, gives scalars by the history's columns; their sum is minimised.
+    ``name`` tells the pass from others of the step, also in what dropout draws. With ``learns`` False no graph is made:
+    nothing but the statistics of batch norm moves.
+    """
+
+    name: str
+    batches: tuple[Batch, ...]
+    losses: Callable[..., dict[str, Tensor]]
+    learns: bool = True
+
+
+def joined(name: str, *passes: Pass) -> Pass:
+    """Passes of one batch each as a single one."""
+
+    def losses(*predictions: Prediction) -> dict[str, Tensor]:
+        parts = [each.losses(prediction) for each, prediction in zip(passes, predictions, strict=True)]
+        return {column: loss for part in parts for column, loss in part.items()}
+
+    return Pass(name, tuple(batch for each in passes for batch in each.batches), losses)

@@ -1,0 +1,31 @@
+"""What a method is told of its job."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from segadapt.losses import ImageWeight
+from segadapt.methods.passes import Prediction
+
+Guidance = Callable[[Prediction, tuple[int, int]], Tensor]
+"""(prediction, the (H, W) it is for) -> a term of the loss on target images."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A method's entry of ``params.yaml``, the switches of the protocol, and what holds for the run.
+
+    ``options`` are the file's ``Options``, None if it has none.
+    """
+
+    lambda_target: float = 0.0
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    options: Any = None
+    image_weight: ImageWeight | None = None
+    guidance: Guidance | None = None
+    adversarial: Mapping[str, Any] | None = None
+    auxiliary_weight: float = 0.1
+    joint_batch: bool = False
+    seed: int = 0

@@ -1,0 +1,97 @@
+"""What a method's file says of itself, read from its text: the file itself imports torch, which costs seconds.
+
+A file of ``segadapt/methods`` holds a class of its own name. ``TAKES`` names the sections of an entry that the class
+reads beside ``lambda_target``; ``TARGET_PASSES`` is what an estimate counts. The fields of its class ``Options`` are of
+types that this module can read: those in ``TYPES``, ``Literal`` of plain values, and ``Annotated`` of a type with one
+``Field`` of numbers.
+"""
+
+import ast
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, create_model
+
+from segadapt.core.chosen import class_name
+from segadapt.core.errors import UserError
+from segadapt.core.parameters import MethodEntry
+from segadapt.core.parameters.section import Count, Fraction, Section, sentence
+from segadapt.plan.code import constant_of, module_body, require_file
+
+TYPES = {"float": float, "int": int, "bool": bool, "str": str, "Fraction": Fraction, "Count": Count}
+SECTIONS = ("image_weight", "guidance", "adversarial")
+"""Sections of an entry that not every method can be combined with."""
+
+
+def checked_options(name: str, method: MethodEntry) -> dict[str, Any]:
+    """All options of a method's entry, defaults filled in.
+
+    UserError if its loss has no file, or if the entry has options or sections that the file does not know.
+    """
+    loss, where = method.target_loss, f"methods.{name}"
+    if loss is None:
+        if method.options:
+            raise UserError(f"params.yaml: {where}.options: has no effect without target_loss; drop this key")
+        return {}
+    require_file("segadapt.methods", loss, f"{where}.target_loss", defines=class_name)
+    for section in SECTIONS:
+        if getattr(method, section) and section not in takes(loss):
+            raise UserError(
+                f"params.yaml: {where}.{section}: has no effect on {loss}; drop this key, or name it in TAKES of "
+                f"segadapt/methods/{loss}.py"
+            )
+    try:
+        return options_of(loss)(**method.options).model_dump()
+    except ValidationError as error:
+        told = "; ".join(sentence(each) for each in error.errors())
+        has = ", ".join(options_of(loss).model_fields) or "none"
+        raise UserError(f"params.yaml: {where}.options.{told} (options of {loss}: {has})") from error
+
+
+@cache
+def options_of(loss: str) -> type[Section]:
+    """The ``Options`` of a file of ``segadapt/methods``, without options if it has no such class; UserError for a field
+    that cannot be read."""
+    fields: dict[str, Any] = {}
+    for node in module_body(f"segadapt.methods.{loss}"):
+        for field in node.body if isinstance(node, ast.ClassDef) and node.name == "Options" else ():
+            if isinstance(field, ast.AnnAssign):
+                try:
+                    fields[field.target.id] = _type(field.annotation), ast.literal_eval(field.value)
+                except (ValueError, TypeError, AttributeError) as error:
+                    raise UserError(
+                        f"segadapt/methods/{loss}.py, line {field.lineno}: {ast.unparse(field)!r} is no option that a "
+                        f"plan can read; write 'name: type = value' with a plain value and a type of {', '.join(TYPES)}"
+                    ) from error
+    return create_model("Options", __base__=Section, **fields)
+
+
+def _type(node: ast.expr) -> Any:
+    match node:
+        case ast.Name(id=name) if name in TYPES:
+            return TYPES[name]
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=values):
+            return Literal[ast.literal_eval(values)]
+        case ast.Subscript(
+            value=ast.Name(id="Annotated"),
+            slice=ast.Tuple(elts=[kind, ast.Call(func=ast.Name(id="Field"), args=[], keywords=bounds)]),
+        ):
+            return Annotated[_type(kind), Field(**{each.arg: ast.literal_eval(each.value) for each in bounds})]
+    raise ValueError(ast.unparse(node))
+
+
+def takes(loss: str) -> tuple[str, ...]:
+    """The sections of an entry that a method's file can be combined with."""
+    return _constant(loss, "TAKES", ())
+
+
+def target_passes(loss: str | None) -> tuple[str, ...]:
+    """The passes of target images, or of as large ones, in a step: "learns", or "forward" for one without a graph."""
+    return _constant(loss, "TARGET_PASSES", ("learns",))
+
+
+def _constant(loss: str | None, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return default if loss is None else constant_of(f"segadapt.methods.{loss}", name)
+    except KeyError:
+        return default
