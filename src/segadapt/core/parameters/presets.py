@@ -17,7 +17,7 @@ class Rendering(Section):
     ``digits`` are no scenes: handwritten digits in three looks, and its ``splits`` are these domains.
     """
 
-    domain: Literal["game", "camera", "town", "synthia", "rome", "rio", "tokyo", "taipei", "digits"]
+    domain: Literal["game", "camera", "town", "synthia", "rome", "rio", "tokyo", "taipei", "elsewhere", "digits"]
     size: Size
     splits: Annotated[dict[Name, Count], Field(min_length=1)]
     seed: Seed = 0

@@ -38,7 +38,7 @@ def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> t
     Raises:
         UserError: unknown domain, impossible size, or panda3d is not installed.
     """
-    kind = domain_of(domain)
+    kind = domain_of(domain).at(index)
     check_size(size)
     scene = compose(kind, np.random.default_rng([seed, kind.number, index]))
     light = kind.light

@@ -2,6 +2,7 @@
 
 from segadapt.core.errors import UserError
 from segadapt.data.streets.domains.camera import CAMERA
+from segadapt.data.streets.domains.elsewhere import ELSEWHERE
 from segadapt.data.streets.domains.game import GAME
 from segadapt.data.streets.domains.kinds import Domain, Layout, Light, Paints, Palette, Range, Sensor, Traffic, View
 from segadapt.data.streets.domains.rio import RIO
@@ -12,11 +13,11 @@ from segadapt.data.streets.domains.tokyo import TOKYO
 from segadapt.data.streets.domains.town import TOWN
 
 __all__ = [
-    "CAMERA", "DOMAINS", "GAME", "RIO", "ROME", "SYNTHIA", "TAIPEI", "TOKYO", "TOWN", "Domain", "Layout", "Light",
-    "Paints", "Palette", "Range", "Sensor", "Traffic", "View", "domain_of",
+    "CAMERA", "DOMAINS", "ELSEWHERE", "GAME", "RIO", "ROME", "SYNTHIA", "TAIPEI", "TOKYO", "TOWN", "Domain", "Layout",
+    "Light", "Paints", "Palette", "Range", "Sensor", "Traffic", "View", "domain_of",
 ]  # fmt: skip
 
-DOMAINS = {each.name: each for each in (GAME, CAMERA, TOWN, SYNTHIA, ROME, RIO, TOKYO, TAIPEI)}
+DOMAINS = {each.name: each for each in (GAME, CAMERA, TOWN, SYNTHIA, ROME, RIO, TOKYO, TAIPEI, ELSEWHERE)}
 
 
 def domain_of(name: str) -> Domain:

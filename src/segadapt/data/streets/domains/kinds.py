@@ -1,5 +1,6 @@
 """What a domain of the built-in streets consists of: numbers and palettes, nothing else."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -130,7 +131,10 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Domain:
-    """``number`` is a part of every scene's seed, so no two domains may share one."""
+    """``number`` is a part of every scene's seed, so no two domains may share one.
+
+    ``place_of`` gives a scene's own numbers where they differ from one scene to the next.
+    """
 
     name: str
     number: int
@@ -140,6 +144,11 @@ class Domain:
     layout: Layout
     paints: Paints
     traffic: Traffic
+    place_of: "Callable[[int], Domain] | None" = None
+
+    def at(self, scene: int) -> "Domain":
+        """The numbers of the scene of that number."""
+        return self if self.place_of is None else self.place_of(scene)
 
     def variant(self, name: str, number: int, **parts: dict[str, Any]) -> "Domain":
         """This domain with some numbers of some parts (``light={"sun": ...}``) replaced."""
