@@ -10,7 +10,7 @@ from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.data.shipped.checking import check_dataset
 from segadapt.data.streets import DOMAINS, plants, render_dataset, render_scene
 from segadapt.data.streets.buildings import House, building
-from segadapt.data.streets.classes import NUMBER
+from segadapt.data.streets.classes import LABEL_ID, NUMBER
 from segadapt.data.streets.domains import CAMERA
 from segadapt.data.streets.furniture import wires
 from segadapt.data.streets.layout import compose
@@ -171,3 +171,22 @@ def test_signboards_hang_between_the_shop_and_the_roof(storeys):
     out = with_boards["points"][with_boards["lambert"] == 0.5]
     if len(out):
         assert out[..., 2].min() >= 2.7 and out[..., 2].max() <= 3.0 * storeys + 0.01
+
+
+def test_elsewhere_is_another_place_in_every_scene():
+    places = [DOMAINS["elsewhere"].at(scene) for scene in range(40)]
+    assert [place.number for place in places] == [DOMAINS["elsewhere"].number] * 40
+    assert all(DOMAINS["elsewhere"].at(scene) == places[scene] for scene in (0, 7, 39))
+    for part in ("light", "view", "sensor", "paints"):
+        assert len({repr(getattr(place, part)) for place in places}) == 40, part
+    assert all(DOMAINS[name].at(3) is DOMAINS[name] for name in ("game", "camera", "town"))
+
+
+def test_elsewhere_shows_every_class_and_its_colours_say_nothing():
+    shown, colours = set(), []
+    for scene in range(SCENES):
+        image_HWC, label_HW = render_scene("elsewhere", 1, scene, SIZE)
+        shown |= set(np.unique(label_HW))
+        colours.append(image_HWC[label_HW == LABEL_ID[NUMBER["building"]]].mean(axis=0))
+    assert shown == set(LABEL_ID)
+    assert np.std(colours, axis=0).min() > 25, "buildings have no colour in common"

@@ -124,7 +124,8 @@ def render_dataset(
     Args:
         root: folder of the data set, made if missing.
         domain: a key of ``DOMAINS``: "game" (the source), "camera" (the target), "town" (a source for photographs),
-            "synthia" (another source), or one of the cities "rome", "rio", "tokyo" and "taipei" (other targets).
+            "synthia" (another source), one of the cities "rome", "rio", "tokyo" and "taipei" (other targets), or
+            "elsewhere": no place twice, to learn to see before any of them.
         layout: whose on-disk format to write: a key of ``LAYOUTS``.
         splits: number of pictures for each of "train", "val", "test".
         size: (width, height) in pixels.
