@@ -119,7 +119,7 @@ def _markdown(about: dict, counts: dict[str, dict], total: dict, verdicts: Seque
     ]
     if len(commits) > 1:
         parts = ", ".join(f"{count} at {name}" for name, count in commits.items())
-        lines += [f"What was not as it should be was mended and tried again, the rest not (`--mended`): {parts}.", ""]
+        lines += [f"Verdicts of the tree before a mend were kept where they were good (`--mended`): {parts}.", ""]
     found = ", ".join(f"{name}: {outcome}" for name, outcome in about["controls"].items())
     lines += [f"Negative controls (a check is taken away, `--controls`), which must not end well: {found}.", ""]
     if bad:
