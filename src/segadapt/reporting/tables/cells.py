@@ -11,8 +11,13 @@ from segadapt.core.errors import UserError
 from segadapt.labels import SYNTHIA13, SYNTHIA16
 
 MIOU, ACCURACY = "mIoU", "accuracy"
-MEANS = (MIOU, ACCURACY)
-"""The column of a table's mean: over classes in segmentation, over tasks in classification."""
+MEANS = {
+    MIOU: "IoU and mIoU in percent",
+    ACCURACY: "Accuracy in percent: a task's share of right answers, accuracy their mean",
+}
+"""The column of a table's mean, over classes or over tasks, to one clause on what the numbers are."""
+_EACH_SPREAD = (ACCURACY,)
+"""Means whose every column has a standard deviation."""
 _LEADING = ("method", "backbone", "origin")
 _TRAILING = ("delta", "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit")
 TEXT = {"method", "backbone", "origin", "selection", "protocol", "eval_size", "preset", "commit"}
@@ -42,7 +47,7 @@ def table_columns(classes: Sequence[str], mean: str = MIOU) -> list[str]:
     With ``ACCURACY`` as ``mean`` they are tasks, each of which has a standard deviation.
     """
     further = [column for name in further_means(classes) for column in (name, f"{name}_sd")]
-    if mean == ACCURACY:
+    if mean in _EACH_SPREAD:
         further = [f"{name}_sd" for name in classes]
     return [*_LEADING, *classes, mean, f"{mean}_sd", *further, "seeds", f"paper_{mean}", *_TRAILING]
 
@@ -79,9 +84,7 @@ def number_columns(cells: pandas.DataFrame) -> set[str]:
 
 def meaning(cells: pandas.DataFrame) -> str:
     """One clause on what a table's numbers are."""
-    if mean_column(cells.columns) == ACCURACY:
-        return "Accuracy in percent: a task's share of right answers, accuracy their mean"
-    return "IoU and mIoU in percent"
+    return MEANS[mean_column(cells.columns)]
 
 
 def best_own(cells: pandas.DataFrame) -> set[tuple[int, str]]:
