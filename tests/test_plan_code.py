@@ -251,7 +251,7 @@ def test_a_method_without_file_is_refused_with_those_there_are():
 def test_a_data_set_format_without_file_is_refused():
     presets = tiny_parameters()["presets"]
     presets["tiny"]["datasets"]["game"]["format"] = "gta6"
-    with pytest.raises(UserError, match=r"presets\.tiny\.datasets\.game\.format: 'gta6' has no file.*gta5"):
+    with pytest.raises(UserError, match=r"presets/tiny\.yaml: datasets\.game\.format: 'gta6' has no file.*gta5"):
         plan_of(presets=presets)
 
 
