@@ -16,7 +16,7 @@ from segadapt.models.loading import network, starting_network
 from segadapt.models.weights import content_sha256
 from segadapt.plan import Plan, make_plan
 from segadapt.plan.code import _closure
-from segadapt.plan.rows import baseline
+from segadapt.plan.rows import Row, baseline
 from segadapt.stages.train import train
 
 GAMES = ("adaptsegnet", "adaptsegnet_single", "adaptsegnet_ls", "advent")
@@ -97,8 +97,9 @@ def test_only_methods_with_a_game_depend_on_its_code():
 def test_a_game_is_no_control():
     methods = parameters_from(content("streets", ("source_only",)), "params.yaml").methods
     entry = methods["target_forwarded"].model_copy(update={"adversarial": methods["advent"].adversarial})
-    assert baseline(("game", "target_forwarded"), methods | {"game": entry}) == "target_forwarded"
-    assert baseline(("target_forwarded", "game"), methods | {"game": entry}) == "target_forwarded"
+    rows = [Row(None, name, name, "ours", None) for name in ("other", "target_forwarded")]
+    for each in (rows, rows[::-1]):
+        assert baseline(each, methods | {"other": entry}) == "target_forwarded"
 
 
 @pytest.mark.parametrize(

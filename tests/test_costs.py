@@ -98,17 +98,16 @@ def test_costs_are_verified_and_refer_to_the_table_for_scores(plan):
 
 
 @pytest.mark.parametrize(
-    ("key", "stage", "name", "part"),
+    ("method", "stage", "name", "part"),
     [
-        ("rome/maxsquare", "pretrain", "pretrain/source/seed1", "source"),
-        ("rome/oracle", "pretrain", "pretrain/rome/oracle/seed1", "own"),
-        ("rome/oracle", "pretrain", "pretrain/oracle/seed1", "own"),  # shared with another setting
+        ("maxsquare", "pretrain", "pretrain/source/seed1", "source"),
+        ("oracle", "pretrain", "pretrain/rome/oracle/seed1", "own"),
         ("oracle", "evaluate", "evaluate/oracle/seed1", "own"),
-        ("rome/advent", "joint", "joint/rome/advent/seed1", "own"),
+        ("advent", "joint", "joint/rome/advent/seed1", "own"),
         ("advent_minent", "adapt", "adapt/minent/seed1", "own"),  # an ensemble's member
-        ("rome/maxsquare", "prepare", "prepare/rome_train", "data"),
+        ("maxsquare", "prepare", "prepare/rome_train", "data"),
     ],
 )
-def test_rows_in_settings_and_ensembles(key, stage, name, part):
-    found = shares(key, [{"identity": {"stage": stage, "name": name}, "cpu_seconds": 5.0}])
+def test_what_a_row_shares_with_others(method, stage, name, part):
+    found = shares(method, [{"identity": {"stage": stage, "name": name}, "cpu_seconds": 5.0}])
     assert {each for each, cost in found.items() if cost.cpu_seconds} == {part}

@@ -38,8 +38,13 @@ def record_of(job) -> dict:
     }
 
 
-def explanation(method: str, edit=lambda content: None, key: str | None = None) -> Explanation:
-    """As of a finished run with the edited parameters: a table with one row, its jobs recorded as planned."""
+def explanation(
+    method: str, edit=lambda content: None, key: str | None = None, setting: str | None = None
+) -> Explanation:
+    """As of a finished run with the edited parameters: a table with one row, its jobs recorded as planned.
+
+    ``key`` and ``setting`` are said of the row in the place of its own.
+    """
     content = copy.deepcopy(SHIPPED) | {"seeds": [7], "experiments": {"table2": {"rows": [method], "published": 2}}}
     content["presets"] = {"streets": content["presets"]["streets"]}
     content["presets"]["streets"] |= {"experiments": {}, "tables": None}
@@ -51,6 +56,8 @@ def explanation(method: str, edit=lambda content: None, key: str | None = None) 
     jobs = [record for record in jobs if not record["fingerprint"].startswith("figure")]
     name = "source" if method == "source_only" else method
     end = f"evaluate/{name}/seed7"
+    (row,) = by_name["table/table2"]["identity"]["config"]["rows"]
+    row |= {"key": key or method, "setting": setting}
     return Explanation(by_name["table/table2"], key or method, method, "mIoU", [0.5], jobs, (end,))
 
 
@@ -86,12 +93,15 @@ def test_branches_and_keys_of_a_methods_own_are_named(parameters):
     assert "training.blur: 0.25, not 0.5 (default)" in lines
 
 
-@pytest.mark.parametrize("key", ["maxsquare_iw", "rome/maxsquare_iw", "maxsquare_iw-lambda_target-0.5"])
-def test_a_method_that_its_preset_setting_or_sweep_changed(parameters, key):
+@pytest.mark.parametrize(
+    ("key", "setting"),
+    [("maxsquare_iw", None), ("rome/maxsquare_iw", "rome"), ("maxsquare_iw-lambda_target-0.5", None)],
+)
+def test_a_method_that_its_preset_setting_or_sweep_changed(parameters, key, setting):
     edit = lambda content: content["presets"]["streets"].update(  # noqa: E731
         methods={"maxsquare_iw": {"lambda_target": 0.5, "image_weight": {"alpha": -0.2}}}
     )
-    found = explanation("maxsquare_iw", edit, key)
+    found = explanation("maxsquare_iw", edit, key, setting)
     assert [line for line in differences(found, parameters) if line.startswith("method.")] == [
         "method.lambda_target: 0.5, not 0.1 (methods.maxsquare_iw)",
         "method.image_weight.alpha: -0.2, not 0.2 (methods.maxsquare_iw)",
@@ -110,7 +120,7 @@ def test_a_part_that_the_entry_does_not_have(parameters):
 
 def test_a_row_in_a_setting_is_compared_with_its_preset(parameters):
     edit = lambda content: content["presets"]["streets"]["adapt"].update(steps=50)  # noqa: E731
-    found = explanation("maxsquare", edit, "rome/maxsquare")
+    found = explanation("maxsquare", edit, "rome/maxsquare", "rome")
     assert [line for line in differences(found, parameters) if line.startswith("training.")] == [
         "training.steps: 50, not 100 (presets.streets.adapt)"
     ]

@@ -9,7 +9,7 @@ from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core import provenance
 from segadapt.core.artifacts import sha256_json, write_json
-from segadapt.core.job import Job, snapshot_paths
+from segadapt.core.job import Job, read_card
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.core.stages import PHASES
@@ -123,7 +123,7 @@ def test_switches_of_the_evaluation_change_the_evaluations_that_they_concern():
     assert switch(label_free_images=7) == evaluations("source", *METHODS)
 
 
-def test_snapshots_go_from_training_to_evaluation_with_target_images():
+def test_snapshots_go_from_training_to_evaluation_with_target_images(tmp_path):
     parameters = tiny_parameters(ROWS)
     parameters["presets"]["tiny"]["adapt"]["snapshots"] = 2
     parameters["presets"]["tiny"]["refine"]["snapshots"] = 0
@@ -131,12 +131,19 @@ def test_snapshots_go_from_training_to_evaluation_with_target_images():
     for name in METHODS[:-1]:
         job, folder = plan.by_name[f"evaluate/{name}/seed1"], f"work/tiny/models/{name}/seed1"
         expected = {2: Path(f"{folder}/snapshot000002.safetensors"), 4: Path(f"{folder}/snapshot000004.safetensors")}
-        assert snapshot_paths(job.inputs) == snapshot_paths(plan.by_name[f"adapt/{name}/seed1"].outputs) == expected
+        assert job.snapshot_paths() == plan.by_name[f"adapt/{name}/seed1"].snapshot_paths() == expected
+        assert read_card_of(job, tmp_path).snapshot_paths() == expected
         assert job.inputs["target"] == "work/tiny/cache/target_train/manifest.json" and job.config["last_step"] == 6
     # Without snapshots the last step's model is looked at alone, and the source model for comparison.
     for model in ("source", "maxsquare_iw_multi"):
         job = plan.by_name[f"evaluate/{model}/seed1"]
         assert set(job.inputs) == {"model", "labelled", "target"} and job.config["last_step"] == 6
+
+
+def read_card_of(job: Job, folder: Path) -> Job:
+    """The job as its stage reads it."""
+    write_json(folder / "card.json", job.as_card())
+    return read_card(folder / "card.json")
 
 
 def test_an_ensemble_scores_its_members_models_and_trains_none():
@@ -146,7 +153,7 @@ def test_an_ensemble_scores_its_members_models_and_trains_none():
     job = plan.by_name["evaluate/both/seed1"]
     members = [f"work/tiny/models/{name}/seed1/model.safetensors" for name in ("minent", "maxsquare_iw_multi")]
     assert [job.inputs[f"model/{index}"] for index in (0, 1)] == members and "model" not in job.inputs
-    assert not snapshot_paths(job.inputs) and "target" in job.inputs
+    assert not job.snapshots and "target" in job.inputs
     assert job.config["ensemble_average"] == "logits", "as ADVENT, whose ensemble is the only one of the compared rows"
     assert job.config["auxiliary_of_members"] == [False, True] and not job.config["test_time"]["heads"]
     trained = {each.name for each in plan.jobs if each.stage in ("adapt", "refine", "joint")}

@@ -21,7 +21,8 @@ class Job:
     ``config`` is what can change the result; ``run`` is what cannot (intervals, process counts).
     ``code`` is a hash of the modules that can change a number. ``makers`` maps the role of each input that a job of the
     plan makes to that job's record. ``subject`` is what the job is about, by the names that stand in its stage's
-    patterns (``segadapt.core.stages``): its table, its model and seed, ...
+    patterns (``segadapt.core.stages``): its table, its model and seed, ... ``snapshots`` are the steps of the models on
+    the way to its own: a job that trains makes them, one that scores reads them.
     """
 
     stage: str
@@ -35,6 +36,7 @@ class Job:
     run: dict[str, Any] = field(default_factory=dict)
     makers: dict[str, str] = field(default_factory=dict)
     subject: dict[str, str | int] = field(default_factory=dict)
+    snapshots: tuple[int, ...] = ()
 
     @property
     def card(self) -> str:
@@ -60,6 +62,11 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """What must be equal for an existing output to be this job's output."""
         return {key: getattr(self, key) for key in ("stage", "name", "inputs", "config", "code")}
+
+    def snapshot_paths(self) -> dict[int, Path]:
+        """Step to file, in order, of the models on the way."""
+        files = self.inputs | self.outputs
+        return {step: Path(files[snapshot_role(step)]) for step in self.snapshots}
 
     def input_hashes(self) -> dict[str, str]:
         """SHA-256 of every input by role; UserError for one that is missing."""
@@ -107,9 +114,3 @@ def model_paths(inputs: Mapping[str, str]) -> list[str]:
 def snapshot_role(step: int) -> str:
     """The role of the model kept after ``step`` steps, among a training's outputs and an evaluation's inputs."""
     return f"snapshot/{step}"
-
-
-def snapshot_paths(roles: dict[str, str]) -> dict[int, Path]:
-    """Step to path, in order, of the snapshots among a job's inputs or outputs."""
-    steps = {role.partition("/")[2]: path for role, path in roles.items() if role.startswith("snapshot/")}
-    return {int(step): Path(path) for step, path in sorted(steps.items(), key=lambda each: int(each[0]))}

@@ -13,7 +13,7 @@ from segadapt.core.stages import STAGES
 from segadapt.labels import CLASS_SETS
 from segadapt.plan.code import code_hash
 from segadapt.plan.networks import has_switch
-from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, beside, round_name, round_training
+from segadapt.plan.rows import REFINE, SOURCE, SOURCE_MULTI, SOURCES, round_name, round_training, snapshots_beside
 
 
 class Planner:
@@ -49,18 +49,22 @@ class Planner:
 
     def job(
         self, stage: str, subject: dict[str, str | int], *, inputs: dict[str, str], config: dict[str, Any],
-        snapshots: Mapping[str, str] | None = None,
+        snapshots: tuple[int, ...] = (),
     ) -> Job:  # fmt: skip
-        """A job of a stage on its subject; ``snapshots``, role to file name, are outputs beside those of the stage."""
+        """A job of a stage on its subject; ``snapshots`` are steps of the models on the way: a stage that trains makes
+        them, another reads them."""
         about = STAGES[stage]
         config = {**about.config, **config}
         outputs = {role: self.path(stage, role, **subject) for role in about.files}
         provenance = self.path(stage, "provenance", **subject)
-        outputs |= beside(provenance, snapshots or {})
+        if about.trains:
+            outputs |= snapshots_beside(provenance, snapshots)
+        elif snapshots:
+            inputs = inputs | snapshots_beside(inputs["model"], snapshots)
         return Job(
             stage, about.job.format(**subject), self.parameters.preset, inputs=inputs, outputs=outputs,
             provenance=provenance, config=config | self.definitions(_named_classes(config)),
-            code=code_hash(about.module, config), run=self.run, subject=subject,
+            code=code_hash(about.module, config), run=self.run, subject=subject, snapshots=snapshots,
         )  # fmt: skip
 
     def path(self, stage: str, role: str, **subject: str | int) -> str:

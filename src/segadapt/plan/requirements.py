@@ -8,7 +8,6 @@ from pathlib import Path
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
 from segadapt.core.job import Job
-from segadapt.core.parameters.settings import is_cell
 from segadapt.core.stages import PREPARE
 from segadapt.data.datasets import dataset_module
 from segadapt.plan.estimate.passes import said_architecture
@@ -52,7 +51,7 @@ def _check_published(job: Job) -> None:
     for row in job.config.get("rows", ()):
         name = row.get("paper_row")
         # Of a sweep, values that the paper has not tried are rows like any other.
-        if name is not None and name not in printed and not is_cell(row["key"]):
+        if name is not None and name not in printed and not row["is_cell"]:
             raise UserError(
                 f"params.yaml: {job.name}: '{row['key']}' has paper_row: {name}, which is no row of the paper's table "
                 f"{number}; known are {', '.join(sorted(printed))}"

@@ -9,7 +9,6 @@ from segadapt.core.job import snapshot_role
 from segadapt.core.parameters import (
     MethodEntry,
     Parameters,
-    Schedule,
     SelfTrainingSettings,
     TrainingSettings,
     split_row,
@@ -39,28 +38,32 @@ _COLOURS, _OF_METHODS = 8, 6
 
 @dataclass(frozen=True)
 class Row:
-    """A row of one table. ``key`` names it everywhere, ``method`` is its part after the setting.
+    """A row of one table: a method or a cell of a sweep, in a setting or none. ``base`` is what a cell changes."""
 
-    ``base`` is the row that a cell of a sweep is a change of.
-    """
-
-    key: str
+    setting: str | None
+    method: str
     title: str
     origin: str
     paper_row: str | None
     base: "Row | None" = None
 
     @property
-    def setting(self) -> str | None:
-        return split_row(self.key)[0]
+    def key(self) -> str:
+        """What names the row everywhere: ``rome/maxsquare``."""
+        return self.method if self.setting is None else f"{self.setting}/{self.method}"
 
     @property
-    def method(self) -> str:
-        return split_row(self.key)[1]
+    def is_cell(self) -> bool:
+        """Whether it is one of a sweep, with another value than its method has."""
+        return self.base is not None and self.base.method != self.method
 
     def about(self, *parts: str) -> dict[str, Any]:
-        """What a table says of the row beside its numbers, or some parts of it."""
-        every = {"key": self.key, "title": self.title, "origin": self.origin, "paper_row": self.paper_row}
+        """What a table says of the row beside its numbers, or some parts of it.
+
+        Its ``method`` is an entry of the parameters: of a cell, the one that is varied.
+        """
+        every = {name: getattr(self, name) for name in ("key", "title", "origin", "paper_row", "setting", "is_cell")}
+        every["method"] = (self.base or self).method
         return {part: every[part] for part in parts or every}
 
 
@@ -76,11 +79,12 @@ def table_rows(parameters: Parameters, table: str) -> list[Row]:
     published = experiment.published
     rows = [_row(parameters, key, several, published) for key in experiment.rows]
     for index, sweep in enumerate(experiment.sweeps):
-        resolved = parameters.resolved[split_row(sweep.method)[0]]
         base, symbol = _row(parameters, sweep.method, several, published), SYMBOLS.get(sweep.parameter, sweep.parameter)
-        for key, (value, _) in sweep_cells(sweep, resolved.methods, f"experiments.{table}.sweeps[{index}]").items():
+        methods, where = parameters.resolved[base.setting].methods, f"experiments.{table}.sweeps[{index}]"
+        for name, (value, _) in sweep_cells(sweep, methods, where).items():
             ending = f", {symbol} = {value:g}"
-            rows.append(Row(key, base.title + ending, base.origin, base.paper_row and base.paper_row + ending, base))
+            paper_row = base.paper_row and base.paper_row + ending
+            rows.append(Row(base.setting, name, base.title + ending, base.origin, paper_row, base))
     return rows
 
 
@@ -100,7 +104,7 @@ def _row(parameters: Parameters, key: str, several: bool, published: int | None)
         paper_row = resolved.source_paper_row
     if paper_row is not None and published in BY_SETTING:
         paper_row = f"{resolved.title}: {paper_row}"
-    return Row(key, before + about["title"], about["origin"], paper_row)
+    return Row(setting, name, before + about["title"], about["origin"], paper_row)
 
 
 def look(method: str, methods: Iterable[str]) -> int:
@@ -115,14 +119,9 @@ def look(method: str, methods: Iterable[str]) -> int:
     return place // _OF_METHODS * _COLOURS + place % _OF_METHODS
 
 
-def snapshot_files(settings: Schedule) -> dict[str, str]:
-    """Role to file name of the models that a training job keeps on the way."""
-    return {snapshot_role(step): f"snapshot{step:06d}.safetensors" for step in settings.snapshot_steps}
-
-
-def beside(path: str, files: Mapping[str, str]) -> dict[str, str]:
-    """Role to path of files, role to name, in the folder of another one."""
-    return {role: str(Path(path).with_name(file)) for role, file in files.items()}
+def snapshots_beside(path: str, steps: Iterable[int]) -> dict[str, str]:
+    """Role to path of the models kept after so many steps, in the folder of another file of their training."""
+    return {snapshot_role(step): str(Path(path).with_name(f"snapshot{step:06d}.safetensors")) for step in steps}
 
 
 def round_name(method: str, number: int) -> str:
@@ -138,16 +137,16 @@ def round_training(settings: TrainingSettings, rounds: SelfTrainingSettings, num
     return settings.model_copy(update=changes)
 
 
-def baseline(keys: Sequence[str], methods: Mapping[str, MethodEntry]) -> str:
-    """The row that the others of a table, all in one setting, are compared with.
+def baseline(rows: Sequence[Row], methods: Mapping[str, MethodEntry]) -> str:
+    """The key of the row that the others of a table, all in one setting, are compared with.
 
     The first control that forwards target images and learns nothing from them (``lambda_target`` 0): a loss must beat
     that one. A table without it takes its first row.
     """
-    for key in keys:
-        method = methods.get(split_row(key)[1])
+    for row in rows:
+        method = methods.get(row.method)
         if method is None or method.adversarial is not None:
             continue
         if method.target_loss is not None and method.lambda_target == 0:
-            return key
-    return keys[0]
+            return row.key
+    return rows[0].key

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from segadapt.core.artifacts import write_json
-from segadapt.core.job import Job, model_paths, snapshot_paths
+from segadapt.core.job import Job, model_paths
 from segadapt.core.progress import progress_bar
 from segadapt.core.provenance import read_provenance
 from segadapt.data.packed.cache import PackedCache
@@ -19,7 +19,7 @@ PRIMARY_ONLY = {"flip": False, "heads": False}
 
 def score(job: Job, scratch: Path) -> None:
     """From a model (or those of an ensemble) and its snapshots to ``confusion.safetensors`` and ``metrics.json``."""
-    config, snapshots = job.config, snapshot_paths(job.inputs)
+    config, snapshots = job.config, job.snapshot_paths()
     models = [Path(path) for path in model_paths(job.inputs)]
     compute = set_up_compute(config["precision"], config["cpu_threads"])
     caches = {role: PackedCache(Path(job.inputs[role])) for role in ("labelled", "target") if role in job.inputs}

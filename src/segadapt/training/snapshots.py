@@ -8,7 +8,7 @@ from torch import nn
 
 from segadapt.core.artifacts import atomic_path
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job, snapshot_paths
+from segadapt.core.job import Job
 from segadapt.models import save_model, weights_summary
 
 
@@ -26,7 +26,7 @@ class Snapshots:
     @classmethod
     def of(cls, job: Job, scratch: Path) -> "Snapshots":
         """Those that a job's outputs ask for."""
-        return cls(scratch, snapshot_paths(job.outputs), {"job": job.name})
+        return cls(scratch, job.snapshot_paths(), {"job": job.name})
 
     def take(self, finished: int, model: nn.Module) -> None:
         """Keeps the model if a snapshot is due after ``finished`` steps."""

@@ -22,7 +22,7 @@ from segadapt.core.parameters.presets import (
 from segadapt.core.parameters.root import Parameters
 from segadapt.core.parameters.section import height_width, in_file, width_height
 from segadapt.core.parameters.self_training import SelfTrainingSettings
-from segadapt.core.parameters.settings import ResolvedSetting, method_of, split_row, sweep_cells, training_of
+from segadapt.core.parameters.settings import ResolvedSetting, split_row, sweep_cells, training_of
 from segadapt.core.parameters.training import (
     BatchNormPolicy,
     ModelSettings,
@@ -58,7 +58,6 @@ __all__ = [
     "height_width",
     "in_file",
     "load_parameters",
-    "method_of",
     "parameters_from",
     "read_parameters",
     "split_row",

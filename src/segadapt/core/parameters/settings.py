@@ -50,32 +50,22 @@ def training_of(preset: Preset, method: MethodEntry, where: str = "training") ->
 
 
 def split_row(row: str) -> tuple[str | None, str]:
-    """``"rome/maxsquare"`` as setting and method; the setting is None where none is named."""
+    """What a user writes for a row, ``"rome/maxsquare"``, as setting and method; the setting may be None."""
     setting, _, method = row.rpartition("/")
     return setting or None, method
 
 
-def method_of(row: str) -> str:
-    """The method under ``methods`` that a row is of: a cell's is the one that its sweep changes (``sweep_cells``)."""
-    return split_row(row)[1].partition("-")[0]
-
-
-def is_cell(row: str) -> bool:
-    """Whether a row is one of a sweep, with another value than its method has; no name has the sign."""
-    return "-" in row
-
-
 def sweep_cells(sweep: Sweep, methods: Mapping[str, MethodEntry], where: str) -> dict[str, tuple[float, MethodEntry]]:
-    """Row key to value and method of a sweep's cells, in order.
+    """Name of each of a sweep's cells, among the methods of its setting, to value and method; in order.
 
     The value that the method has anyway gives the method itself. ValueError if the parameter is no number of it.
     """
-    setting, name = split_row(sweep.method)
+    _, name = split_row(sweep.method)
     entry, cells = methods[name], {}
     for value in sweep.values:
         cell = changed(entry, _nested(entry, sweep.parameter, value, where), where)
         own = name if cell == entry else f"{name}-{sweep.parameter}-{value:g}"
-        cells[own if setting is None else f"{setting}/{own}"] = (value, cell)
+        cells[own] = (value, cell)
     if len(cells) != len(sweep.values):
         raise ValueError(f"{where}.values: a value stands there twice; list each once")
     return cells
@@ -84,12 +74,11 @@ def sweep_cells(sweep: Sweep, methods: Mapping[str, MethodEntry], where: str) ->
 def with_sweeps(
     methods: dict[str, MethodEntry], setting: str | None, sweeps: Iterable[tuple[str, Sweep]]
 ) -> dict[str, MethodEntry]:
-    """The methods of a setting and, by their row key without the setting, the cells of its sweeps."""
+    """The methods of a setting and the cells of its sweeps."""
     found = dict(methods)
     for where, sweep in sweeps:
         if split_row(sweep.method)[0] == setting:
-            cells = sweep_cells(sweep, methods, where)
-            found |= {split_row(key)[1]: cell for key, (_, cell) in cells.items()}
+            found |= {name: cell for name, (_, cell) in sweep_cells(sweep, methods, where).items()}
     return found
 
 

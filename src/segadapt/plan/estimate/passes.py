@@ -12,7 +12,7 @@ from typing import Any
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
-from segadapt.core.job import Job, model_paths, snapshot_paths
+from segadapt.core.job import Job, model_paths
 from segadapt.core.parameters import width_height
 from segadapt.core.stages import EVALUATE, PSEUDO_LABEL, STAGES
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
@@ -105,7 +105,7 @@ def _step(job: Job, plan: Plan) -> Counter[Pass]:
 
 def _evaluation(job: Job, plan: Plan) -> Counter[Pass]:
     config, found = job.config, Counter()
-    snapshots, labelled = len(snapshot_paths(job.inputs)), image_count(job, "labelled", plan) or 0
+    snapshots, labelled = len(job.snapshots), image_count(job, "labelled", plan) or 0
     crop, one = config.get("crop"), _network(job, plan, None)
     size = width_height(crop) if crop else _cache_size(job, "labelled", plan)
     straight_and_mirrored = 2 if config["test_time"]["flip"] else 1

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from segadapt.core.devices import HALF, SINGLE, TF32, Device
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job, score_role
-from segadapt.core.parameters import split_row
 from segadapt.core.parameters.root import ORACLE
 from segadapt.core.stages import PRETRAIN, TABLE
 from segadapt.core.workload import Amount, Pass, Work
@@ -63,13 +62,15 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
             f"there is no table '{table}'; the tables that preset {plan.parameters.preset} makes are: "
             f"{', '.join(made) or 'none'}"
         )
-    titles, behind = {}, {}
+    titles, behind, oracles = {}, {}, set()
     for each in made[table].config["rows"]:
         row = each.get("row", each["key"])
         titles[row, each["title"]] = None
         behind[row] = behind.get(row, set()) | _behind(plan, made[table].inputs, each["key"])
+        # The oracle is a row itself, and no other row's.
+        oracles |= behind[row] if each["method"] == ORACLE else set()
     needed = set().union(*behind.values())
-    of_sources = [job for job in plan.jobs if job.name in needed and _is_source_model(job)]
+    of_sources = [job for job in plan.jobs if job.name in needed - oracles and job.stage == PRETRAIN]
     found: dict[str, list[Job]] = {}
     for job in of_sources:
         found.setdefault(f"source model: {job.subject['model']}", []).append(job)
@@ -83,11 +84,6 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
         # Settings need not have a title, so that rows may share theirs. A cell of a sweep may be a row already.
         found[f"{title} ({key})" if title in found else title] = own.pop(key, [])
     return found
-
-
-def _is_source_model(job: Job) -> bool:
-    """Not the oracle, which is a row itself, and no other row's."""
-    return job.stage == PRETRAIN and split_row(job.subject["model"])[1] != ORACLE
 
 
 def _behind(plan: Plan, inputs: dict[str, str], key: str) -> set[str]:

@@ -9,7 +9,7 @@ from segadapt.plan.jobs.tables import Scored, table_jobs
 from segadapt.plan.jobs.training import PROTOCOL_SWITCHES, method_config
 from segadapt.plan.networks import check_classifier
 from segadapt.plan.planner import Planner
-from segadapt.plan.rows import Row, baseline, beside, look, plain_row, snapshot_files
+from segadapt.plan.rows import Row, baseline, look, plain_row
 
 TABLE, FIGURE5 = "train_classifier", "figure5_classifier"
 """Stages: from the initial weights, and on from a source-only classifier."""
@@ -96,7 +96,7 @@ class Classifiers:
             }
         return self.frame.job(
             stage, {"model": self.model_name(task, row, stage), "seed": seed}, inputs=inputs, config=config,
-            snapshots=snapshot_files(schedule),
+            snapshots=schedule.snapshot_steps,
         )  # fmt: skip
 
     def _network(self) -> dict[str, Any]:
@@ -111,9 +111,8 @@ class Classifiers:
     def classify(self, task: str, row: str, seed: int, stage: str = TABLE) -> Job:
         """Scores a classifier of a stage and its snapshots on all images of the task's target."""
         schedule = self.settings.easy_and_hard.training if stage == FIGURE5 else self.settings.training
-        model = self.model(task, row, seed, stage)
-        inputs = {"model": model} | beside(model, snapshot_files(schedule))
-        inputs["labelled"] = self.frame.cache(self.settings.domains[self.tasks[task][1]])
+        labelled = self.frame.cache(self.settings.domains[self.tasks[task][1]])
+        inputs = {"model": self.model(task, row, seed, stage), "labelled": labelled}
         config = self._network() | {
             "crop": schedule.crop,
             "batch_size": schedule.batch_size,
@@ -121,12 +120,12 @@ class Classifiers:
             "test_time": {"flip": False, "heads": False},
         }
         subject = {"model": self._scored(task, row, stage), "seed": seed}
-        return self.frame.job("evaluate", subject, inputs=inputs, config=config)
+        return self.frame.job("evaluate", subject, inputs=inputs, config=config, snapshots=schedule.snapshot_steps)
 
     def tables(self, name: str) -> list[Job]:
         """A table, a row a method and a column a task, and what goes with it."""
         rows = [plain_row(self.parameters, key) for key in self.parameters.classification_tables[name].rows]
-        control = baseline([row.key for row in rows], self.parameters.methods)
+        control = baseline(rows, self.parameters.methods)
         changes = ", ".join(f"{key}={value}" for key, value in self.settings.protocol.items())
         protocol = self.parameters.protocol
         size = self.settings.training.crop or self._cache_size()

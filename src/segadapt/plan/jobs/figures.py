@@ -82,7 +82,10 @@ def curves(reporter: Reporter, methods: list[str]) -> Job:
 def classes_of(reporter: Reporter, table: str) -> Job:
     """IoU of every class, for the rows of one table."""
     parameters, keys = reporter.parameters, _listed(reporter, table)
-    rows = [row.about("key", "title", "origin") | {"look": look(row.method, parameters.methods)} for row in keys]
+    rows = [
+        {"key": row.key, "title": row.title, "origin": row.origin, "look": look(row.method, parameters.methods)}
+        for row in keys
+    ]
     experiment, first = parameters.tables[table], reporter.planners[keys[0].setting]
     config = about_figure(first) | {
         "rows": rows,

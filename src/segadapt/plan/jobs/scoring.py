@@ -4,7 +4,6 @@ from segadapt.core.job import Job, model_roles
 from segadapt.core.parameters import MethodEntry
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.planner import Planner
-from segadapt.plan.rows import beside, snapshot_files
 
 
 def evaluate(planner: Planner, name: str, seed: int) -> Job:
@@ -21,7 +20,8 @@ def evaluate(planner: Planner, name: str, seed: int) -> Job:
     if name != ORACLE:
         inputs["target"] = planner.cache(_target(planner, name))
         config |= {"last_step": _last_step(planner, name), "label_free_images": settings.label_free_images}
-    return planner.job("evaluate", {"model": f"{planner.prefix}{name}", "seed": seed}, inputs=inputs, config=config)
+    subject = {"model": f"{planner.prefix}{name}", "seed": seed}
+    return planner.job("evaluate", subject, inputs=inputs, config=config, snapshots=_snapshots(planner, name))
 
 
 def _members(planner: Planner, name: str) -> tuple[str, ...]:
@@ -31,15 +31,16 @@ def _members(planner: Planner, name: str) -> tuple[str, ...]:
 
 
 def _models(planner: Planner, name: str, seed: int) -> dict[str, str]:
-    """Role to file of the models, and of a single one's snapshots: members of an ensemble meet at the last step."""
+    """Role to file of the models."""
     members = _members(planner, name)
-    if len(members) > 1:
-        roles = model_roles(len(members))
-        return {role: planner.model(member, seed) for role, member in zip(roles, members, strict=True)}
-    inputs = {"model": planner.model(name, seed)}
-    if name in planner.methods:
-        inputs |= beside(inputs["model"], snapshot_files(planner.training(planner.methods[name])))
-    return inputs
+    roles = model_roles(len(members))
+    return {role: planner.model(member, seed) for role, member in zip(roles, members, strict=True)}
+
+
+def _snapshots(planner: Planner, name: str) -> tuple[int, ...]:
+    """The steps of the models on the way to a single one; members of an ensemble meet at the last step."""
+    method = planner.methods.get(name)
+    return () if method is None or method.ensemble else planner.training(method).snapshot_steps
 
 
 def _methods(planner: Planner, name: str) -> list[MethodEntry]:

@@ -11,7 +11,7 @@ from segadapt.labels import CLASS_SETS
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import Row, baseline, table_rows
 
-_ALWAYS = ("key", "title", "origin", "row", "column")
+_ALWAYS = ("key", "title", "origin", "setting", "method", "row", "column")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Reporter:
         planner = self.planners[row.setting]
         own = planner.of(row.method)
         switches = ", ".join(f"{name}={value}" for name, value in own.switches.items())
-        same = [each.key for each in rows if each.setting == row.setting]
+        same = [each for each in rows if each.setting == row.setting]
         size = planner.preset.caches[planner.evaluation_cache(planner.is_refined(row.method))].size
         about = {
             "backbone": own.preset.model.backbone,

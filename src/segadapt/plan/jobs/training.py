@@ -7,7 +7,7 @@ from segadapt.core.parameters import MethodEntry, TrainingSettings
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.methods import checked_options
 from segadapt.plan.planner import Planner
-from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI, snapshot_files
+from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI
 
 METHOD_ELSEWHERE = {
     "title", "origin", "paper_row", "start", "ensemble", "ensemble_average", "auxiliary", "batch_norm", "aspp_branches",
@@ -71,5 +71,5 @@ def training(
             config["model"]["batch_norm"] = method.batch_norm.model_dump()
     return planner.job(
         stage, {"model": planner.model_name(model), "seed": seed}, inputs=inputs, config=config | (more or {}),
-        snapshots=snapshot_files(settings),
+        snapshots=settings.snapshot_steps,
     )  # fmt: skip

@@ -13,9 +13,7 @@ from segadapt.core.parameters import (
     Precision,
     Protocol,
     TrainingSettings,
-    method_of,
     read_parameters,
-    split_row,
 )
 from segadapt.core.parameters.root import ORACLE
 from segadapt.core.parameters.section import Section
@@ -56,13 +54,13 @@ def differences(found: Explanation, parameters: Path) -> list[str]:
     """
     content, lines = read_parameters(parameters), {}
     for job in found.trainings:
-        expected = _expected(content, found.config, found.key, job["identity"])
+        expected = _expected(content, found, job["identity"])
         for key, value in resolved(job, found.config).items():
             if key in expected and expected[key][0] != value:
                 wanted, where = expected[key]
                 lines[f"{key}: {value}, not {wanted} ({where})"] = None
-            elif key not in expected and key.startswith("method.") and _at(content, _entry(found.key)):
-                lines[f"{key}: {value}, not set in {_entry(found.key)}"] = None
+            elif key not in expected and key.startswith("method.") and _at(content, _entry(found.row)):
+                lines[f"{key}: {value}, not set in {_entry(found.row)}"] = None
     return list(lines)
 
 
@@ -75,31 +73,30 @@ def flat(section: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _expected(content: Mapping[str, Any], table: Mapping[str, Any], key: str, job: Mapping[str, Any]) -> Expected:
-    expected: Expected = {}
+def _expected(content: Mapping[str, Any], found: Explanation, job: Mapping[str, Any]) -> Expected:
+    row, expected = found.row, {}
     for section, model in _DEFAULTS.items():
         _add(expected, section, _defaults(model), "default")
-    setting, name = split_row(key)
-    if setting is not None:
-        preset = f"presets.{table['preset']}"
-        stage = ORACLE if name == ORACLE else job["stage"]
+    if row["setting"] is not None:
+        preset = f"presets.{found.config['preset']}"
+        stage = ORACLE if row["method"] == ORACLE else job["stage"]
         for section, where in (("training", f"{preset}.{stage}"), ("model", f"{preset}.model")):
             _add(expected, section, _at(content, where), where)
-    bundle = f"protocols.{table['protocol']}"
+    bundle = f"protocols.{found.config['protocol']}"
     _add(expected, "protocol", _at(content, bundle), bundle)
-    entry = _at(content, _entry(key))
+    entry = _at(content, _entry(row))
     if entry:
         entry = _with_defaults(entry)
-        _add(expected, "method", entry, _entry(key))
+        _add(expected, "method", entry, _entry(row))
         # A part that the run does without is one key there: null.
         parts = {name: value for name, value in entry.items() if isinstance(value, dict)}
-        expected |= {f"method.{name}": (value, _entry(key)) for name, value in parts.items()}
+        expected |= {f"method.{name}": (value, _entry(row)) for name, value in parts.items()}
     return expected
 
 
-def _entry(key: str) -> str:
-    """Where a row's method stands: without the setting before it and a sweep's value after it."""
-    return f"methods.{method_of(key)}"
+def _entry(row: Mapping[str, Any]) -> str:
+    """Where a row's method stands."""
+    return f"methods.{row['method']}"
 
 
 def _add(expected: Expected, section: str, values: Mapping[str, Any], where: str) -> None:

@@ -36,6 +36,11 @@ class Explanation:
         return self.table["identity"]["config"]
 
     @property
+    def row(self) -> dict[str, Any]:
+        """The row as the table's part of the parameters has it; of a classifier, its first task."""
+        return next(each for each in self.config["rows"] if self.key in (each["key"], each.get("row")))
+
+    @property
     def seeds(self) -> list[int]:
         return self.config["seeds"]
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.core.metering import Cost
-from segadapt.core.parameters import split_row
 from segadapt.core.parameters.root import ORACLE
 from segadapt.core.stages import STAGES
 from segadapt.reporting.lineage.trace import Record, Traced, chain, joined
@@ -47,18 +46,18 @@ def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     return {"md": text.encode(), "csv": companion_csv(cells, COLUMNS)}, rows
 
 
-def shares(key: str, jobs: Iterable[Record]) -> dict[str, Cost]:
+def shares(method: str, jobs: Iterable[Record]) -> dict[str, Cost]:
     """What the jobs behind a row cost: ``data``, ``source`` (models that other rows start from too) and ``own``.
 
     Args:
-        key: The row's: ``maxsquare`` or ``rome/maxsquare``.
+        method: The row's.
         jobs: The records of its chain, each once.
     """
     found = dict.fromkeys(("data", "source", "own"), Cost())
     for job in jobs:
         share = SHARES.get(STAGES[job["identity"]["stage"]].phase, "own")
         # Source models are shared, but for the oracle's, which is a row itself.
-        found["own" if share == "source" and split_row(key)[1] == ORACLE else share] += Cost.of_record(job)
+        found["own" if share == "source" and method == ORACLE else share] += Cost.of_record(job)
     return found
 
 
@@ -66,11 +65,11 @@ def cost_record(row: Mapping[str, Any], jobs: Sequence[Record], config: Mapping[
     """The cells of a row by column, as they stand in the CSV: hours with four decimals, GiB with two.
 
     Args:
-        row: Its entry in the job's configuration: key, title, origin.
+        row: Its entry in the job's configuration: title, origin, method.
         jobs: The records of its chain, each once.
         config: The job's: ``seeds`` and ``preset``.
     """
-    parts = shares(row["key"], jobs)
+    parts = shares(row["method"], jobs)
     total = sum(parts.values(), Cost())
     hours = {
         "cpu_hours": total.cpu_seconds,
