@@ -22,7 +22,7 @@ def so_far(estimator: Estimator, jobs: Mapping[str, list[Job]], device: Device) 
     On a GPU they are those with it in use, else those of all cores together. Where some jobs used a GPU, those that did
     not are left out. If ``device`` is of the other kind, the usual one of theirs stands in for it.
     """
-    # A job whose images nobody could count has nothing to be compared with.
+    # A job whose images are not counted yet has nothing to be compared with.
     every = [job for own in jobs.values() for job in own if estimator.amount([job], device).seconds > 0]
     costs = {job.name: cost for job in every if (cost := _measured(job, estimator.plan)) is not None}
     if not costs:

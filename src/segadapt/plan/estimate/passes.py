@@ -36,7 +36,7 @@ def passes(job: Job, plan: Plan) -> Counter[Pass]:
     if job.stage == PSEUDO_LABEL:
         images = image_count(job, "target", plan) or 0
         each = replace(_network(job, plan, None), size=_cache_size(job, "target", plan))
-        # How sure the model is, and then which pixels it is sure enough of.
+        # Once for the thresholds, once for the pixels above them.
         return Counter({each: 2 * images * (2 if job.config["flip"] else 1)})
     return Counter()
 
@@ -69,7 +69,7 @@ def _packed_count(manifest: Path, changed: int) -> int | None:
 
 
 def unknown_caches(job: Job, plan: Plan) -> set[str]:
-    """Names of the prepare jobs whose caches the job passes over as a whole, while nobody knows how long they are."""
+    """Names of the prepare jobs whose caches the job passes over as a whole and whose images are not counted yet."""
     roles = {EVALUATE: ("labelled",), PSEUDO_LABEL: ("target",)}.get(job.stage, ())
     return {plan.by_output[job.inputs[role]].name for role in roles if image_count(job, role, plan) is None}
 
@@ -82,7 +82,7 @@ def _step(job: Job, plan: Plan) -> Counter[Pass]:
     """As ``segadapt.training.trainer`` does it: the source's images, the target's passes, the discriminators."""
     config, found = job.config, Counter()
     method, batch_size = config.get("method"), config["training"]["batch_size"]
-    game = None if method is None else method["adversarial"]
+    adversarial = None if method is None else method["adversarial"]
     source = replace(
         _network(job, plan, config["model"]["batch_norm"]), learns=True, batch_size=batch_size,
         size=_seen_size(job, "source", plan),
@@ -93,12 +93,12 @@ def _step(job: Job, plan: Plan) -> Counter[Pass]:
     if config["training"]["joint_batch"]:
         return Counter([replace(source, batch_size=2 * batch_size)])
     # With nothing to learn from them, target images are passed forward alone.
-    learns = method["lambda_target"] > 0 or game is not None
+    learns = method["lambda_target"] > 0 or adversarial is not None
     kinds = target_passes(method["target_loss"])
     found.update([source, *(replace(source, size=size, learns=learns and kind == "learns") for kind in kinds)])
-    for head in ("final", "low") if game else ():
-        if game[f"lambda_{head}"] > 0:
-            judge = DiscriminatorPass(source.num_classes, game["width"], size, batch_size)
+    for head in ("final", "low") if adversarial else ():
+        if adversarial[f"lambda_{head}"] > 0:
+            judge = DiscriminatorPass(source.num_classes, adversarial["width"], size, batch_size)
             found.update([judge, replace(judge, learns=True), replace(judge, learns=True, size=source.size)])
     return found
 
