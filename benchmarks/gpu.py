@@ -1,7 +1,8 @@
 """Everything that needs a GPU, in one command of at most ten minutes: ``python benchmarks/gpu.py --out gpu.json``.
 
-It needs PyTorch, pydantic and PyYAML, and no data: they are synthetic. Each section runs in a process of its own with a limit of its own, so that one that fails or
-hangs is reported as such and the others stand; what a section had measured by then is kept. Tables come last.
+It needs PyTorch, pydantic and PyYAML, and no data: they are synthetic. Each section runs in a process of its own with
+a limit of its own, so that one that fails or hangs is reported as such and the others stand; what a section had
+measured by then is kept. Tables come last.
 
 * ceilings: what this card does at most: matrix products in bf16, TF32 and float32, and a copy of its memory.
 * losses: from low-resolution logits to loss and gradient, as in ``losses.py`` (whose baselines these are), with the

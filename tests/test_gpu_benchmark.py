@@ -1,4 +1,4 @@
-"""``benchmarks/gpu.py`` runs: at tiny sizes on a CPU, with PyTorch, pydantic and PyYAML, and without the other packages."""
+"""``benchmarks/gpu.py`` runs: at tiny sizes on a CPU, without what it says that it does not need."""
 
 import importlib
 import json
