@@ -109,7 +109,9 @@ def run_disk(case: Case, folder: Path, reference: Reference) -> Judgement:
 def run_scarcity(case: Case, folder: Path, reference: Reference) -> Judgement:
     """As ``run_disk``."""
     if case.kind == "open-files":
-        return _by_hand(case, folder, reference, lambda: limited(resource.RLIMIT_NOFILE, case.moment))
+        return _by_hand(
+            case, folder, reference, lambda: limited(resource.RLIMIT_NOFILE, _inherited_files() + case.moment)
+        )
     if case.kind == "memory":
         return _by_hand(
             case, folder, reference, lambda: limited(resource.RLIMIT_AS, _memory() + case.moment * MEBIBYTE)
@@ -215,6 +217,11 @@ def _small_disk(case: Case, folder: Path, reference: Reference) -> Judgement:
     if libc.mount(b"tmpfs", place, b"tmpfs", 0x20, b"size=256m") != 0:  # remount
         return SKIPPED, "no right to mount a disk"
     return _mended(folder, reference, report)
+
+
+def _inherited_files() -> int:
+    """Descriptors that this process has and a program that is started anew would not, which has three."""
+    return max(map(int, os.listdir("/proc/self/fd"))) - 2
 
 
 def _memory() -> int:
