@@ -51,8 +51,9 @@ def test_a_users_mistake_is_told_as_it_is(capsys):
         raising(MemoryError()),
         raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nMore text.")),
         raising(RuntimeError("CUDA error: out of memory")),
+        raising(RuntimeError("could not create a primitive")),
     ],
-    ids=["torch", "numpy", "python", "cuda", "driver"],
+    ids=["torch", "numpy", "python", "cuda", "driver", "onednn"],
 )
 def test_too_little_memory_is_one_sentence(allocate, capsys):
     assert guarded(allocate) == 2

@@ -100,6 +100,14 @@ def test_a_gpu_counts_only_where_it_was_used(tmp_path, monkeypatch, initialised,
     assert (cost.gpu_seconds == cost.seconds) == seconds and cost.peak_gpu_memory_bytes == memory
 
 
+def test_a_thread_that_cannot_begin_is_not_waited_for(tmp_path, monkeypatch):
+    """Without memory a started thread ends before its first line, and nobody hears of it."""
+    monkeypatch.setattr("_thread.start_new_thread", lambda function, arguments: 1)
+    with Meter(tmp_path):
+        pass
+    assert Meter(tmp_path).total().processes == 2
+
+
 def test_a_torch_that_is_only_half_imported_is_no_gpu(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace())
     assert Meter(tmp_path).total().gpu_seconds == 0

@@ -40,7 +40,10 @@ _MENDS = {
     errno.EAGAIN: "the limit of processes or threads is reached (ulimit -u); run the same command again with fewer",
 }
 _MEMORY = "use a smaller size or batch_size, or fewer threads or processes, and run the same command again"
-_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_OUT_OF_MEMORY = (
+    "can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+    "could not create a primitive",  # oneDNN, for want of memory as far as anybody has seen
+)  # fmt: skip
 
 
 def guarded(work: Callable[[], int | None]) -> int:

@@ -1,5 +1,6 @@
 """What a job costs: time and memory, added up over all processes that worked on it, killed ones too."""
 
+import _thread
 import contextlib
 import resource
 import sys
@@ -62,17 +63,17 @@ class Meter:
         self._path = folder / _FILE
         self._earlier = _read(self._path)
         self._start = time.perf_counter()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="meter", daemon=True)
+        self._stop, self._writing = threading.Event(), threading.Lock()
 
     def __enter__(self) -> "Meter":
-        self._thread.start()
+        # Not threading.Thread: without memory its start() waits for ever for a thread that could not begin.
+        _thread.start_new_thread(self._keep, ())
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
-        self._thread.join()
-        self._write()
+        with self._writing:
+            self._write()
 
     def total(self) -> Cost:
         """The cost so far, earlier processes included."""
@@ -83,7 +84,9 @@ class Meter:
 
     def _keep(self) -> None:
         while not self._stop.wait(INTERVAL_SECONDS):
-            self._write()
+            with self._writing:
+                if not self._stop.is_set():
+                    self._write()
 
     def _write(self) -> None:
         # A full disk stops the job where it writes its outputs, with a sentence about them.
