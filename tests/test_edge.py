@@ -52,8 +52,9 @@ def test_a_users_mistake_is_told_as_it_is(capsys):
         raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nMore text.")),
         raising(RuntimeError("CUDA error: out of memory")),
         raising(RuntimeError("could not create a primitive")),
+        raising(ImportError("/lib/_backend_agg.so: failed to map segment from shared object")),
     ],
-    ids=["torch", "numpy", "python", "cuda", "driver", "onednn"],
+    ids=["torch", "numpy", "python", "cuda", "driver", "onednn", "loader"],
 )
 def test_too_little_memory_is_one_sentence(allocate, capsys):
     assert guarded(allocate) == 2

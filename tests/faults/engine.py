@@ -72,7 +72,11 @@ def warm_up() -> None:
 
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
-    for folder in ("stages", "reporting/figures"):
+    # Stages, what they import by name, and what matplotlib imports when it draws.
+    import matplotlib.backends.backend_agg
+    import matplotlib.backends.backend_svg  # noqa: F401
+
+    for folder in ("stages", "reporting/figures", "reporting/tables", "methods", "models/networks"):
         for path in sorted((Path(__import__("segadapt").__file__).parent / folder).glob("[a-z]*.py")):
             importlib.import_module(f"segadapt.{folder.replace('/', '.')}.{path.stem}")
 

@@ -103,6 +103,8 @@ def cause(error: BaseException) -> str | None:
         return _of_the_system(error)
     if isinstance(error, UnicodeError):
         return _of_text(error)
+    if isinstance(error, ImportError) and "failed to map segment" in str(error):
+        return _no_memory(error)
     if isinstance(error, RuntimeError):
         if any(sign in str(error) for sign in _OUT_OF_MEMORY):
             return _no_memory(error)
