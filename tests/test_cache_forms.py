@@ -230,7 +230,7 @@ def test_a_form_that_does_not_fit_is_refused_and_the_other_named_if_it_does(cach
     assert len(packed(what["compressed"], tmp_path / "exactly")) == COUNT
     with_free(monkeypatch, small - 1)
     for each in what.values():
-        with pytest.raises(UserError, match=r"free some space, choose a smaller size in params\.yaml$"):
+        with pytest.raises(UserError, match=r"free some space, choose a smaller size in the preset$"):
             packed(each, tmp_path)
     with_free(monkeypatch, large)
     assert len(packed(what["raw"], tmp_path / "large")) == COUNT

@@ -121,7 +121,7 @@ def test_figure_5_is_trained_as_the_tables_but_for_the_keys_that_it_has():
     content = content_with("streets")
     training = content["presets"]["streets"]["classification"]["training"]
     figure = content["presets"]["streets"]["classification"]["easy_and_hard"]
-    training |= {"momentum": 0.5, "batch_size": 7}
+    training |= {"learning_rate": 0.5, "batch_size": 7}
     for own in ({"steps": 90, "horizon": 95, "batch_size": 3}, {"snapshots": 1}, {}):
         figure["training"] = own
         found = parameters_from(content, "params.yaml").active_preset.classification

@@ -148,7 +148,7 @@ def test_images_are_paired_by_name():
 
 @pytest.mark.parametrize("names", [("image0", "image1", "other"), ("image0", "image1")])
 def test_other_images_are_refused(names):
-    with pytest.raises(UserError, match=r"row A was scored on other images .* in params\.yaml"):
+    with pytest.raises(UserError, match=r"row A was scored on other images .* in the preset"):
         compare([evaluation(matrices(len(names)), names)], [evaluation(matrices(3))], "A", CONFIG)
 
 

@@ -103,8 +103,10 @@ def sentence(error: Mapping[str, Any]) -> str:
         context = error["ctx"]
         known = context["expected_tags"].replace("'", "")
         return f"{path}: '{context['tag']}' is unknown; use one of {known}"
-    if error["type"] in ("missing", "union_tag_not_found"):
-        path += ".name" if error["type"] == "union_tag_not_found" else ""
+    if error["type"] == "union_tag_not_found":
+        there = ", ".join(shortened(str(key)) for key in error["input"]) if isinstance(error["input"], Mapping) else ""
+        return f"{path}.name: is missing{f' (there is {there})' if there else ''}; add it"
+    if error["type"] == "missing":
         return f"{path}: is missing; add it"
     if error["type"] == "value_error":
         return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
