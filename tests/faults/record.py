@@ -39,6 +39,7 @@ class Journal:
 
     def __init__(self, path: Path = VERDICTS, mended: bool = False) -> None:
         self._path, self._commit = path, commit()
+        commit.cache_clear()  # the jobs are forked, and their projects are no checkouts
         path.parent.mkdir(parents=True, exist_ok=True)
         self.found: dict[str, Verdict] = {}
         own = json.dumps({"code": code_hash()})
