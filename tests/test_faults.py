@@ -53,7 +53,7 @@ def test_an_interrupted_run_finds_its_own_good_verdicts_again(tmp_path):
 
 def test_figures_count_every_outcome_once(tmp_path):
     verdicts = [Verdict("kills:a", "healed"), Verdict("kills:b", "silent", "why"), Verdict("clocks:c", "skipped")]
-    write_figures(verdicts, {"inputs": "silent"}, tmp_path)
+    write_figures(verdicts, {"inputs": "silent"}, 9, tmp_path)
     found = json.loads((tmp_path / "faults.json").read_text())
     assert found["families"]["kills"] | {"seconds": 0} == {
         "tried": 2, "healed": 1, "refused": 0, "wrong": 0, "silent": 1, "stuck": 0, "traceback": 0, "skipped": 0,
@@ -62,8 +62,8 @@ def test_figures_count_every_outcome_once(tmp_path):
     assert found["all"]["tried"] == 2 and found["not as it should be"][0]["name"] == "kills:b"
     page = (tmp_path / "README.md").read_text()
     assert "`kills:b`: why" in page and "--mended" not in page
-    write_figures(
-        [Verdict("kills:a", "healed", commit="one"), Verdict("kills:b", "healed", commit="two")], {}, tmp_path
-    )
+    of_two = [Verdict("kills:a", "healed", commit="one"), Verdict("kills:b", "healed", commit="two")]
+    write_figures(of_two, {}, 9, tmp_path)
     assert json.loads((tmp_path / "faults.json").read_text())["cases by commit"] == {"one": 1, "two": 1}
-    assert "(`--mended`): 1 at one, 1 at two" in (tmp_path / "README.md").read_text()
+    page = (tmp_path / "README.md").read_text()
+    assert "(`--mended`): 1 at one, 1 at two" in page and "2 of 9 cases" in page and "controls" not in page

@@ -17,7 +17,9 @@ def main() -> int:
     """Exit status 1 if a case did not end as it should. What was interrupted goes on where it stopped."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--case", action="append", metavar="NAME", help="run this case, or those that begin so")
-    parser.add_argument("--family", action="append", choices=sorted(FAMILIES), help="run these families alone")
+    parser.add_argument(
+        "--family", action="append", choices=sorted(FAMILIES), help="run these families alone; figures as of the whole"
+    )
     parser.add_argument("--drawn", type=int, metavar="N", help="run so many cases, drawn from all families")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--controls", action="store_true", help="take checks away: each must be missed by a case")
@@ -38,8 +40,8 @@ def main() -> int:
             found = _controls(suite)
         print(found)
         return int(any(outcome in GOOD for outcome in found.values()))
-    is_whole = not (given.drawn or given.family or given.case)
-    journal = Journal(mended=given.mended) if is_whole else None
+    is_kept = not (given.drawn or given.case)
+    journal = Journal(mended=given.mended) if is_kept else None
     known = journal.found if journal else {}
     verdicts = [*known.values()]
     with Suite(given.keep) as suite:
@@ -47,9 +49,10 @@ def main() -> int:
             if journal is not None:
                 verdict = journal.add(verdict)
             verdicts.append(verdict)
-        controls = _controls(suite) if is_whole else {}
-    if is_whole:
-        write_figures(sorted(verdicts, key=lambda each: [*FAMILIES].index(each.name.split(":")[0])), controls)
+        controls = _controls(suite) if is_kept else {}
+    if is_kept:
+        in_order = sorted(verdicts, key=lambda each: [*FAMILIES].index(each.name.split(":")[0]))
+        write_figures(in_order, controls, len(all_cases()))
     counts = {outcome: sum(verdict.outcome == outcome for verdict in verdicts) for outcome in OUTCOMES}
     print(f"tried {len(verdicts)}: " + ", ".join(f"{outcome} {count}" for outcome, count in counts.items()))
     missed = [name for name, outcome in controls.items() if outcome in GOOD]

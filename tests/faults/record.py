@@ -63,10 +63,12 @@ class Journal:
         return verdict
 
 
-def write_figures(verdicts: Sequence[Verdict], controls: dict[str, str], folder: Path = RESULTS) -> None:
+def write_figures(
+    verdicts: Sequence[Verdict], controls: dict[str, str], cases: int, folder: Path = RESULTS
+) -> None:  # fmt: skip
     """``faults.json`` and ``README.md``: counts by family, and every case that did not end as it should.
 
-    ``controls`` is the outcome of a case by the check that was taken away for it.
+    ``controls`` is the outcome of a case by the check that was taken away for it. ``cases`` is how many there are.
     """
     families: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
@@ -83,6 +85,7 @@ def write_figures(verdicts: Sequence[Verdict], controls: dict[str, str], folder:
     date = time.strftime("%Y-%m-%d", time.gmtime())
     content = about | {
         "date": date,
+        "cases": cases,
         "cases by commit": dict(Counter(each.commit for each in verdicts)),
         "families": counts,
         "all": total,
@@ -91,7 +94,7 @@ def write_figures(verdicts: Sequence[Verdict], controls: dict[str, str], folder:
     write_json(folder / "faults.json", content)
     write_bytes(
         folder / "README.md",
-        _markdown(about | {"date": date, "controls": controls}, counts, total, verdicts).encode(),
+        _markdown(about | {"date": date, "controls": controls, "cases": cases}, counts, total, verdicts).encode(),
     )
 
 
@@ -115,6 +118,7 @@ def _markdown(about: dict, counts: dict[str, dict], total: dict, verdicts: Seque
         *head,
         *rows,
         "",
+        f"{len(verdicts)} of {about['cases']} cases.",
         f"Preset {about['preset']}. {about['machine']}; commit {about['commit']}; {about['date']}; {versions}.",
         "",
     ]
@@ -122,7 +126,8 @@ def _markdown(about: dict, counts: dict[str, dict], total: dict, verdicts: Seque
         parts = ", ".join(f"{count} at {name}" for name, count in commits.items())
         lines += [f"Verdicts of the tree before a mend were kept where they were good (`--mended`): {parts}.", ""]
     found = ", ".join(f"{name}: {outcome}" for name, outcome in about["controls"].items())
-    lines += [f"Negative controls (a check is taken away, `--controls`), which must not end well: {found}.", ""]
+    if found:
+        lines += [f"Negative controls (a check is taken away, `--controls`), which must not end well: {found}.", ""]
     if bad:
         lines += [
             "Not as it should be:",
