@@ -8,7 +8,7 @@ import tiny
 
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan
-from segadapt.plan.shelf import shelf, shelve, unshelve
+from segadapt.plan.shelf import shelf, shelve, shelve_leftovers, unshelve
 
 
 @pytest.fixture
@@ -74,6 +74,15 @@ def test_another_presets_link_is_replaced(plan):
     shelve(plan)
     assert other.read_text() == "of another preset"
     assert Path("results/table2.csv").read_text() == (shelf(plan) / "table2.csv").read_text() == "mine"
+
+
+def test_what_a_killed_run_made_and_did_not_move_is_moved_and_nothing_unfinished(plan):
+    Path("results/table2.csv").write_text("made")
+    Path("results/table2_statistics.csv").write_text("being made")
+    shelve_leftovers(plan, [plan.by_name["table/table2"]])
+    assert Path("results/table2.csv").is_symlink() and (shelf(plan) / "table2.csv").read_text() == "made"
+    assert not Path("results/table2_statistics.csv").is_symlink()
+    assert not (shelf(plan) / "table2_statistics.csv").exists()
 
 
 def test_a_link_to_nowhere_is_put_right(plan):

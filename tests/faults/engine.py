@@ -72,9 +72,12 @@ def warm_up() -> None:
 
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
-    # Stages, what they import by name, and what matplotlib imports when it draws.
+    # Stages, what they import by name, and libraries that are imported late: without memory OpenBLAS hangs there.
     import matplotlib.backends.backend_agg
-    import matplotlib.backends.backend_svg  # noqa: F401
+    import matplotlib.backends.backend_svg
+    import scipy.ndimage
+    import scipy.special
+    import scipy.stats  # noqa: F401
 
     for folder in ("stages", "reporting/figures", "reporting/tables", "methods", "models/networks"):
         for path in sorted((Path(__import__("segadapt").__file__).parent / folder).glob("[a-z]*.py")):

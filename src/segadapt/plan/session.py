@@ -13,7 +13,7 @@ from segadapt.core.locking import try_lock
 from segadapt.core.stages import FOLDERS
 from segadapt.plan.plan import Plan
 from segadapt.plan.requirements import check_requirements
-from segadapt.plan.shelf import unshelve
+from segadapt.plan.shelf import shelve_leftovers, unshelve
 from segadapt.plan.status import Status, tell_engines
 from segadapt.plan.targets import jobs_behind
 from segadapt.plan.writable import require_writable
@@ -69,7 +69,9 @@ def begin_session(plan: Plan, targets: Iterable[str] = ()) -> Session | None:
     for name in FOLDERS:
         Path(f"work/{plan.parameters.preset}/{name}").mkdir(parents=True, exist_ok=True)
     unshelve(plan)
-    due, needed = [status for status in tell_engines(plan) if not status.is_ok], jobs_behind(plan, targets)
+    found, needed = tell_engines(plan), jobs_behind(plan, targets)
+    due = [status for status in found if not status.is_ok]
+    shelve_leftovers(plan, [status.job for status in found if status.is_ok])
     asked_for = [status for status in due if status.job.name in needed]
     _refuse_folders(asked_for)
     check_requirements(asked_for)

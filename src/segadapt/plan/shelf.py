@@ -8,7 +8,7 @@ the preset's own, and a link is left in its place: whatever ``dvc checkout`` bri
 import filecmp
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from segadapt.core.artifacts import atomic_path
@@ -28,10 +28,13 @@ def shelve(plan: Plan) -> None:
     pairs = {kept: shown for job in jobs_of(plan, "table") for kept, shown in _pairs(plan, job)}
     for kept in [path for path in shelf(plan).rglob("*") if path.is_file() and path not in pairs]:
         kept.unlink()
-    for kept, shown in pairs.items():
-        if shown.is_file() and not _is_link_to(shown, kept):
-            _keep(shown, kept)
-            _show(kept, shown)
+    _move(pairs)
+
+
+def shelve_leftovers(plan: Plan, finished: Iterable[Job]) -> None:
+    """Moves what these finished jobs have made and the run that started them, for it was killed, did not move."""
+    names = {job.name for job in finished}
+    _move({kept: shown for job in jobs_of(plan, "table") if job.name in names for kept, shown in _pairs(plan, job)})
 
 
 def unshelve(plan: Plan) -> None:
@@ -52,6 +55,13 @@ def _is_older_than_kept(job: Job, kept: Path) -> bool:
     """Whether what is shown is of other parameters or code than the plan's, and what is kept is not."""
     shown = read_provenance(Path(job.provenance))
     return shown is not None and shown["identity"] != job.identity() and _is_of(job, kept)
+
+
+def _move(pairs: Mapping[Path, Path]) -> None:
+    for kept, shown in pairs.items():
+        if shown.is_file() and not _is_link_to(shown, kept):
+            _keep(shown, kept)
+            _show(kept, shown)
 
 
 def _pairs(plan: Plan, job: Job) -> Iterator[tuple[Path, Path]]:
