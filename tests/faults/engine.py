@@ -73,8 +73,6 @@ def warm_up() -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
     # Stages, what they import by name, and libraries that are imported late: without memory OpenBLAS hangs there.
-    import matplotlib.backends.backend_agg
-    import matplotlib.backends.backend_svg
     import scipy.ndimage
     import scipy.special
     import scipy.stats  # noqa: F401
