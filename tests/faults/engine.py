@@ -73,10 +73,8 @@ def warm_up() -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
     # Stages, what they import by name, and libraries that are imported late: without memory OpenBLAS hangs there.
-    import scipy.ndimage
-    import scipy.special
-    import scipy.stats  # noqa: F401
-
+    for late in ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "scipy.ndimage", "scipy.stats"):
+        importlib.import_module(late)
     for folder in ("stages", "reporting/figures", "reporting/tables", "methods", "models/networks"):
         for path in sorted((Path(__import__("segadapt").__file__).parent / folder).glob("[a-z]*.py")):
             importlib.import_module(f"segadapt.{folder.replace('/', '.')}.{path.stem}")
