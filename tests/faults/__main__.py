@@ -42,7 +42,8 @@ def main() -> int:
         return int(any(outcome in GOOD for outcome in found.values()))
     is_kept = not (given.drawn or given.case)
     journal = Journal(mended=given.mended) if is_kept else None
-    known = journal.found if journal else {}
+    names = {case.name for case in all_cases()}
+    known = {name: verdict for name, verdict in journal.found.items() if name in names} if journal else {}
     verdicts = [*known.values()]
     with Suite(given.keep) as suite:
         for verdict in _shown(suite, [case for case in cases if case.name not in known], given.processes):
