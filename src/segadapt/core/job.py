@@ -57,7 +57,7 @@ class Job:
 
     def as_card(self) -> dict[str, Any]:
         """The card's content, keys in a fixed order."""
-        return {key: getattr(self, key) for key in self.__dataclass_fields__}
+        return {key: getattr(self, key) for key in self.__dataclass_fields__} | {"snapshots": [*self.snapshots]}
 
     def identity(self) -> dict[str, Any]:
         """What must be equal for an existing output to be this job's output."""

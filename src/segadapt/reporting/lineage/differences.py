@@ -14,6 +14,7 @@ from segadapt.core.parameters import (
     Protocol,
     TrainingSettings,
     read_parameters,
+    split_row,
 )
 from segadapt.core.parameters.root import ORACLE
 from segadapt.core.parameters.section import Section
@@ -59,8 +60,8 @@ def differences(found: Explanation, parameters: Path) -> list[str]:
             if key in expected and expected[key][0] != value:
                 wanted, where = expected[key]
                 lines[f"{key}: {value}, not {wanted} ({where})"] = None
-            elif key not in expected and key.startswith("method.") and _at(content, _entry(found.row)):
-                lines[f"{key}: {value}, not set in {_entry(found.row)}"] = None
+            elif key not in expected and key.startswith("method.") and _at(content, _entry(_row(found))):
+                lines[f"{key}: {value}, not set in {_entry(_row(found))}"] = None
     return list(lines)
 
 
@@ -74,7 +75,7 @@ def flat(section: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _expected(content: Mapping[str, Any], found: Explanation, job: Mapping[str, Any]) -> Expected:
-    row, expected = found.row, {}
+    row, expected = _row(found), {}
     for section, model in _DEFAULTS.items():
         _add(expected, section, _defaults(model), "default")
     if row["setting"] is not None:
@@ -92,6 +93,12 @@ def _expected(content: Mapping[str, Any], found: Explanation, job: Mapping[str, 
         parts = {name: value for name, value in entry.items() if isinstance(value, dict)}
         expected |= {f"method.{name}": (value, _entry(row)) for name, value in parts.items()}
     return expected
+
+
+def _row(found: Explanation) -> Mapping[str, Any]:
+    """The row; records of an earlier segadapt say of it no more than its key."""
+    setting, method = split_row(found.key)
+    return {"setting": setting, "method": method} | found.row
 
 
 def _entry(row: Mapping[str, Any]) -> str:
