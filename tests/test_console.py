@@ -8,7 +8,7 @@ from test_tables import FOLDER, HEADER, example
 from segadapt.labels import CITYSCAPES19
 from segadapt.reporting import BUILT_IN_NOTE, TableRow, build_table, print_table, published_rows, write_table
 from segadapt.reporting.tables.cells import read_cells, table_csv
-from segadapt.reporting.tables.console import WIDTH, table_lines
+from segadapt.reporting.tables.console import WIDTH, comparison_lines, table_lines
 
 
 @pytest.mark.parametrize("paper_data", [False, True])
@@ -36,6 +36,28 @@ def test_the_terminal_table_fits_and_is_aligned(paper_data):
     assert ("paper" in titles) == paper_data
 
 
+def test_below_the_table_stands_what_each_row_is_against_the_control():
+    columns = {"road": [0.5, 0.6], "mIoU": [0.5, 0.6]}
+    own = [
+        TableRow("y" * 100, "", "ours", columns, control=[0.4, 0.5001]),
+        TableRow("Ours", "", "ours", {"road": [0.5], "mIoU": [0.5]}, control=[0.4]),
+        TableRow("the control", "", "control", columns),
+    ]
+    head, *lines = comparison_lines(read_cells(table_csv(build_table(own, ["road"]))))
+    assert [line.split()[-1] for line in (head, *lines)] == ["verdict", "better", "tell"] and len(lines) == 2
+    assert lines[0].startswith("yyy") and ".. " in lines[0] and max(map(len, (head, *lines))) <= WIDTH
+    assert lines[0].split()[1:5] == ["9.99", "9.93", "to", "10.06"] and lines[1].split() == [
+        "Ours",
+        "10.00",
+        "cannot",
+        "tell",
+    ]
+    assert {line.index(word) for line, word in zip((head, *lines), ("verdict", "better", "cannot"), strict=True)} == {
+        head.index("verdict")
+    }
+    assert comparison_lines(read_cells(table_csv(build_table(own[2:], ["road"])))) == []
+
+
 def test_the_terminal_shows_the_warning(tmp_path):
     written = tmp_path / "table9.csv"
     write_table(written, example(paper_data=True), HEADER)
@@ -44,6 +66,7 @@ def test_the_terminal_shows_the_warning(tmp_path):
     assert BUILT_IN_NOTE in screen.getvalue()
     assert "\x1b" not in screen.getvalue()
     assert "45.0 10.6 2  60.7 -15.7" in screen.getvalue()
+    assert "10.00 -21.77 to 41.77      40.84  cannot tell" in screen.getvalue()
     assert any(
         "\x1b[1m 61.5\x1b[0m" in line or "\x1b[1m61.5\x1b[0m" in line for line in table_lines(read_cells(written), True)
     )

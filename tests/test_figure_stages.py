@@ -8,6 +8,7 @@ import pandas
 import pytest
 import torch
 from scored import matrices, record, scored_plan
+from tiny import REPOSITORY
 
 from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.labels import CITYSCAPES19
@@ -41,7 +42,11 @@ def test_statistics_compare_every_row_with_the_control(plan):
     outputs = run(plan, table, "statistics/table2")
     frame = pandas.read_csv(outputs["csv"], keep_default_na=False)
     assert frame["method"].tolist() == ["Source only", "MaxSquare", "MinEnt"]
-    assert set(frame["baseline"]) == {"target forwarded, λ=0"} and set(frame["seeds_note"]) == {"n too small"}
+    assert set(frame["baseline"]) == {"target forwarded, λ=0"} and set(frame["verdict"]) <= {
+        "better",
+        "worse",
+        "cannot tell",
+    }
     miou = {
         model: [miou_from_matrix(matrices(model, seed).sum(axis=0)) for seed in SEEDS]
         for model in ("maxsquare", "target_forwarded")
@@ -49,11 +54,18 @@ def test_statistics_compare_every_row_with_the_control(plan):
     expected = 100 * (numpy.mean(miou["maxsquare"]) - numpy.mean(miou["target_forwarded"]))
     row = frame[frame.method == "MaxSquare"].iloc[0]
     assert float(row["difference"]) == pytest.approx(expected, abs=0.0051) and row["images"] == 5
-    assert "| n too small |" in outputs["md"].read_text()
+    assert f"| {row['detectable']:.2f} | {row['verdict']} |" in outputs["md"].read_text()
     found = explain(outputs["csv"], "maxsquare", "difference")
     assert found.values == pytest.approx(numpy.subtract(miou["maxsquare"], miou["target_forwarded"]))
     stages = [job["identity"]["name"] for job in found.jobs]
     assert {"adapt/maxsquare/seed2", "adapt/target_forwarded/seed1"} <= set(stages)
+    # The table itself says the same.
+    Path("results/published").symlink_to(REPOSITORY / "results/published")
+    main = pandas.read_csv(run(plan, table, "table/table2")["csv"], keep_default_na=False, dtype=str)
+    compared = {"difference": "vs_control", "seeds_low": "vs_control_low", "seeds_high": "vs_control_high"}
+    wanted = pandas.read_csv(outputs["csv"], keep_default_na=False, dtype=str).rename(columns=compared)
+    names = ["method", *compared.values(), "detectable", "verdict"]
+    assert main[main["verdict"] != ""][names].values.tolist() == wanted[names].values.tolist()
     assert [job["identity"]["name"] for job in found.trainings] == ["adapt/maxsquare/seed1"]
 
 

@@ -11,13 +11,14 @@ from scipy.stats import kendalltau, spearmanr
 
 from segadapt.evaluation import LabelFreeScore
 from segadapt.reporting.tables.cells import companion_csv
-from segadapt.reporting.tables.intervals import MINIMUM, TOO_SMALL
 from segadapt.reporting.tables.measures import COLUMNS as MEASURES
 from segadapt.reporting.tables.measures import measure_record, measure_values, measures_markdown
 from segadapt.reporting.tables.ranking import (
     COLUMNS,
     CONSTANT,
     HIGHER_IS_BETTER,
+    MINIMUM,
+    TOO_SMALL,
     rank,
     ranking_records,
     scored_models,

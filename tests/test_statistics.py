@@ -5,7 +5,12 @@ import io
 import numpy
 import pandas
 import pytest
-from scipy.stats import ttest_rel
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.stats import chi2, ttest_rel
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 from segadapt.core.errors import UserError
 from segadapt.core.scoring_mode import ScoringMode
@@ -13,8 +18,11 @@ from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.evaluation.measures.reduction import accuracy_of_each, miou_of_each
 from segadapt.reporting.tables.cells import companion_csv
 from segadapt.reporting.tables.intervals import (
-    MINIMUM,
-    TOO_SMALL,
+    BETTER,
+    CANNOT_TELL,
+    LEVEL,
+    POWER,
+    WORSE,
     draw_counts,
     image_interval,
     in_order,
@@ -59,25 +67,88 @@ def evaluation(matrix_NCC: numpy.ndarray, names=None) -> Evaluation:
 # --- over seeds -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n", [MINIMUM, 9, 30])
+@pytest.mark.parametrize("n", [2, 3, 8, 30])
 def test_the_interval_over_seeds_is_that_of_the_paired_t_test(n):
     ours, theirs = numpy.random.default_rng(n).normal(0.3, 0.02, (2, n))
-    found, expected = paired_seeds(ours, theirs), ttest_rel(ours, theirs).confidence_interval(0.95)
+    found, expected = paired_seeds(ours, theirs), ttest_rel(ours, theirs).confidence_interval(LEVEL)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
-    assert (found.n, found.note) == (n, "")
-    assert (found.mean, found.sd) == pytest.approx(((ours - theirs).mean(), (ours - theirs).std(ddof=1)))
+    assert (found.n, found.mean, found.sd) == pytest.approx((n, (ours - theirs).mean(), (ours - theirs).std(ddof=1)))
 
 
-@pytest.mark.parametrize("n", range(1, MINIMUM))
-def test_few_seeds_get_no_interval(n):
-    found = paired_seeds([0.5] * n, [0.4] * n)
-    assert found.note == TOO_SMALL and numpy.isnan([found.low, found.high]).all()
-    assert found.mean == pytest.approx(0.1) and (numpy.isnan(found.sd) if n == 1 else found.sd == 0)
+def test_three_seeds_by_hand():
+    """Differences 1, 2, 3 points: sd 1, standard error 1/sqrt 3; t is 4.3027 with two degrees of freedom."""
+    found = paired_seeds([0.31, 0.42, 0.53], [0.30, 0.40, 0.50])
+    half = 4.302652729749464 / 3**0.5 / 100
+    assert (found.low, found.high) == pytest.approx((0.02 - half, 0.02 + half), abs=1e-12)
+    assert found.verdict == CANNOT_TELL and paired_seeds([0.32, 0.33, 0.34], [0.30] * 3).verdict == BETTER
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 8, 40])
+def test_what_is_detectable_has_the_power_that_is_said(n):
+    """The power of a paired t-test, integrated over the sample's deviation, whose square is chi-squared distributed."""
+    found = paired_seeds(numpy.linspace(0, 0.1, n), numpy.zeros(n))
+    effect, t = found.detectable / found.sd * n**0.5, student.ppf((1 + LEVEL) / 2, n - 1)
+    density = lambda s: 2 * s * (n - 1) * chi2.pdf((n - 1) * s * s, n - 1)  # noqa: E731, of sample sd / sd
+    power, _ = quad(lambda s: normal.sf(t * s - effect) * density(s), 0, numpy.inf, epsabs=1e-10)
+    assert power == pytest.approx(POWER, abs=1e-6)
+
+
+def test_what_is_detectable_is_found_in_four_of_five_runs():
+    """Of eight seeds whose differences have the deviation 1 and just that mean; four standard errors of 4000 runs."""
+    zeros = numpy.zeros(8)
+    unit = numpy.array([-1.0, 1] * 4) * (7 / 8) ** 0.5
+    effect = paired_seeds(unit, zeros).detectable
+    runs = numpy.random.default_rng(0).normal(effect, 1, (4000, 8))
+    found = [paired_seeds(run, zeros).verdict for run in runs]
+    assert found.count(BETTER) / 4000 == pytest.approx(POWER, abs=4 * (0.16 / 4000) ** 0.5)
+    none = [paired_seeds(run - effect, zeros).verdict for run in runs]
+    assert none.count(CANNOT_TELL) / 4000 == pytest.approx(LEVEL, abs=4 * (0.0475 / 4000) ** 0.5)
+
+
+def test_with_many_seeds_what_is_detectable_is_that_of_known_deviation():
+    differences = numpy.random.default_rng(1).normal(0, 0.01, 5000)
+    found = paired_seeds(differences, numpy.zeros(5000))
+    assert found.detectable == pytest.approx((1.959964 + 0.841621) * found.sd / 5000**0.5, rel=2e-3)
+
+
+@given(
+    pairs=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=9),
+    order=st.randoms(use_true_random=False),
+)
+def test_the_verdict_is_the_t_tests_and_that_of_the_reverse_is_the_reverse(pairs, order):
+    ours, theirs = numpy.array(pairs).T
+    found, back = paired_seeds(ours, theirs), paired_seeds(theirs, ours)
+    reverse = {BETTER: WORSE, WORSE: BETTER, CANNOT_TELL: CANNOT_TELL}
+    assert back.verdict == reverse[found.verdict] and back.detectable == found.detectable
+    assert (back.mean, back.low, back.high) == (-found.mean, -found.high, -found.low)
+    assert found.low <= found.mean <= found.high and found.detectable >= (found.high - found.low) / 2
+    order.shuffle(pairs)
+    again = paired_seeds(*numpy.array(pairs).T)
+    assert (again.low, again.high) == pytest.approx((found.low, found.high), abs=1e-12)
+    if found.sd > 1e-9:
+        test = ttest_rel(ours, theirs)
+        if abs(test.pvalue - (1 - LEVEL)) > 1e-9:
+            told = CANNOT_TELL if test.pvalue > 1 - LEVEL else BETTER if test.statistic > 0 else WORSE
+            assert found.verdict == told
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [([0.4] * 3, CANNOT_TELL), ([0.5] * 3, BETTER), ([0.25] * 3, WORSE)])
+def test_rows_that_always_differ_by_the_same_leave_no_doubt(ours, verdict):
+    found = paired_seeds(ours, [0.4] * 3)
+    assert (found.verdict, found.sd) == (verdict, pytest.approx(0, abs=1e-15))
+    assert found.low == pytest.approx(found.high) == pytest.approx(ours[0] - 0.4)
+
+
+def test_one_seed_gets_no_interval_and_tells_nothing():
+    found = paired_seeds([0.5], [0.4])
+    assert found.n == 1 and found.mean == pytest.approx(0.1) and found.verdict == CANNOT_TELL
+    assert numpy.isnan([found.sd, found.low, found.high, found.detectable]).all()
 
 
 def test_a_pair_with_an_unknown_value_is_no_pair():
-    found = paired_seeds([0.5, float("nan"), 0.7], [0.4, 0.4, 0.4])
-    assert (found.n, found.mean) == (2, pytest.approx(0.2))
+    for unknown in (float("nan"), None):
+        found = paired_seeds([0.5, unknown, 0.7], [0.4, 0.4, 0.4])
+        assert (found.n, found.mean) == (2, pytest.approx(0.2))
     assert numpy.isnan(paired_seeds([float("nan")], [0.4]).mean)
 
 
@@ -172,16 +243,16 @@ def test_the_numbers_are_those_of_the_primary_label_size():
     assert float(cells["images_low"]) <= float(cells["images_high"])
 
 
-@pytest.mark.parametrize("n", [1, 3, MINIMUM])
-def test_the_table_says_when_there_are_too_few_seeds(n):
-    _, cells = record(n)
-    assert list(cells) == list(COLUMNS)
-    few = n < MINIMUM
-    assert cells["seeds_note"] == ("n too small" if few else "") and bool(cells["seeds_low"]) != few
-    assert bool(cells["difference_sd"]) == (n > 1)
+@pytest.mark.parametrize("n", [1, 3, 6])
+def test_the_table_says_what_can_be_told(n):
+    found, cells = record(n)
+    assert list(cells) == list(COLUMNS) and cells["verdict"] == found.seeds.verdict
+    for name in ("difference_sd", "seeds_low", "seeds_high", "detectable"):
+        assert bool(cells[name]) == (n > 1), name
     text = comparison_markdown([cells], "toy", {"preset": "toy"}, "not *Cityscapes*")
     (line,) = [line for line in text.splitlines() if line.startswith(r"| A\|B")]
-    assert ("| n too small |" in line) == few and cells["difference"] in line
+    over_seeds = f"{cells['seeds_low']} to {cells['seeds_high']}" if n > 1 else ""
+    assert f"| {over_seeds} | {cells['detectable']} | {cells['verdict']} |" in line and cells["difference"] in line
     assert "**control**" in text and r"not \*Cityscapes\*" in text
     heads = [row for row in text.splitlines() if row.startswith("|")]
     assert len({row.replace(r"\|", "").count("|") for row in heads}) == 1 and len(heads) == 3

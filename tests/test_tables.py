@@ -22,9 +22,10 @@ from segadapt.reporting import (
     read_table,
     write_table,
 )
-from segadapt.reporting.tables.cells import read_cells, table_csv
+from segadapt.reporting.tables.cells import COMPARED, comparing, read_cells, table_csv
+from segadapt.reporting.tables.intervals import LEVEL, POWER
 from segadapt.reporting.tables.latex import latex_twin
-from segadapt.reporting.tables.markdown import markdown_twin, provenance_lines
+from segadapt.reporting.tables.markdown import markdown_twin, provenance_lines, readme_table
 from segadapt.reporting.tables.published import PublishedRow
 
 FOLDER = Path(__file__).parents[1] / "results" / "published"
@@ -32,8 +33,8 @@ TWO = ("road", "sky")
 HEADER = TableHeader("streets", BUILT_IN_NOTE, "2 cores & no GPU", "abc_123", (0, 1), "released")
 NASTY = r"50 % of A&B_c <i>\x</i> {#1} | $5 ~ ^ *λ*=0 [36], a"
 COLUMNS = (
-    "method,backbone,origin,road,sky,mIoU,mIoU_sd,seeds,paper_mIoU,delta,selection,protocol,eval_size,preset,"
-    "gpu_hours,commit"
+    "method,backbone,origin,road,sky,mIoU,mIoU_sd,seeds,vs_control,vs_control_low,vs_control_high,detectable,verdict,"
+    "paper_mIoU,delta,selection,protocol,eval_size,preset,gpu_hours,commit"
 )
 PAPER = PublishedRow("Theirs", "ResNet-101", "paper", {"road": 70.0, "sky": 51.4}, {2: 60.7})
 
@@ -53,8 +54,8 @@ def row(method="Ours", origin="ours", seeds=((0.5, 0.25), (0.7, 0.35)), **more):
 
 def example(**more):
     rows = [
-        row(paper_method="Theirs", gpu_hours=1.25),
-        row(NASTY, seeds=[(0.615, numpy.nan)]),
+        row(paper_method="Theirs", gpu_hours=1.25, control=[0.3, 0.4]),
+        row(NASTY, seeds=[(0.615, numpy.nan)], control=[0.6]),
         row("Only forwarded, λ=0", "control", seeds=[(0.3, 0.9)]),
         row("Never run", "control", seeds=[]),
     ]
@@ -62,15 +63,16 @@ def example(**more):
 
 
 def test_numbers_by_hand():
-    # road: mean of 50 and 70; sky: of 25 and 35; mIoU: of 37.5 and 52.5, which differ by 15 = sd * sqrt 2.
+    # road: mean of 50 and 70; sky: of 25 and 35; mIoU: of 37.5 and 52.5, which differ by 15 = sd * sqrt 2. Against the
+    # control 7.5 and 12.5, of standard error 2.5; with one degree of freedom t is 12.706, the noncentrality 16.334.
     lines = table_csv(example(paper_data=True)).decode().splitlines()
     assert lines[0] == COLUMNS
-    assert (
-        lines[1] == "Ours,ResNet-50,ours,60.0,30.0,45.0,10.6,2,60.7,-15.7,last step,released,512x256,streets,1.250,abc"
-    )
-    assert lines[2].endswith(",ResNet-50,ours,61.5,,61.5,,1,,,last step,released,512x256,streets,,abc")
-    assert lines[4] == "Never run,ResNet-50,control,,,,,0,,,last step,released,512x256,streets,,abc"
-    assert lines[5] == "Theirs,ResNet-101,published,70.0,51.4,60.7,,,,,,,,,,"
+    facts = "last step,released,512x256,streets"
+    compared = "10.00,-21.77,41.77,40.84,cannot tell"
+    assert lines[1] == f"Ours,ResNet-50,ours,60.0,30.0,45.0,10.6,2,{compared},60.7,-15.7,{facts},1.250,abc"
+    assert lines[2].endswith(f",ResNet-50,ours,61.5,,61.5,,1,1.50,,,,cannot tell,,,{facts},,abc")
+    assert lines[4] == f"Never run,ResNet-50,control,,,,,0,,,,,,,,{facts},,abc"
+    assert lines[5] == "Theirs,ResNet-101,published,70.0,51.4,60.7,,,,,,,,,,,,,,,"
     assert len(lines) == 6
 
 
@@ -78,6 +80,41 @@ def test_nothing_is_compared_with_the_paper_on_other_data():
     frame = example()
     assert frame["paper_mIoU"].isna().all()
     assert frame["delta"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("control", "compared"),
+    [
+        ([0.37, 0.5198], "0.51,0.38,0.64,0.16,better"),
+        ([0.38, 0.5302], "-0.51,-0.64,-0.38,0.16,worse"),
+        ([0.37500001, 0.52500001], "0.00,0.00,0.00,0.00,worse"),
+        ([0.375, 0.525], "0.00,0.00,0.00,0.00,cannot tell"),
+        ((), ",,,,"),
+        ([0.3], ",,,,"),
+    ],
+)
+def test_a_row_is_compared_with_its_control_seed_by_seed(control, compared):
+    assert f",2,{compared},,," in table_csv(build_table([row(control=control)], TWO)).decode()
+
+
+def test_every_twin_says_what_the_comparison_is(written):
+    for suffix in (".md", ".tex", ".html"):
+        assert "of the same seed" in written.with_suffix(suffix).read_text()
+    said = comparing(read_cells(written))
+    assert f"{LEVEL:.0%}".replace("%", " %") in said and "four of five" in said and POWER == 4 / 5
+    assert comparing(read_cells(table_csv(build_table([row()], TWO)))) == ""
+
+
+def test_a_table_of_an_earlier_segadapt_is_read(written, tmp_path):
+    earlier = tmp_path / "earlier.csv"
+    pandas.read_csv(written, dtype=str, keep_default_na=False).drop(columns=list(COMPARED)).to_csv(earlier, index=False)
+    frame = read_table(earlier)
+    assert (frame["verdict"] == "").all() and frame["vs_control"].isna().all()
+    expected = read_table(written).drop(columns=list(COMPARED))
+    pandas.testing.assert_frame_equal(frame.drop(columns=list(COMPARED)), expected)
+    assert "verdict" in readme_table(written) and "verdict" not in readme_table(earlier)
+    assert "| 45.0 ± 10.6 | 10.00 (-21.77 to 41.77) | cannot tell | 2 |" in readme_table(written)
+    assert "| 61.5 | 1.50 | cannot tell | 1 |" in readme_table(written)
 
 
 def test_a_class_absent_in_one_seed_is_averaged_over_the_others():
@@ -141,6 +178,7 @@ def test_csv_is_read_back_as_it_was(methods, data):
         row(
             method,
             seeds=[(data.draw(st.floats(0, 1)), data.draw(fraction))],
+            control=data.draw(st.just([]) | st.lists(fraction, min_size=1, max_size=1)),
             gpu_hours=data.draw(st.none() | st.integers(0, 10**6).map(lambda thousandths: thousandths / 1000)),
         )
         for method in methods

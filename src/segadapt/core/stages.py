@@ -155,7 +155,7 @@ _ALL = (
         EVALUATE, "evaluate", f"evaluate/{_MODEL}", f"metrics/{_MODEL}",
         {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, runtime=120, scores=True, **_RUNS_NETWORK,
     ),
-    _table(TABLE, "main", says=("paper_row", "is_cell", "backbone", "protocol", "eval_size"),
+    _table(TABLE, "main", says=("paper_row", "is_cell", "backbone", "protocol", "eval_size", "baseline"),
            in_parts=True),
     _table("scoring", "scoring", "_protocols", says=("network_size",), in_parts=True),
     # Fixed, so that equal evaluations give equal intervals.

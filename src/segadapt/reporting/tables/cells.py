@@ -19,8 +19,12 @@ MEANS = {
 _EACH_SPREAD = (ACCURACY,)
 """Means whose every column has a standard deviation."""
 _LEADING = ("method", "backbone", "origin")
+COMPARED = ("vs_control", "vs_control_low", "vs_control_high", "detectable", "verdict")
+"""A row against its control, in points: difference, interval, what could have been shown, and the verdict."""
 _TRAILING = ("delta", "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit")
-TEXT = {"method", "backbone", "origin", "selection", "protocol", "eval_size", "preset", "commit"}
+TEXT = {"method", "backbone", "origin", "verdict", "selection", "protocol", "eval_size", "preset", "commit"}
+_DECIMALS = {"gpu_hours": 3} | dict.fromkeys(COMPARED, 2)
+"""Of the numbers that have not one."""
 ORIGIN_TITLES = {
     "ours": "Measured here",
     "control": "Controls, measured here",
@@ -36,6 +40,12 @@ def spread(values: Sequence[float | None], scale: float = 100.0, digits: int = 1
     return mean, f"{statistics.stdev(whole):.{digits}f}" if len(whole) > 1 else ""
 
 
+def points(fraction: float) -> float:
+    """A fraction, or a difference of two, in percent as two decimals show it; NaN stays."""
+    # Adding zero turns what is rounded to -0.00 into 0.00.
+    return round(100.0 * fraction, 2) + 0.0
+
+
 def companion_csv(records: Sequence[Mapping[str, str]], columns: Sequence[str]) -> bytes:
     """A table that goes with another one as CSV, its columns the same whatever was run; equal records, equal bytes."""
     return pandas.DataFrame(records, columns=list(columns)).to_csv(index=False, lineterminator="\n").encode()
@@ -49,7 +59,7 @@ def table_columns(classes: Sequence[str], mean: str = MIOU) -> list[str]:
     further = [column for name in further_means(classes) for column in (name, f"{name}_sd")]
     if mean in _EACH_SPREAD:
         further = [f"{name}_sd" for name in classes]
-    return [*_LEADING, *classes, mean, f"{mean}_sd", *further, "seeds", f"paper_{mean}", *_TRAILING]
+    return [*_LEADING, *classes, mean, f"{mean}_sd", *further, "seeds", *COMPARED, f"paper_{mean}", *_TRAILING]
 
 
 def mean_column(columns: Iterable[str]) -> str:
@@ -79,12 +89,24 @@ def number_columns(cells: pandas.DataFrame) -> set[str]:
     """All columns that hold numbers."""
     scores = score_columns(cells)
     paper = f"paper_{mean_column(cells.columns)}"
-    return {*scores, *(f"{name}_sd" for name in scores), "seeds", paper, "delta", "gpu_hours"}
+    return {*scores, *(f"{name}_sd" for name in scores), "seeds", *COMPARED[:-1], paper, "delta", "gpu_hours"}
 
 
 def meaning(cells: pandas.DataFrame) -> str:
     """One clause on what a table's numbers are."""
     return MEANS[mean_column(cells.columns)]
+
+
+def comparing(cells: pandas.DataFrame) -> str:
+    """A sentence on what the columns ``COMPARED`` are, or "" if no row is compared."""
+    if not (cells["verdict"] != "").any():
+        return ""
+    return (
+        f"vs_control: difference in {mean_column(cells.columns)} from the control (target images forwarded at λ = 0; "
+        "without one, the table's first row) of the same seed, in points, with its 95 % interval over seeds; "
+        "detectable: the difference that as many seeds would show in four of five tries; verdict: better or worse if "
+        "the interval leaves zero out."
+    )
 
 
 def best_own(cells: pandas.DataFrame) -> set[tuple[int, str]]:
@@ -122,11 +144,11 @@ def typed(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def table_csv(frame: pandas.DataFrame) -> bytes:
-    """The table as CSV; equal tables give equal bytes. GPU hours have three decimals, others one."""
+    """The table as CSV; equal tables give equal bytes. GPU hours have three decimals, differences two, others one."""
     cells = frame.copy()
     for name in frame.columns:
         if name not in TEXT and name != "seeds":
-            decimals = 3 if name == "gpu_hours" else 1
+            decimals = _DECIMALS.get(name, 1)
             cells[name] = ["" if pandas.isna(value) else f"{value:.{decimals}f}" for value in frame[name]]
     return cells.to_csv(index=False, lineterminator="\n").encode()
 
@@ -145,7 +167,10 @@ def read_table(csv: Path | bytes) -> pandas.DataFrame:
 
 
 def read_cells(csv: Path | bytes) -> pandas.DataFrame:
-    """The table's cells as the text that stands in the file, "" for an empty one."""
+    """The table's cells as the text that stands in the file, "" for an empty one.
+
+    A table of an earlier segadapt lacks ``COMPARED``, which are empty then.
+    """
     where = "the table" if isinstance(csv, bytes) else str(csv)
     try:
         content = csv if isinstance(csv, bytes) else Path(csv).read_bytes()
@@ -155,6 +180,9 @@ def read_cells(csv: Path | bytes) -> pandas.DataFrame:
         raise UserError(f"cannot read {where}: {error.strerror}; make it with `make table2`") from error
     except ValueError as error:
         raise UserError(f"{where} is not a result table ({error}); delete it and make it again") from error
-    if list(cells.columns) != table_columns(classes, mean_column(cells.columns)):
+    columns = table_columns(classes, mean_column(cells.columns))
+    if list(cells.columns) == [name for name in columns if name not in COMPARED]:
+        cells = cells.reindex(columns=columns, fill_value="")
+    if list(cells.columns) != columns:
         raise UserError(f"{where} has not the columns of a result table; delete it and make it again")
     return cells

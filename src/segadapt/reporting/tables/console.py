@@ -23,8 +23,8 @@ def print_table(csv_path: Path, file: TextIO | None = None) -> None:
     """Prints a result table in at most 160 columns, rows grouped by origin.
 
     Shows method, classes (names cut to five letters), mIoU with its spread, seeds and, where there
-    is one, the comparison with the paper. What the Markdown twin says on top is printed on top.
-    Best own values are bold on a terminal.
+    is one, the comparison with the paper; below it what each row is against the control. What the Markdown twin says
+    on top is printed on top. Best own values are bold on a terminal.
 
     Args:
         csv_path: A table written by ``write_table``.
@@ -36,7 +36,8 @@ def print_table(csv_path: Path, file: TextIO | None = None) -> None:
     print(f"\n{csv_path}", file=file)
     for line in provenance_lines(markdown.read_text(encoding="utf-8")) if markdown.is_file() else []:
         print(line, file=file)
-    for line in table_lines(read_cells(csv_path), bold=file.isatty()):
+    cells = read_cells(csv_path)
+    for line in (*table_lines(cells, bold=file.isatty()), *comparison_lines(cells)):
         print(line, file=file)
 
 
@@ -67,6 +68,27 @@ def table_lines(cells: pandas.DataFrame, bold: bool = False) -> list[str]:
             method = _cut(cells["method"].iloc[position], method_width)
             lines.append(f"{method:<{method_width}} {origins[position]:<{origin_width}} {' '.join(shown)}".rstrip())
     return [*lines, rule]
+
+
+def comparison_lines(cells: pandas.DataFrame) -> list[str]:
+    """The lines that say what each row is against its control; none if no row is compared."""
+    compared = [row for _, row in cells.iterrows() if row["verdict"]]
+    columns = {
+        "from the control": [row["method"] for row in compared],
+        "points": [row["vs_control"] for row in compared],
+        "95 % over seeds": [
+            " to ".join(filter(None, (row["vs_control_low"], row["vs_control_high"]))) for row in compared
+        ],
+        "detectable": [row["detectable"] for row in compared],
+        "verdict": [row["verdict"] for row in compared],
+    }
+    texts = [[title, *texts] for title, texts in columns.items()]
+    widths = [max(map(len, each)) for each in texts]
+    lines = []
+    for method, *numbers, verdict in zip(*texts, strict=True):
+        shown = " ".join(f"{text:>{width}}" for text, width in zip(numbers, widths[1:-1], strict=True))
+        lines.append(f"{_cut(method, WIDTH // 2):<{min(widths[0], WIDTH // 2)}} {shown}  {verdict}")
+    return lines if compared else []
 
 
 def _title(name: str) -> str:

@@ -13,22 +13,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
-from scipy.special import stdtrit
 
 from segadapt.core.errors import UserError
 from segadapt.evaluation import Evaluation
 
-MINIMUM = 6
-"""Fewer pairs get no interval: with three of them, an interval of a real difference would mostly hold zero, and one of
-no difference would hang on how normal three numbers are."""
-TOO_SMALL = "n too small"
+LEVEL = 0.95
+"""Of every interval here; a t-test of 5 %, two-sided, is whether it leaves zero out."""
+POWER = 0.8
+"""How often a difference of the size that ``PairedSeeds.detectable`` names would have been shown."""
+BETTER, WORSE, CANNOT_TELL = "better", "worse", "cannot tell"
 
 
 @dataclass(frozen=True)
 class PairedSeeds:
-    """Mean and sample standard deviation of n differences, and the 95 % t interval of the mean.
+    """Mean and sample standard deviation of n differences, the interval of the mean, and what could have been shown.
 
-    All are fractions. ``sd`` is NaN for one pair; ``low`` and ``high`` are NaN for fewer than ``MINIMUM``.
+    All are fractions; all but ``mean`` are NaN for one pair. ``detectable`` is the true difference that as many seeds
+    show (their interval lies above zero) with probability ``POWER``, if it varies from seed to seed by ``sd``.
     """
 
     n: int
@@ -36,27 +37,33 @@ class PairedSeeds:
     sd: float
     low: float
     high: float
+    detectable: float
 
     @property
-    def note(self) -> str:
-        """``TOO_SMALL``, or "" where there is an interval."""
-        return TOO_SMALL if self.n < MINIMUM else ""
+    def verdict(self) -> str:
+        """On which side of zero the interval lies: ``BETTER``, ``WORSE``, or ``CANNOT_TELL`` if it holds zero or there
+        is none."""
+        return BETTER if self.low > 0 else WORSE if self.high < 0 else CANNOT_TELL
 
 
-def paired_seeds(ours_S: Sequence[float], baseline_S: Sequence[float], level: float = 0.95) -> PairedSeeds:
-    """Compares two rows whose values stand in the same order of seeds; a pair with a NaN in it is left out.
+def paired_seeds(ours_S: Sequence[float | None], baseline_S: Sequence[float | None]) -> PairedSeeds:
+    """Compares two rows whose values stand in the same order of seeds; a pair with a NaN or None in it is left out.
 
-    The interval is mean ± t(1 - (1 - level) / 2, n - 1) sd / sqrt(n), Student's for paired samples.
+    The interval is mean ± t sd / sqrt(n), Student's for paired samples, t being the 97.5 % quantile for n - 1 degrees
+    of freedom. T, the mean over its standard error, has a noncentral t distribution; ``detectable`` is c sd / sqrt(n)
+    with the noncentrality c at which T exceeds t with probability ``POWER``.
     """
     difference_N = numpy.asarray(ours_S, float) - numpy.asarray(baseline_S, float)
     difference_N = difference_N[~numpy.isnan(difference_N)]
     n = len(difference_N)
     mean = float(difference_N.mean()) if n else math.nan
-    sd = float(difference_N.std(ddof=1)) if n > 1 else math.nan
-    if n < MINIMUM:
-        return PairedSeeds(n, mean, sd, math.nan, math.nan)
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * sd / math.sqrt(n)
-    return PairedSeeds(n, mean, sd, mean - half, mean + half)
+    if n < 2:
+        return PairedSeeds(n, mean, math.nan, math.nan, math.nan, math.nan)
+    from scipy.special import nctdtrinc, stdtrit  # late: `segadapt show` and figures need none of it
+
+    sd, t = float(difference_N.std(ddof=1)), float(stdtrit(n - 1, (1 + LEVEL) / 2))
+    error, c = sd / math.sqrt(n), float(nctdtrinc(n - 1, 1 - POWER, t))
+    return PairedSeeds(n, mean, sd, mean - t * error, mean + t * error, c * error)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def resampled_scores(row: Sequence[Evaluation], counts_RN: numpy.ndarray, size: 
 
 
 def image_interval(
-    ours: Sequence[Evaluation], baseline: Sequence[Evaluation], size: str, samples: int, seed: int, level: float = 0.95
+    ours: Sequence[Evaluation], baseline: Sequence[Evaluation], size: str, samples: int, seed: int
 ) -> ImageInterval:
     """Compares two rows by their evaluations, one a seed, the images of all in the same order.
 
@@ -94,7 +101,7 @@ def image_interval(
     known_R = difference_R[~numpy.isnan(difference_R)]
     if not known_R.size:
         return ImageInterval(numpy.nan, numpy.nan, images)
-    low, high = numpy.quantile(known_R, [(1 - level) / 2, (1 + level) / 2])
+    low, high = numpy.quantile(known_R, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return ImageInterval(float(low), float(high), images)
 
 

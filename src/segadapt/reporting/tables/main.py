@@ -11,8 +11,9 @@ import pandas
 
 from segadapt.core.errors import UserError
 from segadapt.reporting.lineage.trace import Traced, TracedRow, joined, missing_rows, rows_of
-from segadapt.reporting.tables.cells import MIOU, TEXT, further_means, table_columns, typed
+from segadapt.reporting.tables.cells import COMPARED, MIOU, TEXT, further_means, points, table_columns, typed
 from segadapt.reporting.tables.formats import TableHeader, table_files
+from segadapt.reporting.tables.intervals import paired_seeds
 from segadapt.reporting.tables.published import PublishedRow, published_rows
 
 ORIGINS = ("ours", "control", "published")
@@ -37,6 +38,7 @@ class TableRow:
         preset: The preset of ``params.yaml``.
         gpu_hours: Over all seeds; None where no GPU was used or nothing was measured.
         commit: The commit of the code that made the numbers.
+        control: The mean of the row that it is compared with, in the same order of seeds; empty for none.
     """
 
     method: str
@@ -50,6 +52,7 @@ class TableRow:
     preset: str = ""
     gpu_hours: float | None = None
     commit: str = ""
+    control: Sequence[float | None] = ()
 
     @property
     def seeds(self) -> int:
@@ -65,10 +68,12 @@ def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     """
     config, rows, records = traced.job.config, [], []
     columns, mean = config["columns"], config["measure"]
+    row_of = {part.about["key"]: parts for parts in traced.rows for part in parts}
     for entries, parts in zip(rows_of(config), traced.rows, strict=True):
         about = entries[0]
         if parts:
-            rows.append(table_row(parts, config))
+            control = row_of.get(about["baseline"], parts)
+            rows.append(table_row(parts, config, () if control is parts else control))
             records.append(joined(parts, dict(rows[-1].values)))
         elif any(each["key"] in missing_rows(config) for each in entries):
             facts = {name: about[name] for name in ("backbone", "origin", "protocol")}
@@ -80,14 +85,16 @@ def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     return table_files(title, frame, TableHeader.of_models(config, note, traced.models())), records
 
 
-def table_row(parts: Sequence[TracedRow], config: Mapping[str, Any]) -> TableRow:
-    """The row of one method from its scores; ``config`` is the table job's."""
+def table_row(parts: Sequence[TracedRow], config: Mapping[str, Any], control: Sequence[TracedRow] = ()) -> TableRow:
+    """The row of one method from its scores, and those of the row that it is compared with; ``config`` is the table
+    job's."""
     about, models = parts[0].about, [metrics["model"] for part in parts for metrics in part.metrics]
+    reading = list(config["columns"]), config["measure"], config["evaluation_size"]
     return TableRow(
         method=about["title"],
         backbone=about["backbone"],
         origin=about["origin"],
-        values=row_values(parts, list(config["columns"]), config["measure"], config["evaluation_size"]),
+        values=row_values(parts, *reading),
         paper_method=about["paper_row"],
         selection=parts[0].metrics[0]["selection"],
         protocol=about["protocol"],
@@ -95,6 +102,7 @@ def table_row(parts: Sequence[TracedRow], config: Mapping[str, Any]) -> TableRow
         preset=config["preset"],
         gpu_hours=sum(each["gpu_seconds"] or 0.0 for each in models) / 3600 or None,
         commit=" ".join(sorted({each["commit"] or "unknown" for each in models})),
+        control=row_values(control, *reading).get(config["measure"], ()) if control else (),
     )
 
 
@@ -162,7 +170,7 @@ def _own_record(
     row: TableRow, columns: Sequence[str], mean: str, paper: dict[str, PublishedRow], paper_data: bool
 ) -> dict[str, Any]:
     _check(row)
-    record: dict[str, Any] = {name: getattr(row, name) for name in TEXT}
+    record: dict[str, Any] = {name: getattr(row, name) for name in TEXT if name != "verdict"}
     record |= {"seeds": row.seeds, "gpu_hours": row.gpu_hours}
     values = {name: numpy.array(each, numpy.float64) for name, each in row.values.items()}
     for name, part in further_means(columns).items() if values else ():
@@ -173,6 +181,10 @@ def _own_record(
             value_S = value_S[~numpy.isnan(value_S)]
         record[name] = percent(value_S.mean()) if value_S.size else None
         record[f"{name}_sd"] = percent(value_S.std(ddof=1)) if len(value_S) > 1 else None
+    if len(row.control) == len(row.values.get(mean, ())) > 0:
+        found = paired_seeds(row.values[mean], row.control)
+        numbers = (found.mean, found.low, found.high, found.detectable)
+        record |= zip(COMPARED, (*map(points, numbers), found.verdict), strict=True)
     printed = paper[row.paper_method].mean(len(columns)) if row.paper_method in paper else None
     if paper_data and printed is not None and record.get(mean) is not None:
         record[f"paper_{mean}"] = printed

@@ -1,12 +1,12 @@
 """A table as Markdown."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas
 
-from segadapt.reporting.tables.cells import best_own, mean_column, meaning, number_columns, read_cells
+from segadapt.reporting.tables.cells import best_own, comparing, mean_column, meaning, number_columns, read_cells
 
 
 def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], note: str) -> str:
@@ -19,10 +19,9 @@ def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], 
         note: A warning, or "".
     """
     lines = [*heading(title, entries, note), ""]
-    deviation = "; ".join(
-        (meaning(cells), f"{mean_column(cells.columns)}_sd is the sample standard deviation over seeds")
-    )
-    lines.append(f"{deviation}; bold: best value measured here; empty: not run or not reported.")
+    deviation = f"{mean_column(cells.columns)}_sd is the sample standard deviation over seeds"
+    lines.append(f"{meaning(cells)}; {deviation}; bold: best value measured here; empty: not run or not reported.")
+    lines += filter(None, [escape(comparing(cells))])
     lines += ["", row_line([escape(name) for name in cells.columns])]
     numbers = number_columns(cells) - {"gpu_hours"}
     lines.append(row_line(["---:" if name in numbers else "---" for name in cells.columns]))
@@ -62,16 +61,29 @@ def plus_minus(record: Mapping[str, str], name: str) -> str:
     return f"{record[name]} ± {record.get(f'{name}_sd', '')}".removesuffix(" ± ")
 
 
-def row_line(cells: list[str]) -> str:
+def interval(record: Mapping[str, str], name: str) -> str:
+    """A cell with its interval, if it has one."""
+    low, high = (record[f"{name}_{end}"] for end in ("low", "high"))
+    return f"{record[name]} ({low} to {high})" if low and high else record[name]
+
+
+def row_line(cells: Iterable[str]) -> str:
     """A row of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
 def readme_table(csv_path: Path) -> str:
-    """Method, origin, mIoU with its spread, and seeds of our own rows, as Markdown."""
+    """Method, origin, mIoU with its spread, what it is against the control, and seeds of our own rows, as Markdown."""
     cells = read_cells(csv_path)
-    lines = ["| method | origin | mIoU | seeds |", "| --- | --- | ---: | ---: |"]
-    for _, row in cells[cells["origin"] != "published"].iterrows():
-        spread = f" ± {row['mIoU_sd']}" if row["mIoU_sd"] else ""
-        lines.append(f"| {row['method']} | {row['origin']} | {row['mIoU']}{spread} | {row['seeds']} |")
-    return "\n".join(lines)
+    own = [row for _, row in cells[cells["origin"] != "published"].iterrows()]
+    columns = {
+        "method": ("---", [row["method"] for row in own]),
+        "origin": ("---", [row["origin"] for row in own]),
+        "mIoU": ("---:", [plus_minus(row, "mIoU") for row in own]),
+        "from the control (95 %)": ("---:", [interval(row, "vs_control") for row in own]),
+        "verdict": ("---", [row["verdict"] for row in own]),
+        "seeds": ("---:", [row["seeds"] for row in own]),
+    }
+    shown = {title: each for title, each in columns.items() if any(each[1])}
+    lines = [[*shown], [rule for rule, _ in shown.values()], *zip(*(texts for _, texts in shown.values()), strict=True)]
+    return "\n".join(map(row_line, lines))

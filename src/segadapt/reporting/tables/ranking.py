@@ -14,8 +14,6 @@ from typing import Any
 import numpy
 from scipy.stats import kendalltau, spearmanr
 
-from segadapt.reporting.tables.intervals import MINIMUM, TOO_SMALL
-
 HIGHER_IS_BETTER = {
     "mutual_information": True,
     "mean_entropy": False,
@@ -23,6 +21,9 @@ HIGHER_IS_BETTER = {
     "soft_neighbourhood_density": True,
 }
 """The label-free scores of ``metrics.json`` and their directions."""
+MINIMUM = 6
+"""Fewer models get no correlation: chance alone often orders them well."""
+TOO_SMALL = "n too small"
 CONSTANT = "all models score the same"
 COLUMNS = (
     "score", "better", "models", "spearman", "kendall", "chosen", "chosen_mIoU", "best", "best_mIoU", "regret",

@@ -8,9 +8,10 @@ from typing import Any
 
 from segadapt.evaluation import Evaluation
 from segadapt.reporting.lineage.trace import Traced, TracedRow
-from segadapt.reporting.tables.cells import companion_csv
+from segadapt.reporting.tables.cells import companion_csv, points
 from segadapt.reporting.tables.formats import TableHeader
 from segadapt.reporting.tables.intervals import (
+    POWER,
     ImageInterval,
     PairedSeeds,
     image_interval,
@@ -21,8 +22,8 @@ from segadapt.reporting.tables.markdown import escape, heading, row_line
 
 COLUMNS = (
     "method", "origin", "baseline", "pairs", "mIoU", "baseline_mIoU", "difference", "difference_sd",
-    "seeds_low", "seeds_high", "seeds_note", "images", "images_low", "images_high", "samples", "primary", "protocol",
-    "preset",
+    "seeds_low", "seeds_high", "detectable", "verdict", "images", "images_low", "images_high", "samples", "primary",
+    "protocol", "preset",
 )  # fmt: skip
 _WHAT = {
     "mIoU": "mIoU (percentage points; final head, no flip, last step)",
@@ -30,8 +31,10 @@ _WHAT = {
 }
 _MEANING = """
 Differences in {what} from the row **{baseline}**. **Over seeds**:
-mean of the differences of runs that share a seed, their sample standard deviation, and the 95 % t interval of the mean,
-which is not given for fewer than six pairs. **Over images**: 95 % percentile interval of the difference when the
+mean of the differences of runs that share a seed, their sample standard deviation, and the 95 % t interval of the mean.
+**Detectable**: the true difference that as many seeds would show, their interval leaving zero out, with probability
+{power}, if it varies from seed to seed as it did here. The **verdict** is better or worse if the interval over seeds
+leaves zero out, else it cannot be told. **Over images**: 95 % percentile interval of the difference when the
 {images} images are drawn anew with replacement ({samples} samples, the same for every row and seed); the models stay
 what they are, so it says nothing of other training runs. A gain worth the name leaves zero outside of both.
 """
@@ -117,7 +120,8 @@ def comparison_record(
         "difference_sd": _percent(seeds.sd),
         "seeds_low": _percent(seeds.low),
         "seeds_high": _percent(seeds.high),
-        "seeds_note": seeds.note,
+        "detectable": _percent(seeds.detectable),
+        "verdict": seeds.verdict,
         "images": str(images.images),
         "images_low": _percent(images.low),
         "images_high": _percent(images.high),
@@ -152,19 +156,31 @@ def comparison_markdown(
             + "\n"
         )
     first = records[0]
-    facts = {"what": _WHAT[measure], "samples": escape(first["samples"])}
+    facts = {"what": _WHAT[measure], "samples": escape(first["samples"]), "power": f"{POWER:g}"}
     facts["images"] = " or ".join(dict.fromkeys(escape(record["images"]) for record in records))
     facts["baseline"] = " or ".join(dict.fromkeys(escape(record["baseline"]) for record in records))
     lines += [_MEANING.strip().format(**facts), ""]
     heads = ("method", "origin", "pairs", first["primary"], "baseline", "difference ± sd", "95 % over seeds")
-    lines.append(row_line([*heads, "95 % over images"]))
-    lines.append(row_line(["---", "---", "---:", "---:", "---:", "---:", "---:", "---:"]))
+    lines.append(row_line([*heads, "detectable", "verdict", "95 % over images"]))
+    lines.append(row_line(["---", "---", *["---:"] * 6, "---", "---:"]))
     for record in records:
-        over_seeds = record["seeds_note"] or _interval(record["seeds_low"], record["seeds_high"])
+        over_seeds = _interval(record["seeds_low"], record["seeds_high"])
         difference = f"{record['difference']} ± {record['difference_sd']}".removesuffix(" ± ")
         over_images = _interval(record["images_low"], record["images_high"])
         leading = [escape(record["method"]), escape(record["origin"]), record["pairs"], record[measure]]
-        lines.append(row_line([*leading, record[f"baseline_{measure}"], difference, over_seeds, over_images]))
+        lines.append(
+            row_line(
+                [
+                    *leading,
+                    record[f"baseline_{measure}"],
+                    difference,
+                    over_seeds,
+                    record["detectable"],
+                    record["verdict"],
+                    over_images,
+                ]
+            )
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -173,8 +189,7 @@ def _interval(low: str, high: str) -> str:
 
 
 def _percent(fraction: float) -> str:
-    # Adding zero turns what is rounded to -0.00 into 0.00.
-    return "" if math.isnan(fraction) else f"{round(100 * fraction, 2) + 0.0:.2f}"
+    return "" if math.isnan(fraction) else f"{points(fraction):.2f}"
 
 
 def _mean(values: Sequence[float]) -> float:
