@@ -117,7 +117,7 @@ def plan() -> Plan:
 
 def caches(job: Job) -> dict[str, tuple[str, str, int | None]]:
     """Data set, size and number of images that a job trains on, by domain."""
-    found = {role: plan().by_output[job.inputs[role]].config for role in ("source", "target")}
+    found = {role: plan().by_output[job.input(role)].config for role in ("source", "target")}
     return {role: (each["format"], each["size"], image_count(job, role, plan())) for role, each in found.items()}
 
 
@@ -129,7 +129,7 @@ def test_every_compared_row_stands_in_the_authors_table():
 @pytest.mark.parametrize("row", FROM_INITIAL_WEIGHTS)
 def test_what_starts_from_the_initial_weights(row):
     job, authors = plan().by_name[f"joint/{row}/seed1"], FROM_INITIAL_WEIGHTS[row]
-    assert set(job.inputs) == {"initial_weights", "source", "target"}
+    assert {each.role for each in job.inputs} == {"initial_weights", "source", "target"}
     assert caches(job) == {"source": ("gta5", "1280x720", GTA5), "target": ("cityscapes", "1024x512", CITYSCAPES)}
     config = job.config
     assert (config["aspp_branches"], config["auxiliary"]) == (authors.branches, authors.auxiliary)
@@ -154,8 +154,7 @@ def test_what_starts_from_the_initial_weights(row):
 def test_the_ensemble_is_of_both_models_of_advent():
     """ADVENT ``advent/scripts/configs/advent+minent_pretrained.yml``."""
     scored = plan().by_name["evaluate/advent_ensemble/seed1"]
-    models = [path for role, path in scored.inputs.items() if role.startswith("model/")]
-    assert [path.split("/")[3] for path in models] == ["advent", "advent_minent"]
+    assert [each.path.split("/")[3] for each in scored.read("model")] == ["advent", "advent_minent"]
     assert scored.config["aspp_branches"] == 4
 
 
@@ -168,9 +167,9 @@ def test_every_round_of_self_training(row):
     for number, rate in enumerate(authors.rates, 1):
         label, train = (jobs[f"{stage}/{row}-round{number}/seed1"] for stage in ("pseudo_label", "self_train"))
         assert caches(train) == {"source": ("gta5", "1280x720", GTA5), "target": ("cityscapes", "1024x512", CITYSCAPES)}
-        assert label.inputs["model"] == train.inputs["model"] == (before or train.inputs["model"])
+        assert label.input("model") == train.input("model") == (before or train.input("model"))
         before = train.outputs["model"]
-        assert label.config["flip"] is True and ("prior" in label.inputs) is authors.has_prior
+        assert label.config["flip"] is True and bool(label.read("prior")) is authors.has_prior
         assert label.config["selection"] == {
             "selection": authors.selection, "portion": authors.portions[number - 1], "stride": 4,
         }  # fmt: skip
@@ -199,6 +198,6 @@ def test_the_source_models_that_self_training_starts_from():
         ("cbst", "resnet101", 4, True), ("wide/cbst", "wide_resnet38", 2, False), ("maxsquare", "resnet101", 2, True),
     ):  # fmt: skip
         stage, ending = ("adapt", "") if row == "maxsquare" else ("self_train", "-round1")
-        source = plan().by_output[plan().by_name[f"{stage}/{row}{ending}/seed1"].inputs["model"]]
+        source = plan().by_output[plan().by_name[f"{stage}/{row}{ending}/seed1"].input("model")]
         assert source.stage == "pretrain" and source.config["model"]["backbone"] == backbone
-        assert source.config["aspp_branches"] == branches and ("initial_weights" in source.inputs) is weights
+        assert source.config["aspp_branches"] == branches and bool(source.read("initial_weights")) is weights

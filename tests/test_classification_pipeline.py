@@ -103,7 +103,7 @@ def test_every_cell_is_explained(project, monkeypatch, capsys, arguments):
 def test_show_prints_tasks_by_short_names(project, monkeypatch, capsys):
     monkeypatch.chdir(project)
     main(["show", "results/table1.csv"])
-    assert "cle→cam" in capsys.readouterr().out
+    assert "cle_to_cam" in capsys.readouterr().out
 
 
 def test_the_engine_finds_nothing_to_do(project):

@@ -8,7 +8,7 @@ import tiny
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.models import initialise, load_tensors
@@ -65,7 +65,7 @@ def test_the_entries_say_the_originals_numbers():
 def test_a_start_from_initial_weights_needs_no_source_model(name):
     plan = plan_of("paper", (name,))
     job = training_job(plan, name)
-    assert set(job.inputs) == {"initial_weights", "source", "target"} and job.stage == "joint"
+    assert {each.role for each in job.inputs} == {"initial_weights", "source", "target"} and job.stage == "joint"
     assert not any(each.stage == "pretrain" for each in plan.jobs)
     assert job.config["auxiliary"] is (name in ("adaptsegnet", "advent", "advent_minent"))
     assert job.config["training"]["steps"] == 150000
@@ -80,7 +80,7 @@ def test_a_start_from_initial_weights_needs_no_source_model(name):
 def test_a_game_may_start_from_a_source_model(name, stage, source):
     plan = plan_of("streets", (name,), **{name: {"start": "source", "batch_norm": None}})
     job = training_job(plan, name)
-    assert job.stage == stage and f"/{source}/" in job.inputs["model"]
+    assert job.stage == stage and f"/{source}/" in job.input("model")
     assert [each.name for each in plan.jobs if each.stage == "pretrain"] == [f"pretrain/{source}/seed1"]
     assert job.config["model"]["batch_norm"]["train_affine"] is True
 
@@ -148,8 +148,9 @@ def toy_job(tmp_path: Path, job: Job) -> Job:
     (tmp_path / job.stage).mkdir(exist_ok=True)
     config = copy.deepcopy(job.config)
     config["training"] |= {"steps": 2, "horizon": 4, "batch_size": 1}
+    inputs = tuple(Input(role, path) for role, path in paths.items() if job.read(role))
     return Job(
-        job.stage, job.name, job.preset, inputs={role: path for role, path in paths.items() if role in job.inputs},
+        job.stage, job.name, job.preset, inputs=inputs,
         outputs={role: str(tmp_path / job.stage / file) for role, file in (("model", "m"), ("history", "h.csv"))},
         provenance="", config=config, code="", run=job.run | {"log_steps": 1},
     )  # fmt: skip

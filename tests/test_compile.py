@@ -119,7 +119,7 @@ def test_compiled_code_is_kept_with_the_preset(monkeypatch, on, own):
     monkeypatch.setenv(COMPILED_CODE, "/elsewhere")
     if own is None:
         del os.environ[COMPILED_CODE]
-    folder = Job("adapt", "adapt/x", "tiny", {}, {}, "", {}, "").compiled_code
+    folder = Job("adapt", "adapt/x", "tiny", (), {}, "", {}, "").compiled_code
     Compute(CPU, compile=on).keep_compiled_code(Path(folder))
     expected = str(Path.cwd() / "work/tiny/compiled") if on and own is None else own
     assert os.environ.get(COMPILED_CODE) == expected

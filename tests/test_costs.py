@@ -44,7 +44,7 @@ def behind(plan, row: str) -> list:
     """The jobs that lead to a row's metrics, by a naive walk."""
     names = {f"evaluate/{'source' if row == 'source_only' else row}/seed{seed}" for seed in SEEDS}
     while True:
-        read = {path for name in names for path in plan.by_name[name].inputs.values()}
+        read = {each.path for name in names for each in plan.by_name[name].inputs}
         more = {job.name for job in plan.jobs if job.stage in MADE and read & set(job.outputs.values())} - names
         if not more:
             return [plan.by_name[name] for name in names]

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageFilter
 from toy_digits import packed_digits
 
-from segadapt.core.job import Job
+from segadapt.core.job import Input, Job
 from segadapt.data.batches.augment import Augmentation, augment
 from segadapt.data.batches.device_augment import augment_on_device, blur, box_weights
 from segadapt.data.batches.draws import Draws, draw
@@ -136,7 +136,7 @@ def test_what_the_device_cannot_do_is_done_by_the_threads(cache, more):
 def test_a_gpu_augments_and_a_cpu_leaves_it_to_the_threads(cache, device):
     settings = {"mirror": 0.5, "blur": 0.5, "colour": 0.0, "zoom": 1.0, "crop": None, "batch_size": 1}
     config = {"model": {"classes": "cityscapes19"}, "training": settings, "seed": 1}
-    inputs = {"source": str(cache.folder / "manifest.json")}
+    inputs = (Input("source", str(cache.folder / "manifest.json")),)
     job = Job("pretrain", "pretrain/x", "tiny", inputs, {}, "", config, "")
     source = _batch_source(job, "source", Compute(torch.device(device)))
     assert source.on_device == source.pin_memory == (device == "cuda")

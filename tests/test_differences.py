@@ -9,7 +9,6 @@ import tiny
 from scored import MADE
 
 from segadapt.core.errors import UserError
-from segadapt.core.job import score_paths
 from segadapt.core.parameters import parameters_from
 from segadapt.plan import make_plan
 from segadapt.reporting.lineage.differences import differences
@@ -33,7 +32,7 @@ def record_of(job) -> dict:
         "identity": job.identity(),
         "fingerprint": job.name,
         "outputs": outputs,
-        "input_sha256": dict.fromkeys(job.inputs, "input"),
+        "input_sha256": {each.path: "input" for each in job.inputs},
         **{"commit": "c0ffee", "machine": "a machine", "seconds": 1.0},
     }
 
@@ -143,10 +142,3 @@ def test_the_text_names_what_differs_and_a_command_that_a_shell_takes_apart_righ
     # Targets stand before --config, which takes all that follows.
     assert words[:4] == ["snakemake", "--cores", "2", "work/streets/metrics/source/seed7/metrics.json"]
     assert words[4:] == ["--config", "preset=streets", "protocol=released", "seeds=[7]"]
-
-
-def test_a_key_with_a_setting_keeps_its_inputs_apart_from_those_of_the_plain_one():
-    inputs = {f"{what}/{key}/{seed}": f"{what} {key} {seed}" for what in ("metrics", "confusion")
-              for key in ("maxsquare", "rome/maxsquare", "rome/cbst") for seed in (1, 11)}  # fmt: skip
-    for key in ("maxsquare", "rome/maxsquare"):
-        assert sorted(score_paths(inputs, key, 1).values()) == [f"confusion {key} 1", f"metrics {key} 1"]

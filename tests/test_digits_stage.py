@@ -8,6 +8,7 @@ import tiny
 from PIL import Image
 
 from segadapt.core.artifacts import write_json
+from segadapt.core.job import Input
 from segadapt.core.parameters import parameters_from
 from segadapt.data.packed.cache import PackedCache
 from segadapt.plan.jobs import data as data_jobs
@@ -54,7 +55,7 @@ def test_the_stage_draws_scikit_learns_digits_and_preparation_packs_them(tmp_pat
     planner = Planner(parameters)
     jobs = [data_jobs.render(planner, "digits"), data_jobs.prepare(planner, "digits")]
     assert [job.stage for job in jobs] == ["render", "prepare"]
-    assert jobs[0].name == "render/digits" and jobs[1].inputs == {"rendered": jobs[0].outputs["manifest"]}
+    assert jobs[0].name == "render/digits" and jobs[1].inputs == (Input("rendered", jobs[0].outputs["manifest"]),)
     assert jobs[1].config["count"] == 20
     for job, stage in zip(jobs, (render.render, prepare.pack), strict=True):
         write_json(Path(job.card), job.as_card())

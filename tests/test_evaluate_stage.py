@@ -11,7 +11,7 @@ from toy_sets import SIZE, packed, preparation, sets  # noqa: F401 - fixtures ar
 
 from segadapt.core.artifacts import write_json
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job
+from segadapt.core.job import Input, Job
 from segadapt.core.scoring_mode import ScoringMode
 from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import ConfusionMatrix, Evaluation, label_free_score
@@ -57,10 +57,13 @@ def folder(sets, tmp_path_factory):  # noqa: F811
 def evaluated(folder, models, name, snapshots=(), **config):
     """The evaluation and metrics of a job with these inputs."""
     cache = str(folder / "cache" / "manifest.json")
-    inputs = {role: str(folder / file) for role, file in models.items()} | {"labelled": cache, "target": cache}
+    inputs = [Input("labelled", cache), Input("target", cache)]
+    for file in models:
+        inputs.append(Input("model", str(folder / file), maker=str((folder / file).with_name("provenance.json"))))
+    inputs += [Input(f"snapshot/{step}", str(folder / f"a/snapshot{step:06d}.safetensors")) for step in snapshots]
     files = {"metrics": "metrics.json", "confusion": "confusion.safetensors"}
     outputs = {role: str(folder / name / file) for role, file in files.items()}
-    job = Job("evaluate", f"evaluate/{name}/seed1", "toy", inputs, outputs, "", CONFIG | config, "code")
+    job = Job("evaluate", f"evaluate/{name}/seed1", "toy", tuple(inputs), outputs, "", CONFIG | config, "code")
     score(replace(job, snapshots=snapshots), folder)
     return Evaluation.load(Path(outputs["confusion"])), json.loads(Path(outputs["metrics"]).read_text())
 
@@ -72,7 +75,7 @@ def logits_of(path, image_HWC):
 
 
 def test_an_ensemble_is_the_mean_of_its_members_maps(folder):
-    found, metrics = evaluated(folder, {"model/0": FIRST, "model/1": SECOND}, "both")
+    found, metrics = evaluated(folder, (FIRST, SECOND), "both")
     cache = PackedCache(folder / "cache" / "manifest.json")
     naive, means = ConfusionMatrix(19), []
     for index in range(len(cache)):
@@ -86,14 +89,14 @@ def test_an_ensemble_is_the_mean_of_its_members_maps(folder):
     (step,) = metrics["steps"]
     assert step["step"] == 9 and [step[name] for name in expected._fields] == pytest.approx(list(expected), rel=1e-4)
     assert metrics["model"] == {"commit": "c", "machine": "m", "gpu_seconds": 3.5, "fingerprint": "f1 f2"}
-    alone = [evaluated(folder, {"model": file}, "alone")[0].matrix("network") for file in (FIRST, SECOND)]
+    alone = [evaluated(folder, (file,), "alone")[0].matrix("network") for file in (FIRST, SECOND)]
     assert all((each != naive.matrix).any() for each in alone)
-    twice, _ = evaluated(folder, {"model/0": FIRST, "model/1": FIRST}, "twice")
+    twice, _ = evaluated(folder, (FIRST, FIRST), "twice")
     numpy.testing.assert_array_equal(twice.matrix("network"), alone[0])
 
 
 def test_an_ensemble_of_logits_is_scored_as_the_mean_of_its_logits(folder):
-    models = {"model/0": FIRST, "model/1": SECOND}
+    models = (FIRST, SECOND)
     found, metrics = evaluated(folder, models, "logits", auxiliary_of_members=[False] * 2, ensemble_average="logits")
     cache = PackedCache(folder / "cache" / "manifest.json")
     naive, means = ConfusionMatrix(19), []
@@ -113,7 +116,7 @@ def test_an_ensemble_of_logits_is_scored_as_the_mean_of_its_logits(folder):
 
 
 def test_members_may_have_other_heads_and_must_have_those_that_are_named(folder):
-    models = {"model/0": "c/model.safetensors", "model/1": FIRST}
+    models = ("c/model.safetensors", FIRST)
     found, _ = evaluated(folder, models, "mixed", auxiliary_of_members=[True, False])
     assert {(mode.head, mode.flip) for mode in found.statistics} == {("final", False), ("final", True)}
     with pytest.raises(UserError, match="made for auxiliary"):
@@ -121,8 +124,7 @@ def test_members_may_have_other_heads_and_must_have_those_that_are_named(folder)
 
 
 def test_every_saved_step_has_all_scores_and_the_last_has_measures(folder):
-    models = {"model": FIRST, "snapshot/4": "a/snapshot000004.safetensors"}
-    found, metrics = evaluated(folder, models, "steps", (4,))
+    found, metrics = evaluated(folder, (FIRST,), "steps", (4,))
     assert [step["step"] for step in metrics["steps"]] == [4, 9]
     assert set(metrics["steps"][0]) == set(metrics["steps"][1]) >= {"max_square", "soft_neighbourhood_density"}
     assert metrics["steps"][0]["max_square"] != metrics["steps"][1]["max_square"]
@@ -130,5 +132,5 @@ def test_every_saved_step_has_all_scores_and_the_last_has_measures(folder):
     assert metrics["measures"] == found.measures.summary() and 0 < metrics["measures"]["ECE"] < 1
     assert metrics["model"]["fingerprint"] == "f1"
     first = [(folder / "steps" / name).read_bytes() for name in ("confusion.safetensors", "metrics.json")]
-    evaluated(folder, models, "steps", (4,))
+    evaluated(folder, (FIRST,), "steps", (4,))
     assert [(folder / "steps" / name).read_bytes() for name in ("confusion.safetensors", "metrics.json")] == first

@@ -48,7 +48,8 @@ def test_a_setting_of_another_network_names_its_own_initial_weights():
         named = shipped("paper", as_it_was)
         named["presets"]["paper"]["settings"]["wide"]["model"]["initial_weights"] = weights
         plan = make_plan(parameters_from(named, "params.yaml"))
-        assert plan.by_name["pretrain/wide/source/seed1"].inputs.get("initial_weights") == weights
+        given = plan.by_name["pretrain/wide/source/seed1"].read("initial_weights")
+        assert [each.path for each in given] == ([] if weights is None else [weights])
 
 
 def test_the_wide_rows_of_the_paper_start_from_random_weights():
@@ -56,10 +57,9 @@ def test_the_wide_rows_of_the_paper_start_from_random_weights():
     plan = make_plan(parameters_from(shipped("paper"), "params.yaml"))
     wide = [job for job in plan.jobs if job.config.get("model", {}).get("backbone") == "wide_resnet38"]
     assert {job.stage for job in wide} == {"pretrain", "adapt", "pseudo_label", "self_train", "evaluate"}
-    assert not any("initial_weights" in job.inputs for job in wide)
+    assert not any(job.read("initial_weights") for job in wide)
     for job in wide:
-        for role, path in job.inputs.items():
-            assert role != "model" or plan.by_output[path] in wide
+        assert all(plan.by_output[each.path] in wide for each in job.read("model"))
 
 
 def test_an_unknown_backbone_is_refused():
@@ -113,17 +113,15 @@ def test_initial_weights_of_another_network_are_refused_before_anything_runs(tmp
     """By the file's header; one that says nothing is the job's to refuse."""
     monkeypatch.chdir(tmp_path)
     jobs = make_plan(parameters_from(shipped("camvid"), "params.yaml")).jobs
-    job = next(job for job in jobs if "initial_weights" in job.inputs)
-    path = tmp_path / job.inputs["initial_weights"]
+    job = next(job for job in jobs if job.read("initial_weights"))
+    path = tmp_path / job.input("initial_weights")
     path.parent.mkdir(parents=True)
     for backbone, fails in (("resnet50", False), ("resnet101", True), (None, False)):
         said = {"other": json.dumps({})} if backbone is None else Architecture(backbone, None).as_metadata()
         save_file({"conv1.weight": zeros(1)}, path, said)
         status = SimpleNamespace(job=job)
         if fails:
-            with pytest.raises(
-                UserError, match=rf"{job.inputs['initial_weights']} are those of resnet101, .* resnet50"
-            ):
+            with pytest.raises(UserError, match=rf"{path.name} are those of resnet101, .* resnet50"):
                 check_requirements([status])
         else:
             check_requirements([status])

@@ -21,7 +21,7 @@ EARLIER = Cost(100.5, 60.25, 40.0, 2**60, 2**50, 2)
 def card(tmp_path, monkeypatch):
     """A job without inputs, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    job = Job("toy", "toy/one", "tiny", {}, {"file": "work/tiny/toy/file"}, "work/tiny/toy/provenance.json", {}, "code")
+    job = Job("toy", "toy/one", "tiny", (), {"file": "work/tiny/toy/file"}, "work/tiny/toy/provenance.json", {}, "code")
     write_json(tmp_path / job.card, job.as_card())
     return tmp_path / job.card
 

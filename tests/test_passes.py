@@ -52,7 +52,7 @@ def test_scoring_passes_over_every_image_and_its_mirror_image(tmp_path, monkeypa
     # Flip is two passes; one snapshot is scored without; 25 target images for each of the two.
     assert sum(passes(job, plan).values()) == 500 * 3 + 25 * 2
     assert not any(each.learns or each.batch_statistics for each in passes(job, plan))
-    manifest = Path(plan.by_output[job.inputs["labelled"]].outputs["manifest"])
+    manifest = Path(plan.by_output[job.input("labelled")].outputs["manifest"])
     manifest.parent.mkdir(parents=True)
     manifest.write_text('{"records": [1, 2, 3, 4]}')
     assert sum(passes(job, plan).values()) == 4 * 3 + 25 * 2

@@ -9,7 +9,7 @@ from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core import provenance
 from segadapt.core.artifacts import sha256_json, write_json
-from segadapt.core.job import Job, read_card
+from segadapt.core.job import Input, Job, read_card
 from segadapt.core.metering import Cost
 from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.core.stages import PHASES
@@ -45,7 +45,7 @@ def below(plan: Plan, name: str) -> set[str]:
     while waiting:
         outputs = set(plan.by_name[waiting.pop()].outputs.values())
         for job in plan.jobs:
-            if outputs & set(job.inputs.values()) and job.name not in found:
+            if outputs & {each.path for each in job.inputs} and job.name not in found:
                 found.add(job.name)
                 waiting.append(job.name)
     return found
@@ -59,11 +59,24 @@ def test_every_input_is_external_or_made_by_an_earlier_job():
         plan = make_plan(parameters)
         made: set[str] = set()
         for job in plan.jobs:
-            for path in job.inputs.values():
-                assert path in made or path not in plan.by_output, (job.name, path)
+            for each in job.inputs:
+                assert each.path in made or each.path not in plan.by_output, (job.name, each)
             assert not made & set(job.outputs.values()), job.name
             made |= set(job.outputs.values())
         assert len({job.name for job in plan.jobs}) == len(plan.jobs)
+
+
+def test_inputs_are_found_by_what_they_are():
+    keys = ("maxsquare", "rome/maxsquare", "rome/cbst")
+    scores = [Input("metrics", f"{key} {seed}", key, seed) for key in keys for seed in (1, 11)]
+    job = Job("table", "table/x", "tiny", (*scores, Input("published", "x.csv")), {}, "", {}, "")
+    for key in keys:
+        assert [each.path for each in job.read("metrics", row=key)] == [f"{key} 1", f"{key} 11"]
+        assert job.input("metrics", row=key, seed=1) == f"{key} 1"
+    assert job.input("published") == "x.csv" and job.read("target") == []
+    for wrong in ("metrics", "target"):
+        with pytest.raises(ValueError):
+            job.input(wrong)
 
 
 def test_the_phases_hold_every_job_once():
@@ -133,11 +146,11 @@ def test_snapshots_go_from_training_to_evaluation_with_target_images(tmp_path):
         expected = {2: Path(f"{folder}/snapshot000002.safetensors"), 4: Path(f"{folder}/snapshot000004.safetensors")}
         assert job.snapshot_paths() == plan.by_name[f"adapt/{name}/seed1"].snapshot_paths() == expected
         assert read_card_of(job, tmp_path).snapshot_paths() == expected
-        assert job.inputs["target"] == "work/tiny/cache/target_train/manifest.json" and job.config["last_step"] == 6
+        assert job.input("target") == "work/tiny/cache/target_train/manifest.json" and job.config["last_step"] == 6
     # Without snapshots the last step's model is looked at alone, and the source model for comparison.
     for model in ("source", "maxsquare_iw_multi"):
         job = plan.by_name[f"evaluate/{model}/seed1"]
-        assert set(job.inputs) == {"model", "labelled", "target"} and job.config["last_step"] == 6
+        assert {each.role for each in job.inputs} == {"model", "labelled", "target"} and job.config["last_step"] == 6
 
 
 def read_card_of(job: Job, folder: Path) -> Job:
@@ -152,8 +165,8 @@ def test_an_ensemble_scores_its_members_models_and_trains_none():
     plan = make_plan(parameters_from(parameters, "tiny"))
     job = plan.by_name["evaluate/both/seed1"]
     members = [f"work/tiny/models/{name}/seed1/model.safetensors" for name in ("minent", "maxsquare_iw_multi")]
-    assert [job.inputs[f"model/{index}"] for index in (0, 1)] == members and "model" not in job.inputs
-    assert not job.snapshots and "target" in job.inputs
+    assert [each.path for each in job.read("model")] == members
+    assert not job.snapshots and job.read("target")
     assert job.config["ensemble_average"] == "logits", "as ADVENT, whose ensemble is the only one of the compared rows"
     assert job.config["auxiliary_of_members"] == [False, True] and not job.config["test_time"]["heads"]
     trained = {each.name for each in plan.jobs if each.stage in ("adapt", "refine", "joint")}
@@ -164,14 +177,14 @@ def test_an_ensemble_scores_its_members_models_and_trains_none():
 def test_the_oracle_is_no_candidate_of_a_choice_without_labels():
     parameters = tiny_parameters(("source_only", "oracle"))
     job = make_plan(parameters_from(parameters, "tiny")).by_name["evaluate/oracle/seed1"]
-    assert set(job.inputs) == {"model", "labelled"} and "label_free_images" not in job.config
+    assert {each.role for each in job.inputs} == {"model", "labelled"} and "label_free_images" not in job.config
 
 
 def test_only_what_shows_a_row_depends_on_it():
     plan = plan_of()
     assert below(plan, "evaluate/minent/seed1") == {"figure/curves", "figure/table2_classes", *TABLES}
     assert below(plan, "adapt/maxsquare/seed1") == {"evaluate/maxsquare/seed1", *FIGURES, *OF_MAXSQUARE, *TABLES}
-    assert plan.by_name["figure/figure1"].inputs == {}
+    assert plan.by_name["figure/figure1"].inputs == ()
     assert list(plan.by_name["figure/figure2"].config["models"]) == ["source_only", "maxsquare"]
 
 
@@ -229,7 +242,7 @@ def finished(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(provenance, "commit", lambda: "toy")
     plan = plan_of()
-    external = {path for job in plan.jobs for path in job.inputs.values() if path not in plan.by_output}
+    external = {each.path for job in plan.jobs for each in job.inputs if not each.maker}
     for path in external:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text("given\n")

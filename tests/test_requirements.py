@@ -40,7 +40,7 @@ def test_rows_stand_beside_rows_of_the_papers_tables(preset, monkeypatch):
 
     def check(changes):
         tables = [job for job in make_plan(load_parameters("params.yaml", changes | {"preset": preset})).jobs]
-        check_requirements(SimpleNamespace(job=job) for job in tables if "published" in job.inputs)
+        check_requirements(SimpleNamespace(job=job) for job in tables if job.read("published"))
 
     check(table5)
     with pytest.raises(UserError, match="'minent' has paper_row: MinEnt-dager, which is no row of the paper's table 2"):

@@ -33,6 +33,10 @@ def changed(**changes) -> list[str]:
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
+def paths_of(job) -> dict[str, str]:
+    return {each.role: each.path for each in job.inputs}
+
+
 def of_round(number: int, *stages: str) -> list[str]:
     return [f"{stage}/cbst-round{number}/seed1" for stage in stages or OWN_STAGES[1:]]
 
@@ -42,20 +46,20 @@ def test_a_round_labels_by_the_model_before_it_and_goes_on_from_there():
     before = "work/tiny/sources/source/seed1/model.safetensors"
     for number in (1, 2, 3):
         label, train = (plan.by_name[name] for name in of_round(number))
-        assert label.inputs == {"model": before, "target": "work/tiny/cache/target_train/manifest.json"}
+        assert paths_of(label) == {"model": before, "target": "work/tiny/cache/target_train/manifest.json"}
         folder = f"work/tiny/models/cbst-round{number}/seed1"
-        assert train.inputs == {
+        assert paths_of(train) == {
             "model": before,
             "source": "work/tiny/cache/source_train/manifest.json",
-            "target": label.inputs["target"],
+            "target": label.input("target"),
             "labels": f"{folder}/labels/manifest.json",
             "selection": f"{folder}/labels/selection.json",
         }
-        assert {train.inputs["labels"], train.inputs["selection"]} < set(label.outputs.values())
+        assert {train.input("labels"), train.input("selection")} < set(label.outputs.values())
         before = train.outputs["model"]
         assert before == f"{folder}/model.safetensors"
     scored = plan.by_name["evaluate/cbst/seed1"]
-    assert scored.inputs["model"] == before and scored.config["last_step"] == 3 * train.config["training"]["steps"]
+    assert scored.input("model") == before and scored.config["last_step"] == 3 * train.config["training"]["steps"]
     assert set(own_jobs(plan)) == {name for number in (1, 2, 3) for name in of_round(number)}
 
 
@@ -63,9 +67,9 @@ def test_a_prior_is_counted_once_for_all_seeds():
     found = content("cbst_sp", 2) | {"seeds": [1, 2]}
     plan = make_plan(parameters_from(found, "tiny"))
     (prior,) = (job for job in plan.jobs if job.stage == "prior")
-    assert prior.inputs == {"source": "work/tiny/cache/source_train/manifest.json"}
+    assert paths_of(prior) == {"source": "work/tiny/cache/source_train/manifest.json"}
     labelling = [job for job in plan.jobs if job.stage == "pseudo_label"]
-    assert len(labelling) == 4 and all(job.inputs["prior"] == prior.outputs["prior"] for job in labelling)
+    assert len(labelling) == 4 and all(job.input("prior") == prior.outputs["prior"] for job in labelling)
     order = [job.name for job in plan.jobs]
     assert all(order.index(prior.name) < order.index(job.name) for job in labelling)
 
@@ -143,8 +147,8 @@ def test_phases_curves_settings_and_sweeps_know_the_rounds():
         assert train.outputs["model"] == f"work/tiny/models/{model}/seed1/model.safetensors"
         assert train.provenance in adapted and plan.by_name[f"pseudo_label/{model}/seed1"].provenance in adapted
     curves = plan.by_name["figure/curves"]
-    assert curves.inputs["history/cbst/1"] == "work/tiny/models/cbst-round3/seed1/history.csv"
-    assert plan.by_name["evaluate/dark/cbst/seed1"].inputs["model"].startswith("work/tiny/models/dark/cbst-round3/")
+    assert curves.input("history", row="cbst", seed=1) == "work/tiny/models/cbst-round3/seed1/history.csv"
+    assert plan.by_name["evaluate/dark/cbst/seed1"].input("model").startswith("work/tiny/models/dark/cbst-round3/")
 
 
 def test_the_shipped_presets_self_train_as_a_table_asks():

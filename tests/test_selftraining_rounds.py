@@ -74,12 +74,12 @@ def test_every_round_is_made_and_the_last_one_is_the_methods(inside):
     assert [name for name in inside if name.startswith("self_train")] == [FIRST, SECOND]
     for name in (FIRST, SECOND):
         before, after = (
-            open_model(path)[0].state_dict() for path in (inside[name].inputs["model"], inside[name].outputs["model"])
+            open_model(path)[0].state_dict() for path in (inside[name].input("model"), inside[name].outputs["model"])
         )
         moved = {key for key in before if not torch.equal(before[key], after[key])}
         # Frozen: neither statistics nor the affine part.
         assert moved and not any("bn" in key or "running" in key for key in moved), moved
-        selected = json.loads(Path(inside[name].inputs["selection"]).read_text())
+        selected = json.loads(Path(inside[name].input("selection")).read_text())
         assert 0.1 < selected["kept_share"] < 0.5 and selected["pixels"] == 5 * 64 * 32
 
 
@@ -109,7 +109,7 @@ def test_a_killed_round_goes_on_to_the_same_bytes(inside, tmp_path):
 
 def round_trainer(job: Job, scratch: Path):
     compute = set_up_compute(job.config["precision"], 1)
-    model = compute.place(trained_network(Path(job.inputs["model"]), job.config))
+    model = compute.place(trained_network(Path(job.input("model")), job.config))
     return for_round(make_trainer(job, model, compute, scratch), job)
 
 
@@ -132,7 +132,7 @@ def test_a_round_is_cross_entropy_on_labels_of_both_domains(inside, tmp_path):
 def test_a_round_reads_pseudo_labels_some_source_images_and_rare_windows(inside, tmp_path):
     first, second = (round_trainer(inside[name], tmp_path) for name in (FIRST, SECOND))
     assert (len(first.source.cache), len(second.source.cache)) == (2, 4)  # of 6: 0.4 and 0.7, rounded down
-    labels = PackedCache(Path(inside[SECOND].inputs["labels"]))
+    labels = PackedCache(Path(inside[SECOND].input("labels")))
     for index in range(5):
         assert (second.target.cache.label(index) == labels.label(index)).all()
     for source in (second.source, second.target):
@@ -144,7 +144,9 @@ def test_a_round_reads_pseudo_labels_some_source_images_and_rare_windows(inside,
 
 def test_labels_of_other_images_are_refused(inside, tmp_path):
     job = inside[SECOND]
-    foreign = replace(job, inputs=job.inputs | {"labels": job.inputs["source"]})
+    source = job.input("source")
+    inputs = tuple(replace(each, path=source) if each.role == "labels" else each for each in job.inputs)
+    foreign = replace(job, inputs=inputs)
     with pytest.raises(UserError, match="pseudo-labels of other images"):
         round_trainer(foreign, tmp_path)
 
@@ -152,5 +154,5 @@ def test_labels_of_other_images_are_refused(inside, tmp_path):
 def test_a_prior_of_the_source_changes_the_labels(inside, tmp_path):
     job = elsewhere(inside["pseudo_label/cbst_sp-round1/seed1"], str(tmp_path))
     with_prior = Path(inside["pseudo_label/cbst_sp-round1/seed1"].outputs["pack"]).read_bytes()
-    run(replace(job, inputs={role: path for role, path in job.inputs.items() if role != "prior"}), tmp_path)
+    run(replace(job, inputs=tuple(each for each in job.inputs if each.role != "prior")), tmp_path)
     assert Path(job.outputs["pack"]).read_bytes() != with_prior

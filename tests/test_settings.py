@@ -65,12 +65,12 @@ def test_jobs_of_a_setting_have_folders_of_their_own():
     plan = plan_of("rome/source_only", "rome/maxsquare", more=["maxsquare"], rome=thirteen("Rome"))
     job = plan.by_name["adapt/rome/maxsquare/seed1"]
     assert job.outputs["model"] == "work/tiny/models/rome/maxsquare/seed1/model.safetensors"
-    assert job.inputs["model"] == "work/tiny/sources/rome/source/seed1/model.safetensors"
+    assert job.input("model") == "work/tiny/sources/rome/source/seed1/model.safetensors"
     assert plan.by_name["evaluate/rome/source/seed1"].outputs["metrics"] == (
         "work/tiny/metrics/rome/source/seed1/metrics.json"
     )
     assert plan.by_name["prepare/other_val"].config["classes"] == "nthu13"
-    assert plan.by_name["adapt/maxsquare/seed1"].inputs["model"] == ("work/tiny/sources/source/seed1/model.safetensors")
+    assert plan.by_name["adapt/maxsquare/seed1"].input("model") == ("work/tiny/sources/source/seed1/model.safetensors")
 
 
 def test_source_models_that_are_trained_alike_are_shared():
@@ -85,7 +85,7 @@ def test_source_models_that_are_trained_alike_are_shared():
     own = ("half/source", "rome/source", "source", "wider/source")
     assert sorted(trained) == [f"pretrain/{name}/seed1" for name in own]
     assert plan.by_name["adapt/half/maxsquare/seed1"].config["precision"]["bf16"]
-    sources = {row: plan.by_name[f"adapt/{row}/seed1"].inputs["model"].split("/")[3] for row in rows}
+    sources = {row: plan.by_name[f"adapt/{row}/seed1"].input("model").split("/")[3] for row in rows}
     assert list(sources.values()) == ["rome", "rome", "source", "wider", "half"]
 
 
@@ -110,7 +110,7 @@ def test_a_method_of_other_branches_starts_from_a_source_model_of_its_own():
         four = ("cbst", "cbst-round1", "adaptsegnet")
         assert branches == {"source": 2, "maxsquare": 2} | dict.fromkeys(four, 4)
         for name, source in (("refine/adaptsegnet", "source_multi"), ("self_train/cbst-round1", "source")):
-            start = plan.by_output[plan.by_name[f"{name}/seed1"].inputs["model"]]
+            start = plan.by_output[plan.by_name[f"{name}/seed1"].input("model")]
             assert start is pretrained[f"pretrain/{prefix}{source}/seed1"] and start.config["aspp_branches"] == 4
         assert plan.by_name["self_train/cbst-round1/seed1"].outputs["model"].startswith("work/tiny/models/cbst-round1/")
         shown = plan.by_name["figure/qualitative"].config["models"]
@@ -130,7 +130,7 @@ def test_a_method_may_change_keys_of_its_stage():
     found["presets"]["tiny"]["methods"]["maxsquare"] = {"training": {"steps": 5, "blur": 0, "source": "further"}}
     plan = make_plan(parameters_from(found, "tiny"))
     own, other = (plan.by_name[f"adapt/{name}/seed1"] for name in ("maxsquare", "minent"))
-    assert own.inputs["source"] == "work/tiny/cache/further/manifest.json"
+    assert own.input("source") == "work/tiny/cache/further/manifest.json"
     assert own.config["training"] == other.config["training"] | {"steps": 5, "blur": 0}
     assert plan.by_name["evaluate/maxsquare/seed1"].config["last_step"] == 5
     assert "training" not in own.config["method"] and "aspp_branches" not in own.config["method"]
@@ -167,7 +167,7 @@ def test_a_method_with_data_of_its_own_says_them_anew_in_a_setting_of_other_data
     tiny["settings"]["dark"]["methods"] = {"maxsquare": {"training": {"source": "night"}}}
     plan = make_plan(parameters_from(found, "tiny"))
     sources = [
-        plan.by_name[f"adapt/{row}/seed1"].inputs["source"].split("/")[3] for row in ("maxsquare", "dark/maxsquare")
+        plan.by_name[f"adapt/{row}/seed1"].input("source").split("/")[3] for row in ("maxsquare", "dark/maxsquare")
     ]
     assert sources == ["further", "night"]
 
@@ -300,7 +300,7 @@ def test_a_sweep_in_a_setting_is_of_the_setting():
     cells = sweep([0.7], method="rome/maxsquare")
     plan = plan_of(sweeps=[cells], rome=thirteen("Rome"))
     job = plan.by_name["adapt/rome/maxsquare-lambda_target-0.7/seed1"]
-    assert job.inputs["model"] == "work/tiny/sources/rome/source/seed1/model.safetensors"
+    assert job.input("model") == "work/tiny/sources/rome/source/seed1/model.safetensors"
 
 
 @pytest.mark.parametrize(

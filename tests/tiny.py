@@ -162,7 +162,7 @@ def make_here(folder: Path, *targets: str) -> None:
         tell_engines(plan)
         needed = set(targets)
         for job in reversed(plan.jobs):
-            needed |= set(job.inputs.values()) if needed & set(job.outputs.values()) else set()
+            needed |= {each.path for each in job.inputs} if needed & set(job.outputs.values()) else set()
         for job in plan.jobs:
             if needed & set(job.outputs.values()):
                 sys.argv = ["a stage", job.card, "1"]

@@ -33,7 +33,7 @@ def contents() -> dict:
     for preset in PRESETS:
         plan = make_plan(load_parameters(ROOT / "params.yaml", {"preset": preset}))
         for job in plan.jobs:
-            makers = {plan.by_output[path].stage for path in job.inputs.values() if path in plan.by_output}
+            makers = {plan.by_output[each.maker].stage for each in job.inputs if each.maker}
             reads[_node(job.stage)].update(map(_node, makers))
     return {
         "phases": {

@@ -260,7 +260,7 @@ def _command(
         return 0
     failed: set[str] = set()
     for job in due:
-        makers = {plan.by_output[path].name for path in job.inputs.values() if path in plan.by_output}
+        makers = {plan.by_output[each.maker].name for each in job.inputs if each.maker}
         if makers & failed:
             failed.add(job.name)
             continue

@@ -99,7 +99,7 @@ def forget_from(folder: Path, reference: Reference, name: str) -> None:
     gone = {name}
     for each, card in reference.jobs.items():
         made = {path for other in gone - {engine.SESSION} for path in reference.jobs[other]["outputs"].values()}
-        if each in gone or made & set(card["inputs"].values()):
+        if each in gone or made & {read["path"] for read in card["inputs"]}:
             gone.add(each)
             for path in (*card["outputs"].values(), card["provenance"]):
                 for place in (folder / path, folder / "work/tiny" / path):

@@ -93,7 +93,7 @@ def inputs_of(stage):
 
     def upstream(wildcards):
         job = plan.by_name[stage.job.format(**dict(wildcards.items()))]
-        made = [path for path in job.inputs.values() if path in plan.by_output]
+        made = [each.path for each in job.inputs if each.maker]
         return [path if path in made_anew else ancient(path) for path in made]
 
     return upstream

@@ -56,7 +56,7 @@ def run(given: argparse.Namespace) -> None:
         print(f"{name.replace('_', ' '):24s} {_percent(value):>8s}")
     if given.modes:
         record["variants"] = variants
-        _print_variants(variants)
+        _print_modes(evaluation)
     if given.output is not None:
         write_json(given.output, record | found)
 
@@ -73,11 +73,11 @@ def _convention(head: str, count: int, chosen: dict) -> str:
     return text
 
 
-def _print_variants(variants: dict[str, float | None]) -> None:
+def _print_modes(evaluation) -> None:
     print(f"\n{'mIoU (%) of':24s} {'network':>8s} {'native':>8s}")
-    for name in (name for name in variants if name.startswith("native")):
-        pair = (variants[name.replace("native", "network")], variants[name])
-        label = name.removeprefix("native").strip() or "final head, no flip"
+    for mode in (each for each in evaluation.statistics if each.size == "native"):
+        pair = (evaluation.score(size, head=mode.head, flip=mode.flip) for size in ("network", "native"))
+        label = mode.prediction.strip() or "final head, no flip"
         print(f"{label:24s} " + " ".join(_percent(value).rjust(8) for value in pair))
 
 

@@ -4,14 +4,32 @@ Written out as a *card*, a small JSON file, it is all that a stage script (or a 
 without Snakemake) needs to run it: ``python -m segadapt.stages.<script> <card>``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import read_json, sha256_file, sha256_json
 from segadapt.core.errors import UserError
-from segadapt.core.stages import SCORES, benchmark_of, card_of, log_of
+from segadapt.core.stages import benchmark_of, card_of, log_of
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that a job reads.
+
+    Of the files with one ``role``, ``row`` and ``seed`` say whose each is. ``maker`` is the record of the job of the
+    plan that makes it; None for a file from outside.
+    """
+
+    role: str
+    path: str
+    row: str | None = None
+    seed: int | None = None
+    maker: str | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """What is known of it."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -19,22 +37,20 @@ class Job:
     """Paths are relative to the project's root.
 
     ``config`` is what can change the result; ``run`` is what cannot (intervals, process counts).
-    ``code`` is a hash of the modules that can change a number. ``makers`` maps the role of each input that a job of the
-    plan makes to that job's record. ``subject`` is what the job is about, by the names that stand in its stage's
-    patterns (``segadapt.core.stages``): its table, its model and seed, ... ``snapshots`` are the steps of the models on
-    the way to its own: a job that trains makes them, one that scores reads them.
+    ``code`` is a hash of the modules that can change a number. ``subject`` is what the job is about, by the names that
+    stand in its stage's patterns (``segadapt.core.stages``): its table, its model and seed, ... ``snapshots`` are the
+    steps of the models on the way to its own: a job that trains makes them, one that scores reads them.
     """
 
     stage: str
     name: str
     preset: str
-    inputs: dict[str, str]
+    inputs: tuple[Input, ...]
     outputs: dict[str, str]
     provenance: str
     config: dict[str, Any]
     code: str
     run: dict[str, Any] = field(default_factory=dict)
-    makers: dict[str, str] = field(default_factory=dict)
     subject: dict[str, str | int] = field(default_factory=dict)
     snapshots: tuple[int, ...] = ()
 
@@ -57,20 +73,36 @@ class Job:
 
     def as_card(self) -> dict[str, Any]:
         """The card's content, keys in a fixed order."""
-        return {key: getattr(self, key) for key in self.__dataclass_fields__} | {"snapshots": [*self.snapshots]}
+        content = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        return content | {"inputs": self._inputs(), "snapshots": [*self.snapshots]}
 
     def identity(self) -> dict[str, Any]:
         """What must be equal for an existing output to be this job's output."""
-        return {key: getattr(self, key) for key in ("stage", "name", "inputs", "config", "code")}
+        return {
+            "stage": self.stage, "name": self.name, "inputs": self._inputs(), "config": self.config, "code": self.code,
+        }  # fmt: skip
+
+    def _inputs(self) -> list[dict[str, Any]]:
+        return [each.as_record() for each in self.inputs]
+
+    def read(self, role: str, **which: str | int) -> list[Input]:
+        """The inputs of a role, in order: all of them, or those of a ``row``, a ``seed``."""
+        wanted = {"role": role, **which}.items()
+        return [each for each in self.inputs if all(getattr(each, key) == value for key, value in wanted)]
+
+    def input(self, role: str, **which: str | int) -> str:
+        """The path of the one such input; ValueError if there is none, or several."""
+        (only,) = self.read(role, **which)
+        return only.path
 
     def snapshot_paths(self) -> dict[int, Path]:
         """Step to file, in order, of the models on the way."""
-        files = self.inputs | self.outputs
+        files = {each.role: each.path for each in self.inputs} | self.outputs
         return {step: Path(files[snapshot_role(step)]) for step in self.snapshots}
 
     def input_hashes(self) -> dict[str, str]:
-        """SHA-256 of every input by role; UserError for one that is missing."""
-        return {role: sha256_file(Path(path)) for role, path in self.inputs.items()}
+        """SHA-256 of every input by path; UserError for one that is missing."""
+        return {each.path: sha256_file(Path(each.path)) for each in self.inputs}
 
     def fingerprint(self, input_hashes: dict[str, str]) -> str:
         """Names this job's resumable state: equal only for the same identity and input bytes."""
@@ -85,30 +117,9 @@ def read_card(path: Path) -> Job:
     """The job of a card; UserError if it is none."""
     content = read_json(path)
     try:
-        return Job(**content)
-    except TypeError as error:
+        return Job(**content | {"inputs": tuple(Input(**each) for each in content["inputs"])})
+    except (KeyError, TypeError) as error:
         raise UserError(f"{path} is not a job card ({error}); run snakemake -n to write the cards anew") from error
-
-
-def score_role(what: str, row: str, seed: int) -> str:
-    """The role of a row's scores among the inputs of a table or figure; ``what`` is theirs among the evaluation's."""
-    return f"{what}/{row}/{seed}"
-
-
-def score_paths(inputs: Mapping[str, str], row: str, seed: int) -> dict[str, str]:
-    """What a table or figure reads of one row and seed: role among the evaluation's outputs to path."""
-    roles = {what: score_role(what, row, seed) for what in SCORES}
-    return {what: inputs[role] for what, role in roles.items() if role in inputs}
-
-
-def model_roles(count: int) -> list[str]:
-    """The roles of the models that are scored as one among the inputs of an evaluation."""
-    return ["model"] if count == 1 else [f"model/{index}" for index in range(count)]
-
-
-def model_paths(inputs: Mapping[str, str]) -> list[str]:
-    """The models among the inputs of a job that trains or scores, in order; empty for one that begins anew."""
-    return [inputs[role] for role in ("model", *model_roles(len(inputs))) if role in inputs]
 
 
 def snapshot_role(step: int) -> str:

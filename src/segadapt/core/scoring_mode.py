@@ -43,7 +43,12 @@ class ScoringMode:
     def name(self) -> str:
         """``"network"``, ``"native low head flip"``, ``"network step 120"``."""
         step = "" if self.step is None else f" step {self.step}"
-        return f"{self.size}{_IN_NAMES[self.head]}{' flip' * self.flip}{step}"
+        return f"{self.size}{self.prediction}{step}"
+
+    @property
+    def prediction(self) -> str:
+        """What is scored: ``""`` for the final head's, ``" low head flip"``."""
+        return f"{_IN_NAMES[self.head]}{' flip' * self.flip}"
 
     @classmethod
     def of(cls, name: str) -> "ScoringMode":

@@ -180,8 +180,6 @@ PHASES = tuple(dict.fromkeys(stage.phase for stage in _ALL))
 """The phases that DVC versions."""
 FOLDERS = tuple(dict.fromkeys(stage.folder.partition("/")[0] for stage in _ALL))
 """Where results lie, below ``work/<preset>``; of tables and figures, where they are kept."""
-SCORES = tuple(dict.fromkeys(role for stage in _ALL if stage.phase == "evaluate" for role in stage.files))
-"""The roles of what evaluations make."""
 BESIDE_TABLES = tuple(stage for stage in _ALL if stage.script == TABLE and stage.name != TABLE)
 """The stages of what goes with each table."""
 COMPANIONS = {

@@ -35,13 +35,13 @@ def starting_network(job: Job) -> Network:
     The input ``initial_weights``, if there, replaces the backbone of the latter. UserError if what a file holds
     contradicts the configuration.
     """
-    if "model" in job.inputs:
-        return trained_network(Path(job.inputs["model"]), job.config)
-    weights = job.inputs.get("initial_weights")
-    initial = None if weights is None else initial_architecture(Path(weights))
+    if job.read("model"):
+        return trained_network(Path(job.input("model")), job.config)
+    weights = [Path(each.path) for each in job.read("initial_weights")]
+    initial = initial_architecture(weights[0]) if weights else None
     model = initialise(network(job.config, initial), job.config["seed"], job.config["model"]["initialisation"])
-    if weights is not None:
-        fraction = load_backbone(Path(weights), model)
+    if weights:
+        fraction = load_backbone(weights[0], model)
         print(f"initial weights: {fraction:.1%} of all tensors loaded, the heads start anew", file=sys.stderr)
     return model
 

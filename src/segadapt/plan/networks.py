@@ -52,7 +52,7 @@ def check_discriminators(jobs: Iterable[Job], sizes: dict[str, str], preset: str
         if game is None or game["game"] == "dann":
             continue
         for role in ("source", "target"):
-            size = job.config["training"]["crop"] or sizes[job.inputs[role]]
+            size = job.config["training"]["crop"] or sizes[job.input(role)]
             if min(width_height(size)) < SMALLEST_SIDE:
                 raise UserError(
                     f"presets/{preset}.yaml: {job.name} trains discriminators on {role} images of {size}; they "

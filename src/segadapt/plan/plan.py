@@ -76,8 +76,7 @@ def _with_makers(jobs: list[Job]) -> tuple[Job, ...]:
     """The jobs, each with the records of those that make its inputs."""
     records = {path: job.provenance for job in jobs for path in job.outputs.values()}
     return tuple(
-        replace(job, makers={role: records[path] for role, path in job.inputs.items() if path in records})
-        for job in jobs
+        replace(job, inputs=tuple(replace(each, maker=records.get(each.path)) for each in job.inputs)) for job in jobs
     )
 
 

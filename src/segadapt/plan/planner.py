@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from segadapt.core.job import Job
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters import MethodEntry, Parameters, Protocol, ResolvedSetting, TrainingSettings, training_of
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
 from segadapt.core.stages import STAGES
@@ -48,7 +48,7 @@ class Planner:
         return self._by_branches[branches]
 
     def job(
-        self, stage: str, subject: dict[str, str | int], *, inputs: dict[str, str], config: dict[str, Any],
+        self, stage: str, subject: dict[str, str | int], *, inputs: Sequence[Input], config: dict[str, Any],
         snapshots: tuple[int, ...] = (),
     ) -> Job:  # fmt: skip
         """A job of a stage on its subject; ``snapshots`` are steps of the models on the way: a stage that trains makes
@@ -60,9 +60,10 @@ class Planner:
         if about.trains:
             outputs |= snapshots_beside(provenance, snapshots)
         elif snapshots:
-            inputs = inputs | snapshots_beside(inputs["model"], snapshots)
+            (model,) = (each.path for each in inputs if each.role == "model")
+            inputs = [*inputs, *(Input(*each) for each in snapshots_beside(model, snapshots).items())]
         return Job(
-            stage, about.job.format(**subject), self.parameters.preset, inputs=inputs, outputs=outputs,
+            stage, about.job.format(**subject), self.parameters.preset, inputs=tuple(inputs), outputs=outputs,
             provenance=provenance, config=config | self.definitions(_named_classes(config)),
             code=code_hash(about.module, config), run=self.run, subject=subject, snapshots=snapshots,
         )  # fmt: skip

@@ -22,31 +22,36 @@ def check_requirements(due: Iterable[Status]) -> None:
     """UserError, one sentence, for the first folder or file that a job which must run needs and is not there."""
     for status in due:
         job = status.job
-        if job.stage == PREPARE and "rendered" not in job.inputs and not Path(job.config["root"]).is_dir():
+        if job.stage == PREPARE and not job.read("rendered") and not Path(job.config["root"]).is_dir():
             how_to_get = dataset_module(job.config["format"]).HOW_TO_GET
             raise UserError(f"folder {job.config['root']} is missing: {_of_a_snapshot() or how_to_get}")
-        weights, backbone = job.inputs.get("initial_weights"), job.config.get("model", {}).get("backbone")
-        if weights is not None and not Path(weights).is_file():
-            if os.path.lexists(weights):
-                require_regular(Path(weights), "initial weights")
-            mend = f"put the file there, or point model.initial_weights in presets/{job.preset}.yaml at yours"
-            raise UserError(f"initial weights {weights} are missing: {_of_a_snapshot() or mend}")
-        said = {} if weights is None else said_architecture(weights)
-        if said.get("backbone", backbone) != backbone:
-            raise UserError(
-                f"initial weights {weights} are those of {said['backbone']}, and {job.name} is to train {backbone}; "
-                f"point model.initial_weights in presets/{job.preset}.yaml at weights of that network"
-            )
-        if job.config.get("published") and "published" in job.inputs:
+        for weights in (each.path for each in job.read("initial_weights")):
+            _check_weights(job, weights)
+        if job.config.get("published") and job.read("published"):
             _check_published(job)
+
+
+def _check_weights(job: Job, weights: str) -> None:
+    """UserError for initial weights that are missing, or of another network."""
+    if not Path(weights).is_file():
+        if os.path.lexists(weights):
+            require_regular(Path(weights), "initial weights")
+        mend = f"put the file there, or point model.initial_weights in presets/{job.preset}.yaml at yours"
+        raise UserError(f"initial weights {weights} are missing: {_of_a_snapshot() or mend}")
+    wanted = job.config["model"]["backbone"]
+    if (backbone := said_architecture(weights).get("backbone", wanted)) != wanted:
+        raise UserError(
+            f"initial weights {weights} are those of {backbone}, and {job.name} is to train {wanted}; "
+            f"point model.initial_weights in presets/{job.preset}.yaml at weights of that network"
+        )
 
 
 def _check_published(job: Job) -> None:
     """UserError for a row of a table that would stand beside one that the paper's table does not have."""
     number = job.config["published"]
-    if number not in NAMED or not Path(job.inputs["published"]).is_file():
+    if number not in NAMED or not Path(job.input("published")).is_file():
         return
-    with open(job.inputs["published"], newline="", encoding="utf-8") as file:
+    with open(job.input("published"), newline="", encoding="utf-8") as file:
         printed = {": ".join(row[key] for key in ("city", "method") if key in row) for row in csv.DictReader(file)}
     for row in job.config.get("rows", ()):
         name = row.get("paper_row")

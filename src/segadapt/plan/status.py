@@ -72,16 +72,16 @@ def _status(
     for key, value in job.identity().items():
         if record["identity"].get(key) != value:
             return Status(job, f"{key} differs", {})
-    for role, path in job.inputs.items():
-        maker = plan.by_output.get(path)
-        if maker is not None:
-            if not done[maker.name].is_ok:
-                return Status(job, f"upstream ({maker.name}: {done[maker.name].state})", {})
-            current = done[maker.name].output_hashes.get(path)
+    for each in job.inputs:
+        if each.maker:
+            maker = done[plan.by_output[each.maker].name]
+            if not maker.is_ok:
+                return Status(job, f"upstream ({maker.job.name}: {maker.state})", {})
+            current = maker.output_hashes.get(each.path)
         else:
-            current = outside(path)
-        if current != record["input_sha256"].get(role):
-            return Status(job, f"input differs ({path})", {})
+            current = outside(each.path)
+        if current != record["input_sha256"].get(each.path):
+            return Status(job, f"input differs ({each.path})", {})
     for path, sha256 in hashes.items():
         if memo.sha256(path) != sha256:
             return Status(job, f"damaged ({path})", {})
@@ -91,11 +91,11 @@ def _status(
 
 def _changed_sources(job: Job, plan: Plan) -> str | None:
     """What changed among the files of a data set since they were packed: the packing is due, or what drew them."""
-    if STAGES[job.stage].phase != "data" or "rendered" in job.inputs:
+    if STAGES[job.stage].phase != "data" or job.read("rendered"):
         return None
     packed = [job]
     if "pack" not in job.outputs:
-        packed = [each for each in plan.jobs if each.inputs.get("rendered") == job.outputs["manifest"]]
+        packed = [each for each in plan.jobs if job.provenance in (read.maker for read in each.read("rendered"))]
     for each in packed:
         manifest = Path(each.outputs["manifest"])
         if _is_as_recorded(each, "manifest"):

@@ -40,5 +40,5 @@ def jobs_behind(plan: Plan, targets: Iterable[str]) -> set[str]:
         job = waiting.pop()
         if job.name not in found:
             found.add(job.name)
-            waiting += [plan.by_output[path] for path in job.inputs.values() if path in plan.by_output]
+            waiting += [plan.by_output[each.maker] for each in job.inputs if each.maker]
     return found

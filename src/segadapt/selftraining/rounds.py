@@ -54,12 +54,12 @@ def for_round(trainer: Trainer, job: Job) -> Trainer:
     its source images are drawn anew. Every round sees its samples in an order and with an augmentation of its own.
     """
     settings, source, target = job.config["round"], trainer.source, trainer.target
-    labelled = LabelledImages(target.cache, PackedCache(Path(job.inputs["labels"])))
+    labelled = LabelledImages(target.cache, PackedCache(Path(job.input("labels"))))
     draw = settings["number"] if settings.get("source_redraw") else 0
     share = Share(source.cache, settings["source_share"], job.config["seed"], draw)
     augmentation = source.augmentation
     if augmentation.crop is not None:
-        rare = rare_classes(read_json(Path(job.inputs["selection"])))
+        rare = rare_classes(read_json(Path(job.input("selection"))))
         augmentation = replace(augmentation, rare=rare, mining=settings["mining"])
     name = f"round {settings['number']}"
     return replace(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from segadapt.core.artifacts import write_json
-from segadapt.core.job import Job, model_paths
+from segadapt.core.job import Job
 from segadapt.core.progress import progress_bar
 from segadapt.core.provenance import read_provenance
 from segadapt.data.packed.cache import PackedCache
@@ -20,9 +20,9 @@ PRIMARY_ONLY = {"flip": False, "heads": False}
 def score(job: Job, scratch: Path) -> None:
     """From a model (or those of an ensemble) and its snapshots to ``confusion.safetensors`` and ``metrics.json``."""
     config, snapshots = job.config, job.snapshot_paths()
-    models = [Path(path) for path in model_paths(job.inputs)]
+    models, makers = zip(*((Path(each.path), Path(each.maker)) for each in job.read("model")), strict=True)
     compute = set_up_compute(config["precision"], config["cpu_threads"])
-    caches = {role: PackedCache(Path(job.inputs[role])) for role in ("labelled", "target") if role in job.inputs}
+    caches = {role: PackedCache(Path(job.input(role))) for role in ("labelled", "target") if job.read(role)}
     label_free = {}
     with progress_bar(job.name, len(caches["labelled"]) * (1 + len(snapshots)), unit="image") as bar:
         evaluation, last = score_weights(models, config, compute, caches, config["test_time"], bar.update)
@@ -34,7 +34,7 @@ def score(job: Job, scratch: Path) -> None:
     if last is not None:
         label_free[None] = last
     evaluation.save(Path(job.outputs["confusion"]))
-    made_by = combined_record([read_provenance(model.with_name("provenance.json")) or {} for model in models])
+    made_by = combined_record([read_provenance(each) or {} for each in makers])
     class_set = CLASS_SETS[config["model"]["classes"]]
     numbers = metrics(evaluation, class_set, made_by, label_free, config.get("last_step"))
     write_json(Path(job.outputs["metrics"]), numbers)

@@ -12,7 +12,7 @@ from segadapt.stages.runner import main
 
 def count(job: Job, scratch: Path) -> None:
     """From the source's labels to ``prior.safetensors``."""
-    cache = PackedCache(Path(job.inputs["source"]))
+    cache = PackedCache(Path(job.input("source")))
     labels = progress(map(cache.label, range(len(cache))), job.name, len(cache), "label")
     prior_CHW = spatial_prior(labels, len(CLASS_SETS[cache.class_set]), job.config["blur"])
     save_prior(Path(job.outputs["prior"]), prior_CHW, cache.class_set)

@@ -16,12 +16,12 @@ from segadapt.stages.runner import main
 
 def label(job: Job, scratch: Path) -> None:
     """From the model of the round before to ``pack.bin``, ``manifest.json`` and ``selection.json``."""
-    config, target = job.config, PackedCache(Path(job.inputs["target"]))
+    config, target = job.config, PackedCache(Path(job.input("target")))
     compute = set_up_compute(config["precision"], config["cpu_threads"])
     class_set, prior_CHW = config["model"]["classes"], None
-    if "prior" in job.inputs:
-        prior_CHW = load_prior(Path(job.inputs["prior"]), class_set, (target.height, target.width))
-    score = scores(predictor(Path(job.inputs["model"]), config, compute), config["flip"], prior_CHW)
+    if job.read("prior"):
+        prior_CHW = load_prior(Path(job.input("prior")), class_set, (target.height, target.width))
+    score = scores(predictor(Path(job.input("model")), config, compute), config["flip"], prior_CHW)
     with progress_bar(job.name, 2 * len(target), unit="image") as bar:
         folder = Path(job.outputs["manifest"]).parent
         selected = make_pseudo_labels(score, target, class_set, config["selection"], folder, bar.update)

@@ -54,8 +54,8 @@ def run_card(stage: Stage, card: Path, processes: int | None = None) -> None:
         _refuse_other_inputs(job, hashes)
         _run(stage, job, hashes)
     except Exception:
-        for provenance in job.makers.values():
-            memo_path(job.preset, provenance).unlink(missing_ok=True)
+        for maker in {each.maker for each in job.inputs if each.maker}:
+            memo_path(job.preset, maker).unlink(missing_ok=True)
         raise
 
 
@@ -76,17 +76,15 @@ def _run(stage: Stage, job: Job, hashes: dict[str, str]) -> None:
 
 
 def _refuse_other_inputs(job: Job, hashes: dict[str, str]) -> None:
-    for role, path in job.inputs.items():
-        if (provenance := job.makers.get(role)) is None:
-            continue
-        record = read_provenance(Path(provenance))
+    for path, maker in ((each.path, each.maker) for each in job.inputs if each.maker):
+        record = read_provenance(Path(maker))
         if record is None or not record_is_genuine(record):
-            raise UserError(f"{path}: its record {provenance} is missing or damaged; run the same command again")
+            raise UserError(f"{path}: its record {maker} is missing or damaged; run the same command again")
         made = {output["path"]: output["sha256"] for output in record["outputs"].values()}
-        if made.get(path) != hashes[role]:
+        if made.get(path) != hashes[path]:
             raise UserError(
-                f"{path} is not the file that its record {provenance} speaks of; run the same command again, and it "
-                "is made anew"
+                f"{path} is not the file that its record {maker} speaks of; run the same command again, and it is made "
+                "anew"
             )
 
 

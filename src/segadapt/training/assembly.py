@@ -37,7 +37,7 @@ def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> T
         optimiser=optimiser,
         loop=Loop(**{key: getattr(settings, key) for key in loop_keys}, **{key: job.run[key] for key in run_keys}),
         source=_batch_source(job, "source", compute),
-        target=_batch_source(job, "target", compute) if "target" in job.inputs else None,
+        target=_batch_source(job, "target", compute) if job.read("target") else None,
         batch_norm=BatchNormPolicy(**model_settings["batch_norm"]),
         input_convention=model.architecture.input,
         compute=compute,
@@ -54,10 +54,10 @@ def describe(job: Job, trainer: Trainer) -> dict[str, str]:
 
 
 def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:
-    cache = PackedCache(Path(job.inputs[domain]))
+    cache = PackedCache(Path(job.input(domain)))
     if domain == "source" and cache.class_set != job.config["model"]["classes"]:
         raise UserError(
-            f"{job.inputs[domain]} holds labels of {cache.class_set}, the model has {job.config['model']['classes']}; "
+            f"{job.input(domain)} holds labels of {cache.class_set}, the model has {job.config['model']['classes']}; "
             "delete the cache's folder and run again"
         )
     settings = job.config["training"]

@@ -9,6 +9,11 @@ from segadapt.core.parameters.section import Name, Section, overlaid
 from segadapt.core.parameters.training import ModelSettings, Precision, Schedule
 
 
+def task_name(source: str, target: str) -> str:
+    """What a task is called, in paths and in the columns of tables."""
+    return f"{source}_to_{target}"
+
+
 class EasyAndHard(Section):
     """Figure 5: target samples ranked by the source model's confidence, and how well methods do on both ends.
 
@@ -54,4 +59,4 @@ class Classification(Section):
     def tasks(self) -> dict[str, tuple[str, str]]:
         """Name of each ordered pair of domains to source and target, sources in the file's order."""
         pairs = [(source, target) for source in self.domains for target in self.domains if source != target]
-        return {f"{source}_to_{target}": (source, target) for source, target in pairs}
+        return {task_name(source, target): (source, target) for source, target in pairs}

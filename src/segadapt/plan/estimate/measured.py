@@ -68,9 +68,8 @@ def _measured(job: Job, plan: Plan) -> Cost | None:
     record = read_provenance(Path(job.provenance))
     if record is None or record["identity"].get("config") != job.config:
         return None
-    for path in job.inputs.values():
-        maker = plan.by_output.get(path)
-        if maker is not None and maker.stage == PREPARE:
+    for maker in (plan.by_output[each.maker] for each in job.inputs if each.maker):
+        if maker.stage == PREPARE:
             packed = read_provenance(Path(maker.provenance))
             if packed is not None and (packed["identity"].get("config") or {}).get("size") != maker.config["size"]:
                 return None

@@ -12,7 +12,7 @@ from typing import Any
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
-from segadapt.core.job import Job, model_paths
+from segadapt.core.job import Job
 from segadapt.core.parameters import width_height
 from segadapt.core.stages import EVALUATE, PSEUDO_LABEL, STAGES
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
@@ -50,7 +50,7 @@ def step_images(job: Job, plan: Plan) -> str:
 
 def image_count(job: Job, role: str, plan: Plan) -> int | None:
     """How many images a job's cache holds: as packed, else as its authors ship the split; None if neither says."""
-    prepare = plan.by_output[job.inputs[role]]
+    prepare = plan.by_output[job.input(role)]
     manifest = Path(prepare.outputs["manifest"])
     packed = _packed_count(manifest, manifest.stat().st_mtime_ns) if manifest.is_file() else None
     return prepare.config["count"] if packed is None else packed
@@ -71,11 +71,11 @@ def _packed_count(manifest: Path, changed: int) -> int | None:
 def unknown_caches(job: Job, plan: Plan) -> set[str]:
     """Names of the prepare jobs whose caches the job passes over as a whole and whose images are not counted yet."""
     roles = {EVALUATE: ("labelled",), PSEUDO_LABEL: ("target",)}.get(job.stage, ())
-    return {plan.by_output[job.inputs[role]].name for role in roles if image_count(job, role, plan) is None}
+    return {plan.by_output[job.input(role)].name for role in roles if image_count(job, role, plan) is None}
 
 
 def _domains(job: Job) -> list[str]:
-    return [role for role in ("source", "target") if role in job.inputs]
+    return [role for role in ("source", "target") if job.read(role)]
 
 
 def _step(job: Job, plan: Plan) -> Counter[Pass]:
@@ -87,7 +87,7 @@ def _step(job: Job, plan: Plan) -> Counter[Pass]:
         _network(job, plan, config["model"]["batch_norm"]), learns=True, batch_size=batch_size,
         size=_seen_size(job, "source", plan),
     )  # fmt: skip
-    if "target" not in job.inputs:
+    if not job.read("target"):
         return Counter([source])
     size = _seen_size(job, "target", plan)
     if config["training"]["joint_batch"]:
@@ -112,7 +112,7 @@ def _evaluation(job: Job, plan: Plan) -> Counter[Pass]:
     for auxiliary in config.get("auxiliary_of_members", [config["auxiliary"]]):
         member = replace(one, auxiliary=auxiliary)
         found[replace(member, size=size)] += labelled * (straight_and_mirrored + snapshots)
-        if "target" in job.inputs:
+        if job.read("target"):
             images = min(config["label_free_images"], image_count(job, "target", plan) or config["label_free_images"])
             found[replace(member, size=_cache_size(job, "target", plan))] += images * (1 + snapshots)
     return found
@@ -132,7 +132,7 @@ def _network(job: Job, plan: Plan, batch_norm: dict[str, bool] | None) -> Networ
 
 
 def _cache_size(job: Job, role: str, plan: Plan) -> tuple[int, int]:
-    return width_height(plan.by_output[job.inputs[role]].config["size"])
+    return width_height(plan.by_output[job.input(role)].config["size"])
 
 
 def _seen_size(job: Job, role: str, plan: Plan) -> tuple[int, int]:
@@ -142,12 +142,11 @@ def _seen_size(job: Job, role: str, plan: Plan) -> tuple[int, int]:
 
 def _stride_placement(job: Job, plan: Plan) -> str | None:
     """What the initial weights say of their strides, up the chain of models; None if they are not here."""
-    while "initial_weights" not in job.inputs:
-        before = model_paths(job.inputs)
-        if not before:
+    while not job.read("initial_weights"):
+        if not (before := job.read("model")):
             return None
-        job = plan.by_output[before[0]]
-    return said_architecture(job.inputs["initial_weights"]).get("stride_placement")
+        job = plan.by_output[before[0].path]
+    return said_architecture(job.input("initial_weights")).get("stride_placement")
 
 
 def said_architecture(path: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from segadapt.core.devices import HALF, SINGLE, TF32, Device
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Job
 from segadapt.core.parameters.root import ORACLE
 from segadapt.core.stages import PRETRAIN, TABLE
 from segadapt.core.workload import Amount, Pass, Work
@@ -66,7 +66,7 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
     for each in made[table].config["rows"]:
         row = each.get("row", each["key"])
         titles[row, each["title"]] = None
-        behind[row] = behind.get(row, set()) | _behind(plan, made[table].inputs, each["key"])
+        behind[row] = behind.get(row, set()) | _behind(plan, made[table], each["key"])
         # The oracle is a row itself, and no other row's.
         oracles |= behind[row] if each["method"] == ORACLE else set()
     needed = set().union(*behind.values())
@@ -86,8 +86,8 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
     return found
 
 
-def _behind(plan: Plan, inputs: dict[str, str], key: str) -> set[str]:
-    paths = [inputs[score_role("metrics", key, seed)] for seed in plan.parameters.seeds]
+def _behind(plan: Plan, table: Job, key: str) -> set[str]:
+    paths = [each.path for each in table.read("metrics", row=key)]
     return {name for name in jobs_behind(plan, paths) if plan.by_name[name].stage in (*TRAINING, *SCORING)}
 
 

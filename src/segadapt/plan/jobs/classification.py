@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters import Parameters, Schedule
+from segadapt.core.parameters.classification import task_name
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.jobs.tables import Scored, table_jobs
 from segadapt.plan.jobs.training import PROTOCOL_SWITCHES, method_config
@@ -42,7 +43,7 @@ class Classifiers:
         found = [self.train(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
         found += [self.classify(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
         if figure5 is not None:
-            task = f"{figure5.source}_to_{figure5.target}"
+            task = task_name(figure5.source, figure5.target)
             found += [self.train(task, SOURCE_ONLY, seed) for seed in seeds]
             found += [self.classify(task, SOURCE_ONLY, seed) for seed in seeds]
             found += [self.train_on(task, row, seed) for seed in seeds for row in figure5.methods]
@@ -72,18 +73,20 @@ class Classifiers:
     def train(self, task: str, row: str, seed: int) -> Job:
         """Trains one row of a table on one task, from the initial weights."""
         weights = self.settings.model.initial_weights
-        inputs = {} if weights is None else {"initial_weights": weights}
+        inputs = [] if weights is None else [Input("initial_weights", weights)]
         return self._training(TABLE, task, row, seed, self.settings.training, inputs)
 
     def train_on(self, task: str, row: str, seed: int) -> Job:
         """Trains a source-only model on by a method, for Figure 5."""
-        inputs = {"model": self.model(task, SOURCE_ONLY, seed)}
+        inputs = [Input("model", self.model(task, SOURCE_ONLY, seed))]
         return self._training(FIGURE5, task, row, seed, self.settings.easy_and_hard.training, inputs)
 
-    def _training(self, stage: str, task: str, row: str, seed: int, schedule: Schedule, inputs: dict[str, str]) -> Job:
+    def _training(self, stage: str, task: str, row: str, seed: int, schedule: Schedule, inputs: list[Input]) -> Job:
         source, target = (self.frame.cache(self.settings.domains[domain]) for domain in self.tasks[task])
         method = self.parameters.methods.get(row)
-        inputs = inputs | {"source": source} | ({"target": target} if method and method.sees_target else {})
+        inputs = [*inputs, Input("source", source)]
+        if method and method.sees_target:
+            inputs.append(Input("target", target))
         config = self._network() | {
             "seed": seed,
             "training": schedule.model_dump(),
@@ -112,7 +115,7 @@ class Classifiers:
         """Scores a classifier of a stage and its snapshots on all images of the task's target."""
         schedule = self.settings.easy_and_hard.training if stage == FIGURE5 else self.settings.training
         labelled = self.frame.cache(self.settings.domains[self.tasks[task][1]])
-        inputs = {"model": self.model(task, row, seed, stage), "labelled": labelled}
+        inputs = [Input("model", self.model(task, row, seed, stage)), Input("labelled", labelled)]
         config = self._network() | {
             "crop": schedule.crop,
             "batch_size": schedule.batch_size,
@@ -157,11 +160,11 @@ class Classifiers:
     def easy_and_hard(self, task: str) -> Job:
         """Accuracy on the easy and the hard target images along training, of every method and seed."""
         settings, seeds = self.settings.easy_and_hard, self.parameters.seeds
-        inputs = {}
+        inputs = []
         for seed in seeds:
-            inputs[f"source_only/{seed}"] = self.score(task, SOURCE_ONLY, seed, "confusion")
+            inputs.append(Input("source_only", self.score(task, SOURCE_ONLY, seed, "confusion"), seed=seed))
             for row in settings.methods:
-                inputs[score_role("confusion", row, seed)] = self.score(task, row, seed, "confusion", FIGURE5)
+                inputs.append(Input("confusion", self.score(task, row, seed, "confusion", FIGURE5), row, seed))
         methods = self.parameters.methods
         config = {
             "rows": [{"key": row, "title": methods[row].title, "look": look(row, methods)} for row in settings.methods],

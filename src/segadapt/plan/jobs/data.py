@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters import CacheEntry, DatasetEntry, in_file, width_height
 from segadapt.data.datasets import dataset_module
 from segadapt.data.shipped.rendered import BUILT_IN
@@ -18,7 +18,7 @@ from segadapt.plan.planner import Planner
 
 def data_jobs(planner: Planner, jobs: Iterable[Job]) -> list[Job]:
     """The render and prepare jobs whose caches the ``jobs`` read at all."""
-    read = {path for job in jobs for path in job.inputs.values()}
+    read = {each.path for job in jobs for each in job.inputs}
     caches = [name for name in planner.preset.caches if planner.cache(name) in read]
     datasets = {planner.preset.caches[name].dataset for name in caches}
     rendered = [name for name, entry in planner.preset.datasets.items() if name in datasets and entry.render]
@@ -34,7 +34,7 @@ def render(planner: Planner, dataset: str) -> Job:
     except UserError as error:
         where = f"presets.{planner.parameters.preset}.datasets.{dataset}.render"
         raise UserError(f"{in_file(where)}: {error}") from error
-    return planner.job("render", {"dataset": dataset}, inputs={}, config=config)
+    return planner.job("render", {"dataset": dataset}, inputs=(), config=config)
 
 
 def prepare(planner: Planner, cache: str) -> Job:
@@ -55,7 +55,7 @@ def prepare(planner: Planner, cache: str) -> Job:
         "count": (dataset.render.splits if dataset.render else official_counts(dataset.format)).get(entry.split),
         "accept": list(dataset.accept),
     }
-    inputs = {"rendered": rendered} if dataset.render else {}
+    inputs = [Input("rendered", rendered)] if dataset.render else []
     return planner.job("prepare", {"cache": cache}, inputs=inputs, config=config)
 
 

@@ -1,9 +1,9 @@
 """The figures that go with the tables of a preset."""
 
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.jobs.paper_figures import figure1, figure2, figure4
-from segadapt.plan.jobs.tables import Reporter
+from segadapt.plan.jobs.tables import Reporter, published_input
 from segadapt.plan.planner import Planner, about_figure
 from segadapt.plan.rows import ADAPT, SOURCE, SYMBOLS, UNADAPTED, Row, look
 
@@ -49,8 +49,9 @@ def qualitative(planner: Planner, methods: list[str]) -> Job:
     shown = {SOURCE_ONLY: (SOURCE, UNADAPTED[SOURCE_ONLY]["title"])}
     shown |= {key: (key, planner.methods[key].title) for key in methods if planner.methods[key].origin == "ours"}
     seed, preset = planner.parameters.seeds[0], planner.preset
-    inputs = {f"model/{key}": planner.model(name, seed) for key, (name, _) in shown.items()}
-    inputs |= {"source": planner.cache(preset.pretrain.source), "labelled": planner.cache(preset.evaluate_on)}
+    inputs = [Input("model", planner.model(name, seed), row=key) for key, (name, _) in shown.items()]
+    inputs.append(Input("source", planner.cache(preset.pretrain.source)))
+    inputs.append(Input("labelled", planner.cache(preset.evaluate_on)))
     config = {
         "models": {
             key: {"title": title, **planner.of(name).network(planner.has_auxiliary_head(name))}
@@ -65,13 +66,12 @@ def qualitative(planner: Planner, methods: list[str]) -> Job:
 def curves(reporter: Reporter, methods: list[str]) -> Job:
     """Losses and mIoU along the adaptation of every method and seed."""
     planner, seeds = reporter.base, reporter.parameters.seeds
-    inputs, rows = {}, []
-    for key in (SOURCE_ONLY, *methods):
-        inputs |= {score_role("metrics", key, seed): planner.score(key, seed) for seed in seeds}
+    every = (SOURCE_ONLY, *methods)
+    inputs = [Input("metrics", planner.score(key, seed), key, seed) for key in every for seed in seeds]
+    inputs += [Input("history", planner.model(key, seed, "history"), key, seed) for key in methods for seed in seeds]
+    rows = []
     for key in methods:
         method = planner.methods[key]
-        for seed in seeds:
-            inputs[f"history/{key}/{seed}"] = planner.model(key, seed, "history")
         # A method with the auxiliary head starts from another source model, which no table scores.
         about = {"key": key, "title": method.title, "look": look(key, reporter.parameters.methods)}
         rows.append(about | {"steps": planner.training(method).steps, "from_source": method.stage == ADAPT})
@@ -123,7 +123,7 @@ def sensitivity(reporter: Reporter, table: str) -> Job:
         )
     is_paper_data = reporter.about_table(reporter.rows[table])["is_paper_data"]
     if experiment.published is not None and is_paper_data:
-        inputs["published"] = f"results/published/paper_table{experiment.published}.csv"
+        inputs.append(published_input(experiment.published))
     config = about_figure(reporter.base) | {
         "panels": panels,
         "seeds": list(parameters.seeds),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.jobs.tables import Reporter
 from segadapt.plan.planner import Planner, about_figure
@@ -16,17 +16,17 @@ _SHOWN = "MaxSquare"
 
 def figure1(planner: Planner) -> Job:
     """Slopes of the target losses for two classes: no data, no model."""
-    return planner.job("slopes", {}, inputs={}, config={"gamma": GAMMA})
+    return planner.job("slopes", {}, inputs=(), config={"gamma": GAMMA})
 
 
 def figure2(reporter: Reporter, rows: list[Row]) -> Job:
     """Mean probability against IoU of every class, of the first seed's models."""
     planner, seed = reporter.base, reporter.parameters.seeds[0]
-    inputs, models = {"labelled": planner.cache(planner.preset.evaluate_on)}, {}
+    inputs, models = [Input("labelled", planner.cache(planner.preset.evaluate_on))], {}
     for row in _two(planner, rows):
         key = row["key"]
-        inputs[f"model/{key}"] = planner.model(SOURCE if key == SOURCE_ONLY else key, seed)
-        inputs[f"confusion/{key}"] = planner.score(key, seed, "confusion")
+        inputs.append(Input("model", planner.model(SOURCE if key == SOURCE_ONLY else key, seed), key, seed))
+        inputs.append(Input("confusion", planner.score(key, seed, "confusion"), key, seed))
         models[key] = {"title": row["title"], "look": row["look"], **planner.of(key).network(auxiliary=False)}
     config = {"models": models, "data_note": planner.preset.data_note}
     return planner.job("confidence", {}, inputs=inputs, config=config)
@@ -36,11 +36,8 @@ def figure4(reporter: Reporter, rows: list[Row]) -> Job:
     """Frequency against IoU of every class, of all seeds."""
     planner, seeds = reporter.base, reporter.parameters.seeds
     two = _two(planner, rows)
-    inputs = {
-        score_role("confusion", row["key"], seed): planner.score(row["key"], seed, "confusion")
-        for row in two
-        for seed in seeds
-    }
+    keys = [row["key"] for row in two]
+    inputs = [Input("confusion", planner.score(key, seed, "confusion"), key, seed) for key in keys for seed in seeds]
     config = about_figure(planner) | {"rows": two, "seeds": list(seeds), "classes": planner.preset.model.classes}
     return planner.job("frequency", {}, inputs=inputs, config=config)
 

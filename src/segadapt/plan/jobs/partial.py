@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from segadapt.core.artifacts import write_json
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Job
 from segadapt.core.stages import TABLE
 from segadapt.plan.plan import Plan
 from segadapt.plan.status import Status, statuses
@@ -40,24 +40,22 @@ def _missing_rows(
     """Key of each row that is not whole to the jobs that it lacks, and where their logs are."""
     missing = {}
     for row in table.config["rows"]:
-        paths = [table.inputs[role] for role in _roles(table, row["key"])]
-        lacking = dict.fromkeys(name for path in paths for name in _first_not_ok(plan, plan.by_output[path], state))
+        scores = table.read("metrics", row=row["key"])
+        lacking = dict.fromkeys(
+            name for each in scores for name in _first_not_ok(plan, plan.by_output[each.path], state)
+        )
         reasons = [_reason(plan.by_name[name], failed_logs) for name in lacking]
         if reasons:
             missing[row["key"]] = ", ".join(reasons)
     return missing
 
 
-def _roles(table: Job, row: str) -> list[str]:
-    return [score_role("metrics", row, seed) for seed in table.config["seeds"]]
-
-
 def _first_not_ok(plan: Plan, job: Job, state: dict[str, Status]) -> list[str]:
     """The jobs that stand in the way of ``job``, itself perhaps: not made, though all that they read is."""
     if state[job.name].is_ok:
         return []
-    makers = dict.fromkeys(plan.by_output[path].name for path in job.inputs.values() if path in plan.by_output)
-    upstream = [name for maker in makers for name in _first_not_ok(plan, plan.by_name[maker], state)]
+    makers = dict.fromkeys(each.maker for each in job.inputs if each.maker)
+    upstream = [name for maker in makers for name in _first_not_ok(plan, plan.by_output[maker], state)]
     return list(dict.fromkeys(upstream)) or [job.name]
 
 
@@ -66,7 +64,6 @@ def _reason(job: Job, failed_logs: Collection[str]) -> str:
 
 
 def _partial(table: Job, missing: dict[str, str]) -> Job:
-    gone = {role for row in missing for role in _roles(table, row)}
-    inputs = {role: path for role, path in table.inputs.items() if role not in gone}
-    name = table.name.replace("table/", "partial/", 1)
-    return replace(table, name=name, inputs=inputs, config=table.config | {"missing": missing})
+    inputs = tuple(each for each in table.inputs if each.row not in missing)
+    name, config = f"partial/{table.subject['table']}", table.config | {"missing": missing}
+    return replace(table, name=name, inputs=inputs, config=config)

@@ -1,6 +1,6 @@
 """Jobs that score models on labelled target images, and without labels on those that it was adapted to."""
 
-from segadapt.core.job import Job, model_roles
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters import MethodEntry
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.planner import Planner
@@ -10,15 +10,17 @@ def evaluate(planner: Planner, name: str, seed: int) -> Job:
     """Scores a source model or a method, with the models on its way, or an ensemble of methods."""
     settings = planner.preset.evaluation
     labelled = planner.evaluation_cache(planner.is_refined(name))
-    inputs = _models(planner, name, seed) | {"labelled": planner.cache(labelled)}
-    auxiliary = [planner.has_auxiliary_head(each) for each in _members(planner, name)]
+    members = _members(planner, name)
+    inputs = [Input("model", planner.model(each, seed)) for each in members]
+    inputs.append(Input("labelled", planner.cache(labelled)))
+    auxiliary = [planner.has_auxiliary_head(each) for each in members]
     test_time = {"flip": settings.flip, "heads": settings.heads and all(auxiliary)}
     config = planner.network(auxiliary[0]) | {"test_time": test_time}
     if len(auxiliary) > 1:
         config |= {"auxiliary_of_members": auxiliary, "ensemble_average": planner.methods[name].ensemble_average}
     # The oracle is no candidate of a choice without labels: it was trained with them.
     if name != ORACLE:
-        inputs["target"] = planner.cache(_target(planner, name))
+        inputs.append(Input("target", planner.cache(_target(planner, name))))
         config |= {"last_step": _last_step(planner, name), "label_free_images": settings.label_free_images}
     subject = {"model": f"{planner.prefix}{name}", "seed": seed}
     return planner.job("evaluate", subject, inputs=inputs, config=config, snapshots=_snapshots(planner, name))
@@ -28,13 +30,6 @@ def _members(planner: Planner, name: str) -> tuple[str, ...]:
     """The models that are scored as one: an ensemble's, else the one of that name."""
     method = planner.methods.get(name)
     return method.ensemble if method is not None and method.ensemble else (name,)
-
-
-def _models(planner: Planner, name: str, seed: int) -> dict[str, str]:
-    """Role to file of the models."""
-    members = _members(planner, name)
-    roles = model_roles(len(members))
-    return {role: planner.model(member, seed) for role, member in zip(roles, members, strict=True)}
 
 
 def _snapshots(planner: Planner, name: str) -> tuple[int, ...]:

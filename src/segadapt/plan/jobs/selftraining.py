@@ -1,6 +1,6 @@
 """Jobs of self-training: a spatial prior, and the pseudo-labels and the training of every round."""
 
-from segadapt.core.job import Job
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters import SelfTrainingSettings
 from segadapt.plan.jobs.training import training
 from segadapt.plan.planner import Planner
@@ -25,16 +25,16 @@ def self_training(planner: Planner, name: str, seed: int) -> list[Job]:
 def _prior(planner: Planner, name: str, settings: SelfTrainingSettings) -> Job:
     return planner.job(
         "prior", {"model": f"{planner.prefix}{name}"},
-        inputs={"source": planner.cache(planner.training(planner.methods[name]).source)},
+        inputs=[Input("source", planner.cache(planner.training(planner.methods[name]).source))],
         config={"blur": settings.prior_blur} | planner.definitions([planner.preset.model.classes]),
     )  # fmt: skip
 
 
 def _pseudo_label(planner: Planner, name: str, number: int, seed: int, before: str) -> Job:
     settings, target = planner.methods[name].self_training, planner.training(planner.methods[name]).target
-    inputs = {"model": before, "target": planner.cache(target)}
+    inputs = [Input("model", before), Input("target", planner.cache(target))]
     if settings.spatial_prior:
-        inputs["prior"] = planner.path("prior", "prior", model=f"{planner.prefix}{name}")
+        inputs.append(Input("prior", planner.path("prior", "prior", model=f"{planner.prefix}{name}")))
     selection = {"selection": settings.selection, "portion": settings.portion_of(number), "stride": settings.stride}
     return planner.job(
         "pseudo_label", {"model": planner.model_name(round_name(name, number)), "seed": seed},
@@ -47,16 +47,13 @@ def _self_train(planner: Planner, name: str, number: int, seed: int, before: str
     method = planner.methods[name]
     settings, schedule = method.self_training, planner.training(method, number)
     round_model = planner.model_name(round_name(name, number))
-    labels = {
-        role: planner.path("pseudo_label", role, model=round_model, seed=seed) for role in ("manifest", "selection")
-    }
-    inputs = {
-        "model": before,
-        "source": planner.cache(schedule.source),
-        "target": planner.cache(schedule.target),
-        "labels": labels["manifest"],
-        "selection": labels["selection"],
-    }
+    inputs = [
+        Input("model", before),
+        Input("source", planner.cache(schedule.source)),
+        Input("target", planner.cache(schedule.target)),
+        Input("labels", planner.path("pseudo_label", "manifest", model=round_model, seed=seed)),
+        Input("selection", planner.path("pseudo_label", "selection", model=round_model, seed=seed)),
+    ]
     of_round = {"number": number, "source_share": settings.source_share_of(number), "mining": settings.mining}
     if settings.source_redraw:
         of_round["source_redraw"] = True

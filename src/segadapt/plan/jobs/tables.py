@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters import Parameters
 from segadapt.core.stages import BESIDE_TABLES, STAGES, TABLE
 from segadapt.labels import CLASS_SETS
@@ -43,12 +43,12 @@ def table_jobs(
     published, in_parts = parameters.experiments[name].published, "column" in scored[0].about
     companions = [stage for stage in BESIDE_TABLES if stage.in_parts or not in_parts]
     for stage in (STAGES[TABLE], *(() if alone else companions)):
-        inputs = {
-            score_role(role, each.about["key"], seed): each.file(seed, role)
+        inputs = [
+            Input(role, each.file(seed, role), each.about["key"], seed)
             for role in stage.reads
             for each in scored
             for seed in parameters.seeds
-        }
+        ]
         config = {
             "seeds": list(parameters.seeds),
             "preset": parameters.preset,
@@ -59,9 +59,14 @@ def table_jobs(
         if stage.name == TABLE:
             config["published"] = published
             if published is not None:
-                inputs["published"] = f"results/published/paper_table{published}.csv"
+                inputs.append(published_input(published))
         jobs.append(planner.job(stage.name, {"table": name}, inputs=inputs, config=config))
     return jobs
+
+
+def published_input(table: int) -> Input:
+    """The numbers that the paper printed in a table of its own."""
+    return Input("published", f"results/published/paper_table{table}.csv")
 
 
 class Reporter:
@@ -109,10 +114,10 @@ class Reporter:
             "is_paper_data": all(preset.is_paper_data for preset in presets),
         }
 
-    def metrics(self, rows: Iterable[Row]) -> dict[str, str]:
-        """Role to file, of every row and seed."""
+    def metrics(self, rows: Iterable[Row]) -> list[Input]:
+        """Those of every row and seed."""
         seeds = self.parameters.seeds
-        return {score_role("metrics", row.key, seed): self.score(row, seed) for row in rows for seed in seeds}
+        return [Input("metrics", self.score(row, seed), row.key, seed) for row in rows for seed in seeds]
 
     def score(self, row: Row, seed: int, role: str = "metrics") -> str:
         """A file of the evaluation of a row and seed."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segadapt.core.job import Job
+from segadapt.core.job import Input, Job
 from segadapt.core.parameters import MethodEntry, TrainingSettings
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.methods import checked_options
@@ -23,21 +23,18 @@ DISCRIMINATORS_SWITCHES = {"adam_epsilon"}
 def pretrain(planner: Planner, model: str, seed: int) -> Job:
     """Trains a source model, or the oracle, which is one on target labels."""
     settings = planner.preset.oracle if model == ORACLE else planner.preset.pretrain
-    inputs = {"source": planner.cache(settings.source)} | _initial_weights(planner)
+    inputs = [Input("source", planner.cache(settings.source)), *_initial_weights(planner)]
     return training(planner, "pretrain", model, seed, settings, inputs, auxiliary=model == SOURCE_MULTI)
 
 
 def adapt(planner: Planner, name: str, method: MethodEntry, seed: int) -> Job:
     """Trains a method: stage ``adapt``, ``refine`` or ``joint``."""
     stage, settings, auxiliary = method.stage, planner.training(method), method.needs_auxiliary_head
-    inputs = {}
-    if stage != JOINT:
-        inputs["model"] = planner.model(SOURCE_MULTI if auxiliary else SOURCE, seed)
-    inputs["source"] = planner.cache(settings.source)
+    source_model = Input("model", planner.model(SOURCE_MULTI if auxiliary else SOURCE, seed))
+    inputs = [*_initial_weights(planner)] if stage == JOINT else [source_model]
+    inputs.append(Input("source", planner.cache(settings.source)))
     if method.sees_target:
-        inputs["target"] = planner.cache(settings.target)
-    if stage == JOINT:
-        inputs |= _initial_weights(planner)
+        inputs.append(Input("target", planner.cache(settings.target)))
     return training(planner, stage, name, seed, settings, inputs, auxiliary=auxiliary, method=method)
 
 
@@ -46,13 +43,13 @@ def method_config(name: str, method: MethodEntry) -> dict[str, Any]:
     return method.model_dump(exclude=METHOD_ELSEWHERE) | {"options": checked_options(name, method)}
 
 
-def _initial_weights(planner: Planner) -> dict[str, str]:
+def _initial_weights(planner: Planner) -> list[Input]:
     weights = planner.preset.model.initial_weights
-    return {} if weights is None else {"initial_weights": weights}
+    return [] if weights is None else [Input("initial_weights", weights)]
 
 
 def training(
-    planner: Planner, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: dict[str, str], *,
+    planner: Planner, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: list[Input], *,
     auxiliary: bool, method: MethodEntry | None = None, more: dict[str, Any] | None = None,
 ) -> Job:  # fmt: skip
     """The frame of every training job; ``more`` is laid over its configuration."""

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from segadapt.core.artifacts import read_json
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Job
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting.figures import style
 
@@ -41,7 +41,7 @@ def draw(job: Job) -> dict[str, bytes]:
     size, seeds = job.config["evaluation_size"], tuple(job.config["seeds"])
     classes, rows = CLASS_SETS[job.config["classes"]].classes, []
     for row in job.config["rows"]:
-        found = [read_json(Path(job.inputs[score_role("metrics", row["key"], seed)]))[size] for seed in seeds]
+        found = [read_json(Path(job.input("metrics", row=row["key"], seed=seed)))[size] for seed in seeds]
         # None, an absent class, becomes NaN.
         iou_SK = numpy.array([[*(each["IoU"][name] for name in classes), each["mIoU"]] for each in found], float)
         rows.append(ClassBars(row["title"], row["origin"], seeds, iou_SK, row["look"]))

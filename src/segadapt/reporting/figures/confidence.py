@@ -22,20 +22,20 @@ QUANTITIES = {
 
 def draw(job: Job) -> dict[str, bytes]:
     """From the first seed's models and their evaluations to ``results/figures/figure2.*``; all at network size."""
-    models, cache = job.config["models"], PackedCache(Path(job.inputs["labelled"]))
+    models, cache = job.config["models"], PackedCache(Path(job.input("labelled")))
     first = next(iter(models.values()))
     compute = set_up_compute(first["precision"], first["cpu_threads"])
     classes = CLASS_SETS[first["model"]["classes"]].classes
     clouds = []
     with progress_bar(job.name, len(models) * len(cache), unit="image") as bar:
         for key, config in models.items():
-            predict = predictor(Path(job.inputs[f"model/{key}"]), config, compute)
+            predict = predictor(Path(job.input("model", row=key)), config, compute)
             confidence = ClassConfidence(len(classes))
             for index in range(len(cache)):
                 confidence.update(predict(cache.image(index)), cache.label(index))
                 bar.update(1)
             means = confidence.means()
-            iou_C = Evaluation.load(Path(job.inputs[f"confusion/{key}"])).iou("network")
+            iou_C = Evaluation.load(Path(job.input("confusion", row=key))).iou("network")
             for reading, quantity in QUANTITIES.items():
                 clouds.append(Cloud(config["title"], quantity, classes, getattr(means, reading), iou_C, config["look"]))
     for cloud in clouds:

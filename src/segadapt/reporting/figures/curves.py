@@ -8,7 +8,7 @@ import pandas
 from matplotlib.figure import Figure
 
 from segadapt.core.artifacts import read_json
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Job
 from segadapt.reporting.figures import style
 
 
@@ -31,13 +31,13 @@ def draw(job: Job) -> dict[str, bytes]:
     size, found = job.config["evaluation_size"], []
     for row in job.config["rows"]:
         for seed in job.config["seeds"]:
-            history = pandas.read_csv(job.inputs[f"history/{row['key']}/{seed}"])
+            history = pandas.read_csv(job.input("history", row=row["key"], seed=seed))
             history = history.astype(object).where(history.notna(), None)
             losses = list(history[["step", "loss_source", "loss_target"]].itertuples(index=False, name=None))
-            metrics = read_json(Path(job.inputs[score_role("metrics", row["key"], seed)]))
+            metrics = read_json(Path(job.input("metrics", row=row["key"], seed=seed)))
             kept = {each["step"]: each[size] for each in metrics["steps"]} | {row["steps"]: metrics[size]["mIoU"]}
             if row["from_source"]:
-                kept[0] = read_json(Path(job.inputs[score_role("metrics", "source_only", seed)]))[size]["mIoU"]
+                kept[0] = read_json(Path(job.input("metrics", row="source_only", seed=seed)))[size]["mIoU"]
             found.append(Curve(row["title"], seed, losses, sorted(kept.items()), row["look"]))
     return style.files(curves_figure(found, job.config["data_note"]), curves_csv(found))
 

@@ -9,7 +9,7 @@ import pandas
 from matplotlib.figure import Figure
 
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Job
 from segadapt.evaluation import Evaluation
 from segadapt.reporting.figures import style
 
@@ -30,10 +30,10 @@ class Followed:
 def draw(job: Job) -> dict[str, bytes]:
     """From the evaluations of every method and seed to ``results/figures/figure5.*``."""
     config, seeds = job.config, job.config["seeds"]
-    source_only = [Evaluation.load(Path(job.inputs[f"source_only/{seed}"])) for seed in seeds]
+    source_only = [Evaluation.load(Path(job.input("source_only", seed=seed))) for seed in seeds]
     followed = []
     for row in config["rows"]:
-        runs = [Evaluation.load(Path(job.inputs[score_role("confusion", row["key"], seed)])) for seed in seeds]
+        runs = [Evaluation.load(Path(job.input("confusion", row=row["key"], seed=seed))) for seed in seeds]
         followed.append(follow(row["title"], row["look"], source_only, runs, config["share"], config["last_step"]))
     figure = easy_and_hard_figure(followed, config["share"], config["task"], config["data_note"])
     return style.files(figure, easy_and_hard_csv(followed, seeds))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy
 
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Job
 from segadapt.evaluation import Evaluation
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting.figures import style
@@ -19,7 +19,7 @@ def draw(job: Job) -> dict[str, bytes]:
     size, clouds = job.config["evaluation_size"], []
     classes = CLASS_SETS[job.config["classes"]].classes
     for row in job.config["rows"]:
-        paths = [job.inputs[score_role("confusion", row["key"], seed)] for seed in job.config["seeds"]]
+        paths = [job.input("confusion", row=row["key"], seed=seed) for seed in job.config["seeds"]]
         found = [Evaluation.load(Path(path)) for path in paths]
         # Every seed is scored on the same labels.
         x_C = log_frequency(found[0].matrix(size))

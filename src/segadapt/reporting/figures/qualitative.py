@@ -29,13 +29,13 @@ def draw(job: Job) -> dict[str, bytes]:
     models = job.config["models"]
     first = next(iter(models.values()))
     compute = set_up_compute(first["precision"], first["cpu_threads"])
-    source, target = PackedCache(Path(job.inputs["source"])), PackedCache(Path(job.inputs["labelled"]))
+    source, target = PackedCache(Path(job.input("source"))), PackedCache(Path(job.input("labelled")))
     rows = []
     for index in job.config["images"]:
         target_index = index % len(target)
         rows.append([source.image(index % len(source)), target.image(target_index), target.native_label(target_index)])
     for key, config in progress(models.items(), job.name, len(models), "model"):
-        predict = predictor(Path(job.inputs[f"model/{key}"]), config, compute)
+        predict = predictor(Path(job.input("model", row=key)), config, compute)
         for row in rows:
             row.append(predict_labels(predict(row[1]), row[2].shape)[0].cpu().numpy())
     titles = ["Source scene", "Target image", "Ground truth", *(each["title"] for each in models.values())]

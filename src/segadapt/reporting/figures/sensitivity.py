@@ -9,7 +9,7 @@ import pandas
 from matplotlib.figure import Figure
 
 from segadapt.core.artifacts import read_json
-from segadapt.core.job import Job, score_role
+from segadapt.core.job import Job
 from segadapt.reporting.figures import style
 from segadapt.reporting.tables.published import published_rows
 
@@ -44,7 +44,7 @@ def draw(job: Job) -> dict[str, bytes]:
     for each in config["panels"]:
         points = []
         for point in each["points"]:
-            paths = [job.inputs[score_role("metrics", point["key"], seed)] for seed in config["seeds"]]
+            paths = [job.input("metrics", row=point["key"], seed=seed) for seed in config["seeds"]]
             values = tuple(read_json(Path(path))[size]["mIoU"] for path in paths)
             points.append(Point(point["value"], values, paper.get(point["paper_row"])))
         panels.append(Panel(each["title"], each["symbol"], each["look"], tuple(points)))

@@ -6,9 +6,8 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
-from segadapt.core.job import model_paths
 from segadapt.core.stages import STAGES
-from segadapt.reporting.lineage.trace import Record, chain, is_made, missing_rows
+from segadapt.reporting.lineage.trace import Record, chain, inputs_of, missing_rows
 
 _MEANS = ("mIoU", "accuracy")
 _DATA_FOLDERS = {stage.folder.partition("/")[0] for stage in STAGES.values() if stage.phase == "data"}
@@ -58,18 +57,12 @@ class Explanation:
     @property
     def trainings(self) -> list[Record]:
         """The job that trained what was scored with the first seed; several for an ensemble."""
-        inputs = self.scored[0]["identity"]["inputs"]
-        models = set(model_paths(inputs))
+        models = {each.path for each, _ in inputs_of(self.scored[0]) if each.role == "model"}
         return [job for job in self.jobs if models & {each["path"] for each in job["outputs"].values()}]
 
     def outside_files(self) -> dict[str, str]:
         """Files that no job made, such as initial weights, with their SHA-256."""
-        return {
-            path: job["input_sha256"][role]
-            for job in self.jobs
-            for role, path in job["identity"]["inputs"].items()
-            if not is_made(path)
-        }
+        return {each.path: sha256 for job in self.jobs for each, sha256 in inputs_of(job) if not each.maker}
 
     def data_manifests(self) -> dict[str, str]:
         """The manifests of the data sets, each of which holds the hash of every image, with their SHA-256."""

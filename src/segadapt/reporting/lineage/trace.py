@@ -13,15 +13,22 @@ from typing import Any
 
 from segadapt.core.artifacts import read_json, sha256_file
 from segadapt.core.errors import UserError
-from segadapt.core.job import Job, score_paths
+from segadapt.core.job import Input, Job
 from segadapt.core.provenance import read_provenance, record_is_genuine
 
 Record = dict[str, Any]
 
 
-def is_made(path: str) -> bool:
-    """Whether a job makes this file; others (initial weights, published numbers) come from outside."""
-    return Path(path).parts[:1] == ("work",)
+def inputs_of(record: Record) -> list[tuple[Input, str | None]]:
+    """What a job read, by its record, each file with its SHA-256."""
+    found, sha256 = record["identity"]["inputs"], record["input_sha256"]
+    if not isinstance(found, dict):
+        return [(Input(**each), sha256.get(each["path"])) for each in found]
+    # An earlier segadapt went by roles, numbered those of an ensemble's models, and left to paths who makes a file.
+    made = {path: provenance_of(path) for path in found.values() if Path(path).parts[0] == "work"}
+    return [
+        (Input(role.partition("/")[0], path, maker=made.get(path)), sha256.get(role)) for role, path in found.items()
+    ]
 
 
 def provenance_of(path: str) -> str:
@@ -39,17 +46,17 @@ class Tracer:
     root: Path = Path()
     jobs: dict[str, Record] = field(default_factory=dict)
 
-    def trace_file(self, path: str) -> str:
+    def trace_file(self, file: Input) -> str:
         """As ``trace``, from the bytes that now lie there."""
-        return self.trace(path, sha256_file(self.root / path))
+        return self.trace(file, sha256_file(self.root / file.path))
 
-    def trace(self, path: str, sha256: str | None) -> str:
+    def trace(self, file: Input, sha256: str | None) -> str:
         """The fingerprint of the job that made these bytes; the whole chain up to it is in ``jobs`` then.
 
         UserError, which names the file, where the chain breaks: a record is missing or edited, or a file is
         not the one that its record speaks of.
         """
-        record = self._record(path)
+        path, record = file.path, self._record(file)
         made = {output["path"]: output["sha256"] for output in record["outputs"].values()}
         if path not in made or made[path] != sha256:
             raise UserError(
@@ -58,14 +65,14 @@ class Tracer:
             )
         fingerprint = record["fingerprint"]
         if fingerprint not in self.jobs:
-            for role, source in record["identity"]["inputs"].items():
-                if is_made(source):
-                    self.trace(source, record["input_sha256"].get(role))
+            for source, read in inputs_of(record):
+                if source.maker:
+                    self.trace(source, read)
             self.jobs[fingerprint] = record
         return fingerprint
 
-    def _record(self, path: str) -> Record:
-        where = provenance_of(path)
+    def _record(self, file: Input) -> Record:
+        path, where = file.path, file.maker
         record = read_provenance(self.root / where)
         mend = f"remove {Path(path).parent} and run the same command again"
         if record is None:
@@ -92,9 +99,8 @@ def chain(jobs: dict[str, Record], ends: Iterable[str]) -> list[str]:
     def visit(fingerprint: str) -> None:
         if fingerprint in found or fingerprint not in jobs:
             return
-        record = jobs[fingerprint]
-        for role, path in record["identity"]["inputs"].items():
-            maker = makers.get((path, record["input_sha256"].get(role)))
+        for source, sha256 in inputs_of(jobs[fingerprint]):
+            maker = makers.get((source.path, sha256))
             if maker is not None:
                 visit(maker)
         found[fingerprint] = None
@@ -188,13 +194,15 @@ def trace_table(job: Job) -> Traced:
     for row in job.config["rows"]:
         if row["key"] in missing_rows(job.config):
             continue
-        files = [score_paths(job.inputs, row["key"], seed) for seed in job.config["seeds"]]
+        own = [each for each in job.inputs if each.row == row["key"]]
+        by_seed = [[each for each in own if each.seed == seed] for seed in job.config["seeds"]]
         try:
-            made_by = [sorted({tracer.trace_file(path) for path in each.values()}) for each in files]
+            made_by = [sorted({tracer.trace_file(each) for each in scores}) for scores in by_seed]
         except UserError as error:
             left_out.append({"key": row["key"], "title": row["title"], "why": str(error)})
             print(f"{job.name}: row {row['title']} is left out, it cannot be traced: {error}", file=sys.stderr)
             continue
+        files = [{each.role: each.path for each in scores} for scores in by_seed]
         kept.append(TracedRow(row, files, made_by))
     return Traced(job, kept, left_out, tracer.jobs)
 

@@ -10,7 +10,7 @@ from segadapt.core.provenance import read_provenance, record_is_genuine
 from segadapt.core.stages import PREPARE
 from segadapt.data.shipped.sources import is_here, verify_sources
 from segadapt.reporting.lineage.explain import read_lineage
-from segadapt.reporting.lineage.trace import Record, chain, provenance_of
+from segadapt.reporting.lineage.trace import Record, chain, inputs_of, provenance_of
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _behind(record: Record) -> dict[str, tuple[str, list[str]]]:
     jobs, files = record["lineage"]["jobs"], {}
     for fingerprint, titles in _rows_of_jobs(record).items():
         job = jobs[fingerprint]
-        read = {path: job["input_sha256"][role] for role, path in job["identity"]["inputs"].items()}
+        read = {each.path: sha256 for each, sha256 in inputs_of(job)}
         made = {each["path"]: each["sha256"] for each in job["outputs"].values()}
         for path, sha256 in (read | made).items():
             rows = files.setdefault(path, (sha256, []))[1]

@@ -92,9 +92,8 @@ def comparison_lines(cells: pandas.DataFrame) -> list[str]:
 
 
 def _title(name: str) -> str:
-    """Five letters of a class; of a task, three of each domain and an arrow."""
-    source, is_task, target = name.partition("_to_")
-    return f"{source[:3]}→{target[:3]}" if is_task else name[:5]
+    """Five letters; of words that underscores join, three of each."""
+    return "_".join(word[:3] for word in name.split("_")) if "_" in name else name[:5]
 
 
 def _cut(text: str, width: int) -> str:
