@@ -5,8 +5,17 @@ import io
 import pytest
 from test_tables import FOLDER, HEADER, example
 
+from segadapt.core.errors import UserError
 from segadapt.labels import CITYSCAPES19
-from segadapt.reporting import BUILT_IN_NOTE, TableRow, build_table, print_table, published_rows, write_table
+from segadapt.reporting import (
+    BUILT_IN_NOTE,
+    TableRow,
+    build_table,
+    print_table,
+    published_rows,
+    read_table,
+    write_table,
+)
 from segadapt.reporting.tables.cells import read_cells, table_csv
 from segadapt.reporting.tables.console import WIDTH, comparison_lines, table_lines
 
@@ -70,3 +79,16 @@ def test_the_terminal_shows_the_warning(tmp_path):
     assert any(
         "\x1b[1m 61.5\x1b[0m" in line or "\x1b[1m61.5\x1b[0m" in line for line in table_lines(read_cells(written), True)
     )
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"method,backbone,origin,road,mIoU\n"])
+def test_a_foreign_csv_is_refused(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"t\.csv.*result table"):
+        read_table(path)
+
+
+def test_a_missing_csv_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"cannot read .*t\.csv"):
+        print_table(tmp_path / "t.csv")

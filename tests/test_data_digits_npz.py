@@ -1,6 +1,7 @@
 """Digits from one archive of arrays: what is packed, what is read how often, and each refusal."""
 
 import io
+import struct
 import zipfile
 from dataclasses import replace
 from hashlib import sha256
@@ -9,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from toy_sets import packed, refusal
+from toy_sets import fault_of, packed, refusal
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import digits_npz
 from segadapt.data.packed.prepare import Preparation
 from segadapt.data.shipped import array_rows
-from segadapt.data.shipped.faults import Faulty, MissingSplit
+from segadapt.data.shipped.array_rows import read_array
+from segadapt.data.shipped.faults import Faulty, Kind, MissingSplit
 from segadapt.labels import DIGITS10, OFFICE31
 
 ROWS = {"mnist": 13, "usps_train": 12, "usps_test": 11}
@@ -183,3 +185,27 @@ def test_no_archive_and_two_archives_and_another_split_are_refused(root, tmp_pat
     assert "holds no .npz file: write the digits" in refusal(digits(root), tmp_path)
     with pytest.raises(MissingSplit, match="there is no split 'svhn' of these digits; they are mnist, usps"):
         digits_npz.list_samples(root, "svhn")
+
+
+def archive(path: Path, header: dict | None, content: bytes, version: bytes = b"\1\0") -> Path:
+    import zipfile
+
+    text = repr(header).encode() + b" " * 20 + b"\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.npy", b"\x93NUMPY" + version + struct.pack("<H", len(text)) + text + content)
+    return path
+
+
+@pytest.mark.parametrize("shape", [(2**40, 28, 28), (2**62, 4), (3, 28, 28), (0, 28, 28), (-1, 28), ("a",)])
+def test_an_array_that_claims_more_or_less_than_there_is_is_refused(tmp_path, shape):
+    path = archive(tmp_path / "x.npz", {"descr": "|u1", "fortran_order": False, "shape": shape}, b"1" * 1568)
+    with pytest.raises(Faulty, match=r"x\.npz"):
+        read_array(path, "a")
+    path = archive(tmp_path / "y.npz", {"descr": "|u1", "fortran_order": False, "shape": (2, 28, 28)}, b"1" * 1568)
+    assert read_array(path, "a").shape == (2, 28, 28)
+
+
+def test_an_array_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr("segadapt.data.shipped.array_rows.MOST_BYTES", 2**20)
+    np.savez_compressed(tmp_path / "x.npz", a=np.zeros(2**21, np.uint8))
+    assert fault_of(read_array, tmp_path / "x.npz", "a").kind is Kind.TOO_LARGE

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -87,30 +86,6 @@ def test_a_name_that_is_no_bare_name_reaches_no_file(shelf, tmp_path, line):
 
 
 # --- GTA5's official split ------------------------------------------------------------------------
-
-
-def test_the_official_split_is_read_where_there_is_no_list(shelf, tmp_path):
-    root = shelf.copy("gta5", tmp_path)
-    (root / "list/train.txt").rename(root / "kept.txt")
-    columns = {"trainIds": [[3], [1]], "valIds": [[2]], "testIds": [[1], [2], [3]]}
-    (root / "read_mapping").mkdir()
-    scipy.io.savemat(root / "read_mapping/split.mat", {key: np.array(ids, float) for key, ids in columns.items()})
-    assert names(gta5.list_samples(root, "train")) == ["00001", "00003"]
-    assert names(gta5.list_samples(root, "val")) == ["00002"]
-    assert names(gta5.list_samples(root, "test")) == ["00001", "00002", "00003"]
-    with pytest.raises(MissingSplit, match="no split 'tset'"):
-        gta5.list_samples(root, "tset")
-    (root / "kept.txt").rename(root / "list/train.txt")
-    assert names(gta5.list_samples(root, "train")) == ["00001", "00002", "00003"]
-
-
-@pytest.mark.parametrize("content", [b"", b"nonsense", None])
-def test_a_damaged_official_split_is_named(shelf, tmp_path, content):
-    root = shelf.copy("gta5 by split.mat", tmp_path)
-    whole = (root / "split.mat").read_bytes()
-    (root / "split.mat").write_bytes(whole[:150] if content is None else content)
-    with pytest.raises(Faulty, match=r"split\.mat (cannot be read|has no number)"):
-        gta5.list_samples(root, "train")
 
 
 # --- SYNTHIA's 16 bits ----------------------------------------------------------------------------

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from toy_sets import game, packed, preparation, refusal, sets  # noqa: F401 - fixtures are used by name
+from toy_sets import fault_of, game, preparation, refusal, sets  # noqa: F401 - fixtures are used by name
 
 from segadapt.core.errors import UserError
 from segadapt.data.datasets import SampleFiles
 from segadapt.data.shipped import pictures
 from segadapt.data.shipped.array_rows import read_array
-from segadapt.data.shipped.faults import Faulty, Kind
+from segadapt.data.shipped.faults import Kind
 from segadapt.data.shipped.image_files import image_size, read_image
 from segadapt.data.shipped.label_files import read_ids
 from segadapt.data.shipped.listing import read_list
@@ -35,14 +34,6 @@ def smooth() -> Image.Image:
 
 def image_of(path: Path, label: Path | None = None) -> np.ndarray:
     return np.asarray(read_image(SampleFiles("x", path, label)))
-
-
-def fault_of(read, *arguments):
-    with pytest.raises(Faulty) as caught:
-        read(*arguments)
-    (fault,) = caught.value.faults
-    assert len(str(fault).splitlines()) == 1 and "; " in str(fault)
-    return fault
 
 
 # --- every make -----------------------------------------------------------------------------------
@@ -281,67 +272,6 @@ def test_a_data_set_with_a_pipe_in_it_is_refused_by_name(game, tmp_path, name):
 
 
 # --- arrays and MATLAB files ----------------------------------------------------------------------
-
-
-def archive(path: Path, header: dict | None, content: bytes, version: bytes = b"\1\0") -> Path:
-    import zipfile
-
-    text = repr(header).encode() + b" " * 20 + b"\n"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("a.npy", b"\x93NUMPY" + version + struct.pack("<H", len(text)) + text + content)
-    return path
-
-
-@pytest.mark.parametrize("shape", [(2**40, 28, 28), (2**62, 4), (3, 28, 28), (0, 28, 28), (-1, 28), ("a",)])
-def test_an_array_that_claims_more_or_less_than_there_is_is_refused(tmp_path, shape):
-    path = archive(tmp_path / "x.npz", {"descr": "|u1", "fortran_order": False, "shape": shape}, b"1" * 1568)
-    with pytest.raises(Faulty, match=r"x\.npz"):
-        read_array(path, "a")
-    path = archive(tmp_path / "y.npz", {"descr": "|u1", "fortran_order": False, "shape": (2, 28, 28)}, b"1" * 1568)
-    assert read_array(path, "a").shape == (2, 28, 28)
-
-
-def test_an_array_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("segadapt.data.shipped.array_rows.MOST_BYTES", 2**20)
-    np.savez_compressed(tmp_path / "x.npz", a=np.zeros(2**21, np.uint8))
-    assert fault_of(read_array, tmp_path / "x.npz", "a").kind is Kind.TOO_LARGE
-
-
-@pytest.mark.parametrize("value", [
-    np.array([[1, 2], ["a", 3]], object), "text", np.array(["a", "bc"]), {"a": 1}, np.array([1.5]),
-    np.array([np.nan]), np.array([np.inf]), np.array([-3]), np.array([1j]), np.array([1e300]), scipy.sparse.eye(3),
-])  # fmt: skip
-def test_a_split_that_is_no_list_of_numbers_is_one_sentence(game, tmp_path, value):
-    (game / "list/train.txt").unlink()
-    scipy.io.savemat(game / "split.mat", {"trainIds": value})
-    message = refusal(preparation(game), tmp_path)
-    assert message.startswith(f"{game / 'split.mat'} has ") and "trainIds" in message.splitlines()[0]
-
-
-def test_a_split_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("segadapt.data.shipped.matlab.MOST_BYTES", 2**16)
-    scipy.io.savemat(tmp_path / "x.mat", {"trainIds": np.zeros(2**15)}, do_compression=True)
-    assert "unpacks to more than 65,536 bytes" in fault_of(read_vector, tmp_path / "x.mat", "trainIds").what
-    scipy.io.savemat(tmp_path / "x.mat", {"trainIds": np.zeros(2**15)})
-    assert "has more than 65,536 bytes" in fault_of(read_vector, tmp_path / "x.mat", "trainIds").what
-    scipy.io.savemat(tmp_path / "x.mat", {"trainIds": np.arange(9)}, do_compression=True)
-    assert read_vector(tmp_path / "x.mat", "trainIds") == list(range(9))
-
-
-@settings(max_examples=60)
-@given(st.integers(0, 2**31), st.booleans(), st.booleans())
-def test_a_damaged_matlab_file_is_numbers_or_one_sentence(tmp_path_factory, seed, compressed, cut):
-    path = tmp_path_factory.mktemp("mat") / "x.mat"
-    scipy.io.savemat(path, {"trainIds": np.arange(1, 40)}, do_compression=compressed)
-    content, random = bytearray(path.read_bytes()), np.random.default_rng(seed)
-    for at in random.integers(120, len(content), 3):
-        content[at] = random.integers(0, 256)
-    path.write_bytes(content[: random.integers(0, len(content))] if cut else content)
-    try:
-        found = read_vector(path, "trainIds")
-        assert found is None or all(each >= 0 for each in found)
-    except UserError as error:
-        assert len(str(error).splitlines()) == 1 and str(path) in str(error)
 
 
 # --- names that are no text -----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Cards tell Snakemake what is due, whatever all other files' times say; a memo saves reading, never judgement."""
+"""What is up to date; how Snakemake is told, by cards' times, whatever all others are; a memo saves reading alone."""
 
 import json
 import os
@@ -7,12 +7,142 @@ import time
 from pathlib import Path
 
 import pytest
-from test_plan import below, finished, write_record  # noqa: F401 - the fixture is used by name
+from test_plan import below, plan_of
+from tiny import tiny_parameters
 
+from segadapt.core import provenance
+from segadapt.core.artifacts import sha256_json, write_json
+from segadapt.core.job import Job
+from segadapt.core.metering import Cost
 from segadapt.core.seen import Memo, memo_path
 from segadapt.plan import Plan, statuses, tell_engines
 
 FAR_AHEAD = 4_300_000_000.0  # the year 2106
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """A folder in which every job of the toy plan has run, by the look of it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(provenance, "commit", lambda: "toy")
+    plan = plan_of()
+    external = {each.path for job in plan.jobs for each in job.inputs if not each.maker}
+    for path in external:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("given\n")
+    for job in plan.jobs:
+        for role, path in job.outputs.items():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(f"{job.name} {role}\n")
+        if job.stage in ("pretrain", "adapt", "refine"):
+            benchmark = Path(f"work/tiny/logs/{job.name}.benchmark.tsv")
+            benchmark.parent.mkdir(parents=True, exist_ok=True)
+            benchmark.write_text("s\n1.0\n")
+        hashes = job.input_hashes()
+        provenance.write_provenance(job, job.fingerprint(hashes), hashes, Cost(1.0))
+    return plan
+
+
+def states(plan: Plan) -> dict[str, str]:
+    """The state of every job that is not ok."""
+    return {status.job.name: status.state for status in statuses(plan) if not status.is_ok}
+
+
+def expect(plan: Plan, name: str, state: str) -> None:
+    """Asserts that a job has a state and that exactly its dependants wait for it."""
+    found = states(plan)
+    assert found.pop(name) == state
+    assert set(found) == below(plan, name)
+    assert all(each.startswith("upstream (") for each in found.values())
+
+
+def write_record(job: Job, record: dict) -> None:
+    """Puts a record in a job's place that is genuine, whatever it says."""
+    record = {key: value for key, value in record.items() if key != "checksum"}
+    record["fingerprint"] = sha256_json([record["identity"], record["input_sha256"]])[:20]
+    write_json(Path(job.provenance), record | {"checksum": sha256_json(record)})
+
+
+def test_a_finished_project_is_all_ok(finished):
+    assert states(finished) == {}
+    assert all(status.output_hashes for status in statuses(finished))
+
+
+def test_an_empty_project_is_all_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert set(states(plan_of()).values()) == {"missing"}
+
+
+def test_a_lost_record_output_or_byte_is_seen(finished):
+    job = finished.by_name["adapt/minent/seed1"]
+    model, record = Path(job.outputs["model"]), Path(job.provenance)
+    content, text, when = model.read_bytes(), record.read_text(), model.stat().st_mtime_ns
+    model.unlink()
+    expect(finished, job.name, f"missing ({model})")
+    for damaged in (content[:-1], content + b"x", b"", bytes(len(content)), content[:-2] + b"x\n"):
+        model.write_bytes(damaged)
+        os.utime(model, ns=(when, when))
+        expect(finished, job.name, f"damaged ({model})")
+    model.unlink()
+    model.mkdir()
+    expect(finished, job.name, f"missing ({model})")
+    model.rmdir()
+    model.write_bytes(content)
+    for damaged in ("", "{", "[]", "{}", '{"identity": {}}', text[: len(text) // 2]):
+        record.write_text(damaged)
+        expect(finished, job.name, "missing")
+    for damaged in (text.replace("toy", "boy"), text.replace('"seed": 1', '"seed": 2'), text.replace("1.0", "1.1")):
+        record.write_text(damaged)
+        expect(finished, job.name, f"damaged ({record})")
+    record.unlink()
+    os.mkfifo(record)  # opened, it would be waited for
+    expect(finished, job.name, "missing")
+    record.unlink()
+    record.write_text(text)
+    assert states(finished) == {}
+
+
+@pytest.mark.parametrize("key", ["stage", "name", "inputs", "config", "code"])
+def test_every_part_of_the_identity_counts(finished, key):
+    job = finished.by_name["pretrain/source/seed1"]
+    record = json.loads(Path(job.provenance).read_text())
+    record["identity"][key] = "another"
+    write_record(job, record)
+    expect(finished, job.name, f"{key} differs")
+
+
+def test_a_record_of_other_outputs_is_not_this_jobs(finished):
+    job = finished.by_name["adapt/minent/seed1"]
+    record = json.loads(Path(job.provenance).read_text())
+    record["outputs"]["more"] = {"path": "long/gone.bin", "sha256": "0", "bytes": 1}
+    write_record(job, record)
+    expect(finished, job.name, "outputs differ")
+
+
+def test_an_input_that_was_remade_otherwise_is_seen(finished):
+    upstream, job = finished.by_name["pretrain/source/seed1"], finished.by_name["adapt/minent/seed1"]
+    Path(upstream.outputs["model"]).write_text("retrained\n")
+    hashes = upstream.input_hashes()
+    provenance.write_provenance(upstream, upstream.fingerprint(hashes), hashes, Cost(1.0))
+    assert states(finished)[job.name] == f"input differs ({upstream.outputs['model']})"
+    assert upstream.name not in states(finished)
+
+
+def test_an_edited_or_missing_file_of_the_users_is_seen(finished):
+    published = Path("results/published/paper_table2.csv")
+    published.write_text("edited\n")
+    assert states(finished) == {"table/table2": f"input differs ({published})"}
+    published.unlink()
+    assert states(finished) == {"table/table2": f"input differs ({published})"}
+
+
+def test_an_edited_parameter_makes_one_branch_stale(finished):
+    methods = tiny_parameters()["methods"]
+    methods["minent"]["lambda_target"] = 0.2
+    expect(plan_of(methods=methods), "adapt/minent/seed1", "config differs")
+
+
+# --- what Snakemake is told -------------------------------------------------------------------------
 
 
 def files(plan: Plan) -> list[str]:

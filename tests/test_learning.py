@@ -11,7 +11,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.parameters import learning
 from segadapt.core.parameters.learning import Constant, Linear, Poly
 from segadapt.training.optimiser import OPTIMISERS, AdamW, ParameterGroup
-from segadapt.training.schedule import ANNEALING, learning_rate
+from segadapt.training.schedule import ANNEALING, learning_rate, poly_learning_rate
 
 
 def adamw_of(tensors, **numbers):
@@ -120,3 +120,17 @@ def test_the_registries_have_every_section_and_no_other():
     assert built["repeated_sgd"].repeated_updates == "torch10" and built["sgd"].repeated_updates == "none"
     assert (built["adamw"].betas, built["adamw"].epsilon, built["adamw"].weight_decay) == ((0.9, 0.999), 1e-8, 0.01)
     assert {kind().name for kind in (Poly, Linear, learning.Inverse, Constant)} == ANNEALING.keys()
+
+
+@settings(max_examples=100)
+@given(step=st.integers(0, 500), base=st.floats(1e-6, 1), horizon=st.integers(1, 400), power=st.floats(0.1, 3))
+def test_poly_schedule(step, base, horizon, power):
+    rate = poly_learning_rate(step, base, horizon, power)
+    assert isinstance(rate, float) and 0 <= rate <= base
+    assert rate == (0.0 if step >= horizon else pytest.approx(base * (1 - step / horizon) ** power, rel=1e-12))
+
+
+def test_poly_schedule_of_the_released_pretraining():
+    assert poly_learning_rate(0, 2.5e-4, 200_000) == 2.5e-4
+    assert poly_learning_rate(80_000, 2.5e-4, 200_000) == pytest.approx(1.58e-4, rel=3e-3)
+    assert poly_learning_rate(70_000, 2.5e-4, 200_000) == pytest.approx(1.70e-4, rel=3e-3)

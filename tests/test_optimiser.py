@@ -341,17 +341,3 @@ def test_loaded_momentum_is_a_copy_and_replaces_all():
 def test_unknown_mode_is_refused():
     with pytest.raises(UserError, match="torch10"):
         RepeatedSGD([], repeated_updates="foreach")
-
-
-@settings(max_examples=100)
-@given(step=st.integers(0, 500), base=st.floats(1e-6, 1), horizon=st.integers(1, 400), power=st.floats(0.1, 3))
-def test_poly_schedule(step, base, horizon, power):
-    rate = poly_learning_rate(step, base, horizon, power)
-    assert isinstance(rate, float) and 0 <= rate <= base
-    assert rate == (0.0 if step >= horizon else pytest.approx(base * (1 - step / horizon) ** power, rel=1e-12))
-
-
-def test_poly_schedule_of_the_released_pretraining():
-    assert poly_learning_rate(0, 2.5e-4, 200_000) == 2.5e-4
-    assert poly_learning_rate(80_000, 2.5e-4, 200_000) == pytest.approx(1.58e-4, rel=3e-3)
-    assert poly_learning_rate(70_000, 2.5e-4, 200_000) == pytest.approx(1.70e-4, rel=3e-3)

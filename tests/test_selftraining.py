@@ -18,7 +18,7 @@ from segadapt.labels import CITYSCAPES19
 from segadapt.selftraining.confidence_histogram import BINS, SMALLEST, ConfidenceHistogram, bin_index, smallest_in_bin
 from segadapt.selftraining.label_pack import LabelledImages, write_label_pack
 from segadapt.selftraining.pseudo_labels import make_pseudo_labels, scores
-from segadapt.selftraining.rounds import Share, rare_classes
+from segadapt.selftraining.rounds import Share
 from segadapt.selftraining.selection import confident_labels
 from segadapt.selftraining.spatial_prior import load_prior, save_prior, spatial_prior
 
@@ -346,9 +346,3 @@ def test_a_share_can_be_drawn_anew(target):
     assert len(drawn) > 2 and all(sorted(indices) == [0, 1, 2] for indices in drawn)
     assert (Share(target, 1.0, 7, 3).indices == Share(target, 1.0, 7, 3).indices).all()
     assert len(Share(target, 0.67, 7, 3)) == 2 and len(Share(target, 0.66, 7)) == 1
-
-
-def test_rare_classes_come_in_two_groups():
-    shares = {"a": 0.5, "b": 0.0004, "c": 0.0, "d": 0.3, "e": 0.002, "f": 0.1}
-    selection = {"classes": {name: {"predicted_share": share} for name, share in shares.items()}}
-    assert rare_classes(selection) == ((2, 1), (2, 1, 4))

@@ -19,7 +19,7 @@ from segadapt.models import BATCHNORM_POLICIES, apply_batchnorm_policy, open_mod
 from segadapt.models.compute import set_up_compute
 from segadapt.models.loading import trained_network
 from segadapt.plan import make_plan
-from segadapt.selftraining.rounds import for_round
+from segadapt.selftraining.rounds import for_round, rare_classes
 from segadapt.stages import prepare, prior, pseudo_label, train
 from segadapt.training.assembly import make_trainer
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
@@ -156,3 +156,9 @@ def test_a_prior_of_the_source_changes_the_labels(inside, tmp_path):
     with_prior = Path(inside["pseudo_label/cbst_sp-round1/seed1"].outputs["pack"]).read_bytes()
     run(replace(job, inputs=tuple(each for each in job.inputs if each.role != "prior")), tmp_path)
     assert Path(job.outputs["pack"]).read_bytes() != with_prior
+
+
+def test_rare_classes_come_in_two_groups():
+    shares = {"a": 0.5, "b": 0.0004, "c": 0.0, "d": 0.3, "e": 0.002, "f": 0.1}
+    selection = {"classes": {name: {"predicted_share": share} for name, share in shares.items()}}
+    assert rare_classes(selection) == ((2, 1), (2, 1, 4))

@@ -10,6 +10,7 @@ from tiny import write_cityscapes, write_gta5
 from segadapt.core.errors import UserError
 from segadapt.data.packed.cache import PackedCache
 from segadapt.data.packed.prepare import Preparation, prepare
+from segadapt.data.shipped.faults import Faulty
 
 SIZE = (40, 24)
 
@@ -54,3 +55,12 @@ def refusal(what: Preparation, folder: Path) -> str:
         prepare(what, folder / "cache", folder / "scratch", 1)
     assert not (folder / "cache").exists()
     return str(caught.value)
+
+
+def fault_of(read, *arguments):
+    """The one fault that a file is refused for."""
+    with pytest.raises(Faulty) as caught:
+        read(*arguments)
+    (fault,) = caught.value.faults
+    assert len(str(fault).splitlines()) == 1 and "; " in str(fault)
+    return fault

@@ -1,9 +1,10 @@
 """Input from elsewhere: refused by a sentence, or taken and then right; never a traceback, a hang or all the memory."""
 
 import os
+import random
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from segadapt.core.edge import guarded
 
 from . import engine
-from .case import HEALED, REFUSED, SILENT, STUCK, TRACEBACK
+from .case import HEALED, REFUSED, SILENT, STUCK, TRACEBACK, Case
 from .engine import Report
 from .judging import Judgement
 
@@ -19,6 +20,8 @@ SECONDS = 40.0
 MEMORY = 2 * 2**30
 """Bytes that the reading process may take on top of what it has."""
 MANY_LINES = 40
+Maker = Callable[[random.Random], bytes]
+"""The content of a file."""
 TRAP = "a-foreign-program-ran"
 
 
@@ -99,3 +102,34 @@ def unlike(have: np.ndarray, want: np.ndarray, tolerance: float = 0.0) -> str:
     if difference.mean() > tolerance:
         return f"values differ by up to {difference.max():g}, {difference.mean():.3g} in the mean"
     return ""
+
+
+def write(path: Path, case: Case, makers: Mapping[str, Maker]) -> bytes | None:
+    """Puts a file of the case's kind there; its content, or None for what is no ordinary file."""
+    if case.kind not in makers:
+        strange_file(path, case.kind)
+        return None
+    content = makers[case.kind](random.Random(case.name))
+    path.write_bytes(content)
+    return content
+
+
+def changed(make: Maker, how: str) -> Maker:
+    """What is made, cut short or with flipped bits."""
+
+    def altered(draw: random.Random) -> bytes:
+        content = bytearray(make(draw))
+        if how == "cut":
+            return bytes(content[: draw.randrange(len(content))])
+        for _ in range(draw.choice([1, 1, 4])):
+            content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        return bytes(content)
+
+    return altered
+
+
+class Trap:
+    """Unpickled, it starts a program."""
+
+    def __reduce__(self):
+        return os.system, ("gs",)

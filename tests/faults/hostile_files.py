@@ -1,32 +1,32 @@
-"""Hostile lists, arrays, matrices and weights."""
+"""Hostile lists, arrays and matrices, and with them hostile weights."""
 
 import io
-import os
 import pickle
 import random
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import scipy.io
-import torch
 from PIL import Image
-from safetensors.torch import load_file
 
-from . import hostile, pictures
+from . import hostile, hostile_weights, pictures
 from .case import Case
+from .hostile import Maker
 from .judging import Judgement
 
 COUNT = 6
 """Images of the GTA5 folder: 00001 to 00006."""
+OFTEN = {"soup": 12, "cut": 4, "flip": 6, "flip-stored": 4, "cut-torch": 4, "flip-torch": 6, "cut-legacy": 4,
+         "flip-legacy": 6, "cut-safetensors": 3, "flip-safetensors": 4, "random": 2}  # fmt: skip
 
 
 def cases() -> Iterator[Case]:
     """Every kind of file, and what is wrong with it."""
-    for target, kinds in (("list", LISTS), ("mat", MATRICES), ("npz", ARCHIVES), ("weights", WEIGHTS)):
+    for target, kinds in (("list", LISTS), ("mat", MATRICES), ("npz", ARCHIVES), ("weights", hostile_weights.WEIGHTS)):
         for kind in kinds:
             yield from (Case("hostile-files", kind, target, seed=seed) for seed in range(OFTEN.get(kind, 1)))
         yield from (Case("hostile-files", kind, target) for kind in hostile.STRANGE)
@@ -34,7 +34,7 @@ def cases() -> Iterator[Case]:
 
 def run(case: Case, folder: Path) -> Judgement:
     """By what kind of file it is."""
-    return {"list": _list, "mat": _matrix, "npz": _archive, "weights": _weights}[case.target](case, folder)
+    return {"list": _list, "mat": _matrix, "npz": _archive, "weights": hostile_weights.judge}[case.target](case, folder)
 
 
 # --- lists of GTA5 -----------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def _pack(what: tuple, out: str = "names") -> None:
     )
 
 
-def _lines(*more: str, end: str = "\n") -> Callable[[random.Random], bytes]:
+def _lines(*more: str, end: str = "\n") -> Maker:
     """Good lines with strange ones among them."""
 
     def make(draw: random.Random) -> bytes:
@@ -84,7 +84,7 @@ def _soup(draw: random.Random) -> bytes:
     return draw.choice(["\n", "\r\n", "\r"]).join(draw.choices(words, k=draw.randint(1, 8))).encode()
 
 
-LISTS: dict[str, Callable[[random.Random], bytes]] = {
+LISTS: dict[str, Maker] = {
     "good": _lines(),
     "crlf": _lines(end="\r\n"),
     "cr": _lines(end="\r"),
@@ -127,19 +127,14 @@ def _expected_names(content: bytes) -> list[str] | None:
 
 
 def _list(case: Case, folder: Path) -> Judgement:
-    root, draw = _gta5(folder), random.Random(case.name)
-    path, content = root / "list/train.txt", b""
-    if case.kind in LISTS:
-        content = LISTS[case.kind](draw)
-        path.write_bytes(content)
-    else:
-        hostile.strange_file(path, case.kind)
+    root = _gta5(folder)
+    content = hostile.write(root / "list/train.txt", case, LISTS)
     report = hostile.read(folder, lambda: _pack(("gta5", root, "train", (16, 8), "cityscapes19", True, False)))
 
     def compare() -> str:
         with np.load(folder / "names.npz") as found:
             names = found["names"].tolist()
-            wanted = _expected_names(content) if case.kind in LISTS else None
+            wanted = None if content is None else _expected_names(content)
             if names != wanted:
                 return f"packed {names[:5]}, listed {wanted and wanted[:5]}"
             return hostile.unlike(found["images"][:, 0, 0, 0], 40 * np.array([int(name) for name in names]))
@@ -150,25 +145,13 @@ def _list(case: Case, folder: Path) -> Judgement:
 # --- the official split.mat ----------------------------------------------------------------------------------------
 
 
-def _mat(value: object, **more: object) -> Callable[[random.Random], bytes]:
+def _mat(value: object, **more: object) -> Maker:
     def make(draw: random.Random) -> bytes:
         file = io.BytesIO()
         scipy.io.savemat(file, {"trainIds": value, "valIds": [[1]], "testIds": [[2]], **more})
         return file.getvalue()
 
     return make
-
-
-def _changed(make: Callable[[random.Random], bytes], how: str) -> Callable[[random.Random], bytes]:
-    def changed(draw: random.Random) -> bytes:
-        content = bytearray(make(draw))
-        if how == "cut":
-            return bytes(content[: draw.randrange(len(content))])
-        for _ in range(draw.choice([1, 1, 4])):
-            content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-        return bytes(content)
-
-    return changed
 
 
 def _compressed_zeros(draw: random.Random) -> bytes:
@@ -182,7 +165,7 @@ _NUMBERS = np.array([[1], [3], [2]])
 _HDF = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(384) + b"\x89HDF\r\n\x1a\n" + bytes(100)
 _CELLS = np.empty((2, 1), object)
 _CELLS[:] = [[np.array([[1]])], ["two"]]
-MATRICES: dict[str, Callable[[random.Random], bytes]] = {
+MATRICES: dict[str, Maker] = {
     "good": _mat(_NUMBERS),
     "row": _mat(_NUMBERS.T),
     "whole-floats": _mat(_NUMBERS.astype(float)),
@@ -207,8 +190,8 @@ MATRICES: dict[str, Callable[[random.Random], bytes]] = {
     "another-name": lambda draw: _mat(_NUMBERS)(draw).replace(b"trainIds", b"trainIDs"),
     "version-7.3": lambda draw: _HDF,
     "compressed-zeros": _compressed_zeros,
-    "cut": _changed(_mat(_NUMBERS), "cut"),
-    "flip": _changed(_mat(_NUMBERS), "flip"),
+    "cut": hostile.changed(_mat(_NUMBERS), "cut"),
+    "flip": hostile.changed(_mat(_NUMBERS), "flip"),
     "random": lambda draw: draw.randbytes(1000),
     "empty-file": lambda draw: b"",
     "words": lambda draw: b"1\n2\n3\n",
@@ -217,11 +200,8 @@ _RIGHT = {"good": [1, 2, 3], "row": [1, 2, 3], "whole-floats": [1, 2, 3]}
 
 
 def _matrix(case: Case, folder: Path) -> Judgement:
-    root, draw = _gta5(folder), random.Random(case.name)
-    if case.kind in MATRICES:
-        (root / "split.mat").write_bytes(MATRICES[case.kind](draw))
-    else:
-        hostile.strange_file(root / "split.mat", case.kind)
+    root = _gta5(folder)
+    hostile.write(root / "split.mat", case, MATRICES)
     report = hostile.read(folder, lambda: _pack(("gta5", root, "train", (16, 8), "cityscapes19", True, False)))
 
     def compare() -> str:
@@ -251,7 +231,7 @@ def _arrays() -> dict[str, np.ndarray]:
     return arrays
 
 
-def _npz(compressed: bool = True, drop: str | None = None, **changes: object) -> Callable[[random.Random], bytes]:
+def _npz(compressed: bool = True, drop: str | None = None, **changes: object) -> Maker:
     def make(draw: random.Random) -> bytes:
         arrays = _arrays()
         arrays |= {name: change(arrays[name]) if callable(change) else change for name, change in changes.items()}
@@ -263,7 +243,7 @@ def _npz(compressed: bool = True, drop: str | None = None, **changes: object) ->
     return make
 
 
-def _with_member(name: str, content: Callable[[random.Random], bytes]) -> Callable[[random.Random], bytes]:
+def _with_member(name: str, content: Maker) -> Maker:
     """The whole archive, one member's bytes replaced."""
 
     def make(draw: random.Random) -> bytes:
@@ -279,25 +259,18 @@ def _with_member(name: str, content: Callable[[random.Random], bytes]) -> Callab
     return make
 
 
-def _header(shape: str, descr: str = "|u1", body: bytes = b"") -> Callable[[random.Random], bytes]:
+def _header(shape: str, descr: str = "|u1", body: bytes = b"") -> Maker:
     text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
     text += b" " * (63 - (len(text) + 10) % 64) + b"\n"
     return lambda draw: b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + body
 
 
 def _pickled(draw: random.Random) -> bytes:
-    return _header("(1,)", "|O", pickle.dumps([_Trap()]))(draw)
-
-
-class _Trap:
-    """Unpickled, it starts a program."""
-
-    def __reduce__(self):
-        return os.system, ("gs",)
+    return _header("(1,)", "|O", pickle.dumps([hostile.Trap()]))(draw)
 
 
 _X = "mnist_x.npy"
-ARCHIVES: dict[str, Callable[[random.Random], bytes]] = {
+ARCHIVES: dict[str, Maker] = {
     "good": _npz(),
     "stored": _npz(compressed=False),
     "no-images": _npz(drop="mnist_x"),
@@ -334,9 +307,9 @@ ARCHIVES: dict[str, Callable[[random.Random], bytes]] = {
     "empty-member": _with_member(_X, lambda draw: b""),
     "code-in-header": _with_member(_X, _header("__import__('os').system('gs')")),
     "zeros-4GiB": _with_member(_X, lambda draw: _header(f"({2**32 // 784}, 28, 28)")(draw) + bytes(2**28)),
-    "cut": _changed(_npz(), "cut"),
-    "flip": _changed(_npz(), "flip"),
-    "flip-stored": _changed(_npz(compressed=False), "flip"),
+    "cut": hostile.changed(_npz(), "cut"),
+    "flip": hostile.changed(_npz(), "flip"),
+    "flip-stored": hostile.changed(_npz(compressed=False), "flip"),
     "empty": lambda draw: b"",
     "text": lambda draw: b"not an archive\n",
     "random": lambda draw: draw.randbytes(2000),
@@ -348,12 +321,9 @@ _AS_GOOD = ("good", "stored", "big-endian-labels", "fortran-images", "flip", "fl
 
 
 def _archive(case: Case, folder: Path) -> Judgement:
-    root, draw = folder / "digits", random.Random(case.name)
+    root = folder / "digits"
     root.mkdir()
-    if case.kind in ARCHIVES:
-        (root / "some.npz").write_bytes(ARCHIVES[case.kind](draw))
-    else:
-        hostile.strange_file(root / "some.npz", case.kind)
+    hostile.write(root / "some.npz", case, ARCHIVES)
     report = hostile.read(folder, lambda: _pack(("digits_npz", root, "mnist", (28, 28), "digits10", True, False)))
 
     def compare() -> str:
@@ -366,150 +336,3 @@ def _archive(case: Case, folder: Path) -> Judgement:
             )
 
     return hostile.judge(report, compare)
-
-
-# --- weights --------------------------------------------------------------------------------------------------------
-
-
-def _state() -> dict[str, torch.Tensor]:
-    from test_import_weights import trained
-
-    return {name: tensor.clone() for name, tensor in trained().state_dict().items()}
-
-
-def _torch(
-    change: Callable[[dict], object] = lambda state: state, new: bool = True
-) -> Callable[[random.Random], bytes]:
-    def make(draw: random.Random) -> bytes:
-        file = io.BytesIO()
-        torch.save(change(_state()), file, _use_new_zipfile_serialization=new)
-        return file.getvalue()
-
-    return make
-
-
-def _safetensors(draw: random.Random) -> bytes:
-    from safetensors.torch import save
-
-    return save(_state())
-
-
-def _safe_header(text: bytes, length: int | None = None) -> Callable[[random.Random], bytes]:
-    return lambda draw: struct.pack("<Q", len(text) if length is None else length) + text + bytes(64)
-
-
-def _one(state: dict, **changes: object) -> dict:
-    key = "layer1.0.conv1.weight"
-    return state | {key: changes["to"](state[key])}
-
-
-def _zip_of_zeros(draw: random.Random) -> bytes:
-    """A file of torch whose one storage is compressed zeros, 2 GiB of them."""
-    with zipfile.ZipFile(io.BytesIO(_torch(lambda state: {"w": torch.zeros(4)})(draw))) as whole:
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
-            for name in whole.namelist():
-                if "/data/0" in name:
-                    with new.open(name, "w", force_zip64=True) as member:
-                        for _ in range(32):
-                            member.write(bytes(2**26))
-                else:
-                    new.writestr(name, whole.read(name))
-    return file.getvalue()
-
-
-_WHOLE = b'{"dtype":"F32","shape":[16],"data_offsets":[0,64]}'
-WEIGHTS: dict[str, Callable[[random.Random], bytes]] = {
-    "good-torch": _torch(),
-    "good-legacy": _torch(new=False),
-    "good-safetensors": _safetensors,
-    "module": _torch(lambda state: {f"module.{key}": value for key, value in state.items()}),
-    "module-twice": _torch(lambda state: {f"module.module.{key}": value for key, value in state.items()}),
-    "model": _torch(lambda state: {f"model.{key}": value for key, value in state.items()}),
-    "compiled": _torch(lambda state: {f"_orig_mod.{key}": value for key, value in state.items()}),
-    "nested": _torch(lambda state: {"model": {"state_dict": state}}),
-    "half": _torch(lambda state: {key: value.half() for key, value in state.items()}),
-    "double": _torch(lambda state: _one(state, to=lambda w: w.double())),
-    "integers": _torch(lambda state: _one(state, to=lambda w: w.long())),
-    "complex": _torch(lambda state: _one(state, to=lambda w: w.to(torch.complex64))),
-    "nan": _torch(lambda state: _one(state, to=lambda w: w * float("nan"))),
-    "infinite": _torch(lambda state: _one(state, to=lambda w: w / 0)),
-    "transposed": _torch(lambda state: _one(state, to=lambda w: w.transpose(0, 1))),
-    "flat": _torch(lambda state: _one(state, to=lambda w: w.flatten())),
-    "no-elements": _torch(lambda state: _one(state, to=lambda w: w[:0])),
-    "scalar": _torch(lambda state: _one(state, to=lambda w: torch.tensor(1.0))),
-    "sparse": _torch(lambda state: _one(state, to=lambda w: w.to_sparse())),
-    "repeated-view": _torch(lambda state: {"w": torch.zeros(1).expand(2**31)}),
-    "missing-key": _torch(lambda state: {key: value for key, value in state.items() if "layer1.0.bn1" not in key}),
-    "foreign-key": _torch(lambda state: state | {"strange.weight": torch.ones(3)}),
-    "list": _torch(lambda state: list(state.values())),
-    "tensor": _torch(lambda state: torch.ones(3)),
-    "number": _torch(lambda state: 3),
-    "no-tensors": _torch(lambda state: {}),
-    "odd-keys": _torch(lambda state: {1: torch.ones(1), None: torch.ones(1), "\n\x1b[31m": torch.ones(1)}),
-    "long-keys": _torch(lambda state: {"x" * 100_000: torch.ones(1)}),
-    "trap": _torch(lambda state: _Trap()),
-    "trap-inside": _torch(lambda state: state | {"note": _Trap()}),
-    "trap-legacy": _torch(lambda state: state | {"note": _Trap()}, new=False),
-    "plain-pickle": lambda draw: pickle.dumps({"a": _Trap()}),
-    "pickle-bomb": lambda draw: b"\x80\x02" + b"]" + b"(" * 100_000 + b"t" * 100_000 + b".",
-    "pickle-long": lambda draw: b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b"\1" * 100,
-    "zip-of-zeros": _zip_of_zeros,
-    "header-too-long": _safe_header(b"{}", 2**62),
-    "header-of-100MB": _safe_header(b"{}", 10**8),
-    "header-no-json": _safe_header(b"{hello"),
-    "header-list": _safe_header(b"[]"),
-    "offsets-outside": _safe_header(b'{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,1600000]}}'),
-    "offsets-overlap": _safe_header(b'{"a":%b,"b":%b}' % (_WHOLE, _WHOLE)),
-    "shape-overflow": _safe_header(b'{"w":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,64]}}'),
-    "deep-json": _safe_header(b'{"a":' * 20_000),
-    "cut-torch": _changed(_torch(), "cut"),
-    "flip-torch": _changed(_torch(), "flip"),
-    "cut-legacy": _changed(_torch(new=False), "cut"),
-    "flip-legacy": _changed(_torch(new=False), "flip"),
-    "cut-safetensors": _changed(_safetensors, "cut"),
-    "flip-safetensors": _changed(_safetensors, "flip"),
-    "empty": lambda draw: b"",
-    "text": lambda draw: b"<html>404</html>",
-    "random": lambda draw: draw.randbytes(3000),
-    "archive": lambda draw: ARCHIVES["good"](draw),
-}  # fmt: skip
-_SAME = ("good-torch", "good-legacy", "good-safetensors", "module", "module-twice", "model", "compiled", "nested",
-         "double", "flip-torch", "cut-torch", "foreign-key")  # fmt: skip
-"""What may be taken, and then every tensor must be the very one."""
-_UNTOLD = ("transposed", "flip-legacy", "flip-safetensors", "cut-legacy", "half")
-"""What cannot be told: square kernels turned over, and flipped bits in formats without a checksum."""
-OFTEN = {"soup": 12, "cut": 4, "flip": 6, "flip-stored": 4, "cut-torch": 4, "flip-torch": 6, "cut-legacy": 4,
-         "flip-legacy": 6, "cut-safetensors": 3, "flip-safetensors": 4, "random": 2}  # fmt: skip
-
-
-def _weights(case: Case, folder: Path) -> Judgement:
-    draw = random.Random(case.name)
-    path, target = folder / "in.pth", folder / "out.safetensors"
-    if case.kind in WEIGHTS:
-        path.write_bytes(WEIGHTS[case.kind](draw))
-    else:
-        hostile.strange_file(path, case.kind)
-    target.write_bytes(b"an earlier result")
-
-    def work() -> int:
-        from segadapt.cli import main
-
-        return main(["import-weights", str(path), str(target), "--kind", "maxsquare"])
-
-    report = hostile.read(folder, work)
-
-    def compare() -> str:
-        if case.kind in _UNTOLD:
-            return ""
-        if case.kind not in _SAME:
-            return "it is not what it should be"
-        state, found = _state(), load_file(target)
-        if set(found) != set(state):
-            return f"other names: {sorted(set(found) ^ set(state))[:3]}"
-        return "; ".join(name for name in state if not torch.equal(found[name], state[name]))[:200]
-
-    outcome = hostile.judge(report, compare)
-    if report.code and target.read_bytes() != b"an earlier result":
-        return "silent", "refused, and the earlier result is gone"
-    return outcome
