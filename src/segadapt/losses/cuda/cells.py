@@ -84,18 +84,9 @@ def gather(corners: torch.Tensor, scale: torch.Tensor, like_BCHW: torch.Tensor) 
 
 @triton.jit
 def _gather_kernel(
-    corners,
-    scale,
-    gradient,
-    stride_b,
-    stride_c,
-    stride_y,
-    stride_x,
-    low_height,
-    low_width,
-    CLASSES: tl.constexpr,
+    corners, scale, gradient, stride_b, stride_c, stride_y, stride_x, low_height, low_width, CLASSES: tl.constexpr,
     BLOCK: tl.constexpr,
-):
+):  # fmt: skip
     y = tl.program_id(1)
     image = tl.program_id(2)
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -122,6 +113,16 @@ def _gather_kernel(
 def first_pixel(cell, low, length):
     """The first pixel of a cell, which the last pixel of the axis, on a corner, doesn't open a cell of its own."""
     return tl.where(cell < low - 1, tl.cdiv(cell * (length - 1), low - 1), length)
+
+
+@triton.jit
+def own_cells(CLASSES: tl.constexpr, FILLED: tl.constexpr, CELLS: tl.constexpr):
+    """What a program looks at: its image, row of cells and cells (N,); the classes, (C,) and (C, 1, 1), and which are
+    no filling."""
+    cell_N = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
+    class_C = tl.arange(0, FILLED)
+    class_C11 = class_C[:, None, None]
+    return tl.program_id(2), tl.program_id(1), cell_N, class_C, class_C11, class_C11 < CLASSES
 
 
 @triton.jit

@@ -9,10 +9,11 @@ from segadapt.losses.cuda.cells import (
     columns_of,
     gather,
     load_columns,
+    own_cells,
     row_of,
     store_corners,
     zero_corners,
-)
+)  # fmt: skip
 from segadapt.losses.cuda.softmax import at_class, expm1_of_offset, first_class, log1p_of_others, top_softmax
 from segadapt.losses.weighting import UNWEIGHTED, Weighting
 
@@ -98,44 +99,13 @@ def _labelled(
 
 @triton.jit
 def _labelled_kernel(
-    logits,
-    stride_b,
-    stride_c,
-    stride_y,
-    stride_x,
-    final,
-    final_stride_b,
-    final_stride_c,
-    final_stride_y,
-    final_stride_x,
-    labels,
-    weights,
-    values,
-    counts,
-    corners,
-    low_height,
-    low_width,
-    height,
-    width,
-    ignore_index,
-    threshold,
-    CLASSES: tl.constexpr,
-    FILLED: tl.constexpr,
-    CELLS: tl.constexpr,
-    COLUMNS: tl.constexpr,
-    CHUNKS: tl.constexpr,
-    ROWS: tl.constexpr,
-    SOURCE: tl.constexpr,
-    WEIGHTED: tl.constexpr,
-    GRADIENT: tl.constexpr,
-):
+    logits, stride_b, stride_c, stride_y, stride_x, final, final_stride_b, final_stride_c, final_stride_y,
+    final_stride_x, labels, weights, values, counts, corners, low_height, low_width, height, width, ignore_index,
+    threshold, CLASSES: tl.constexpr, FILLED: tl.constexpr, CELLS: tl.constexpr, COLUMNS: tl.constexpr,
+    CHUNKS: tl.constexpr, ROWS: tl.constexpr, SOURCE: tl.constexpr, WEIGHTED: tl.constexpr, GRADIENT: tl.constexpr,
+):  # fmt: skip
     GUIDED: tl.constexpr = (SOURCE == "guided own") or (SOURCE == "guided winner")
-    cell_y = tl.program_id(1)
-    image = tl.program_id(2)
-    cell_N = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
-    class_C = tl.arange(0, FILLED)
-    class_C11 = class_C[:, None, None]
-    real_C11 = class_C11 < CLASSES
+    image, cell_y, cell_N, class_C, class_C11, real_C11 = own_cells(CLASSES, FILLED, CELLS)
     logits += image * stride_b + cell_y * stride_y
     final += image * final_stride_b + cell_y * final_stride_y
     value_NX = tl.zeros((CELLS, COLUMNS), tl.float32)
@@ -216,15 +186,9 @@ def _labelled_kernel(
 
 @triton.jit
 def _guided(
-    probability_CNX,
-    top_probability_NX,
-    final_raised_CNX,
-    final_others_NX,
-    class_C11,
-    threshold,
-    CLASSES: tl.constexpr,
-    SOURCE: tl.constexpr,
-):
+    probability_CNX, top_probability_NX, final_raised_CNX, final_others_NX, class_C11, threshold,
+    CLASSES: tl.constexpr, SOURCE: tl.constexpr,
+):  # fmt: skip
     """``pseudo_label`` of :mod:`segadapt.losses.guidance`: (label_NX, kept_NX)."""
     final_top_NX = 1 / (1 + final_others_NX)
     final_probability_CNX = final_raised_CNX * final_top_NX[None]

@@ -9,10 +9,11 @@ from segadapt.losses.cuda.cells import (
     columns_of,
     gather,
     load_columns,
+    own_cells,
     row_of,
     store_corners,
     zero_corners,
-)
+)  # fmt: skip
 from segadapt.losses.cuda.softmax import expm1_of_offset, first_class, log1p_of_others, top_softmax
 from segadapt.losses.image_weight import ImageWeight, class_weights
 
@@ -63,29 +64,11 @@ def _image_weights(grid: CellGrid, logits_BCHW: torch.Tensor, alpha: float) -> t
 
 @triton.jit
 def _histogram_kernel(
-    logits,
-    stride_b,
-    stride_c,
-    stride_y,
-    stride_x,
-    counts,
-    low_height,
-    low_width,
-    height,
-    width,
-    CLASSES: tl.constexpr,
-    FILLED: tl.constexpr,
-    CELLS: tl.constexpr,
-    COLUMNS: tl.constexpr,
-    CHUNKS: tl.constexpr,
+    logits, stride_b, stride_c, stride_y, stride_x, counts, low_height, low_width, height, width,
+    CLASSES: tl.constexpr, FILLED: tl.constexpr, CELLS: tl.constexpr, COLUMNS: tl.constexpr, CHUNKS: tl.constexpr,
     ROWS: tl.constexpr,
-):
-    cell_y = tl.program_id(1)
-    image = tl.program_id(2)
-    cell_N = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
-    class_C = tl.arange(0, FILLED)
-    class_C11 = class_C[:, None, None]
-    real_C11 = class_C11 < CLASSES
+):  # fmt: skip
+    image, cell_y, cell_N, class_C, class_C11, real_C11 = own_cells(CLASSES, FILLED, CELLS)
     logits += image * stride_b + cell_y * stride_y
     count_C = tl.zeros((FILLED,), tl.int32)
     for chunk in range(CHUNKS):
@@ -105,34 +88,11 @@ def _histogram_kernel(
 
 @triton.jit
 def _target_kernel(
-    logits,
-    stride_b,
-    stride_c,
-    stride_y,
-    stride_x,
-    weights,
-    values,
-    corners,
-    low_height,
-    low_width,
-    height,
-    width,
-    CLASSES: tl.constexpr,
-    FILLED: tl.constexpr,
-    CELLS: tl.constexpr,
-    COLUMNS: tl.constexpr,
-    CHUNKS: tl.constexpr,
-    ROWS: tl.constexpr,
-    OBJECTIVE: tl.constexpr,
-    WEIGHT: tl.constexpr,
-    GRADIENT: tl.constexpr,
-):
-    cell_y = tl.program_id(1)
-    image = tl.program_id(2)
-    cell_N = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
-    class_C = tl.arange(0, FILLED)
-    class_C11 = class_C[:, None, None]
-    real_C11 = class_C11 < CLASSES
+    logits, stride_b, stride_c, stride_y, stride_x, weights, values, corners, low_height, low_width, height, width,
+    CLASSES: tl.constexpr, FILLED: tl.constexpr, CELLS: tl.constexpr, COLUMNS: tl.constexpr, CHUNKS: tl.constexpr,
+    ROWS: tl.constexpr, OBJECTIVE: tl.constexpr, WEIGHT: tl.constexpr, GRADIENT: tl.constexpr,
+):  # fmt: skip
+    image, cell_y, cell_N, class_C, class_C11, real_C11 = own_cells(CLASSES, FILLED, CELLS)
     logits += image * stride_b + cell_y * stride_y
     weights += image * CLASSES
     value_NX = tl.zeros((CELLS, COLUMNS), tl.float32)
