@@ -64,6 +64,7 @@ def test_below_the_table_stands_what_each_row_is_against_the_control():
     assert {line.index(word) for line, word in zip((head, *lines), ("verdict", "better", "cannot"), strict=True)} == {
         head.index("verdict")
     }
+    assert "λ" not in head
     assert comparison_lines(read_cells(table_csv(build_table(own[2:], ["road"])))) == []
 
 
@@ -75,7 +76,7 @@ def test_the_terminal_shows_the_warning(tmp_path):
     assert BUILT_IN_NOTE in screen.getvalue()
     assert "\x1b" not in screen.getvalue()
     assert "45.0 10.6 2  60.7 -15.7" in screen.getvalue()
-    assert "10.00 -21.77 to 41.77      40.84  cannot tell" in screen.getvalue()
+    assert "0.737       0.1  10.00 -21.77 to 41.77      40.84  cannot tell" in screen.getvalue()
     assert any(
         "\x1b[1m 61.5\x1b[0m" in line or "\x1b[1m61.5\x1b[0m" in line for line in table_lines(read_cells(written), True)
     )

@@ -45,8 +45,9 @@ def explanation(
     ``key`` and ``setting`` are said of the row in the place of its own.
     """
     content = copy.deepcopy(SHIPPED) | {"seeds": [7], "experiments": {"table2": {"rows": [method], "published": 2}}}
-    content["presets"] = {"streets": content["presets"]["streets"]}
-    content["presets"]["streets"] |= {"experiments": {}, "tables": None}
+    content["presets"] = {name: content["presets"][name] for name in ("streets", "paper")}
+    for preset in content["presets"].values():
+        preset |= {"experiments": {}, "tables": None}
     edit(content)
     plan = make_plan(parameters_from(content, "edited"))
     records = [record_of(job) for job in plan.jobs]
@@ -81,6 +82,20 @@ def test_every_switch_that_is_not_the_bundles_is_named(parameters, switch):
     assert [line for line in lines if line.startswith("protocol.")] == [
         f"protocol.{switch}: {other}, not {here} (protocols.released)"
     ]
+
+
+def test_a_lambda_by_the_presets_rule_is_as_written_and_both_are_shown(parameters):
+    found = explanation("maxsquare")
+    assert not [line for line in differences(found, parameters) if "lambda" in line]
+    shown = as_text(found, parameters)
+    (job,) = found.trainings
+    weight = job["identity"]["config"]["method"]["lambda_target"]
+    for line in (f"method.lambda_target: {weight}", "lambda_rule.of: paper", "lambda_rule.lambda_target: 0.1"):
+        assert f"  {line}\n" in shown
+    edit = lambda content: content["methods"]["maxsquare"].update(lambda_target=0.7)  # noqa: E731
+    assert "method.lambda_target: 0.7, not 0.1 (methods.maxsquare)" in differences(
+        explanation("maxsquare", edit), parameters
+    )
 
 
 def test_branches_and_keys_of_a_methods_own_are_named(parameters):

@@ -13,7 +13,7 @@ from segadapt.reporting import (
     read_table,
     write_table,
 )
-from segadapt.reporting.tables.cells import comparing, read_cells, table_csv
+from segadapt.reporting.tables.cells import legend, read_cells, table_csv
 from segadapt.reporting.tables.intervals import LEVEL, POWER
 from segadapt.reporting.tables.latex import latex_twin
 from segadapt.reporting.tables.markdown import markdown_twin, provenance_lines
@@ -22,9 +22,10 @@ from segadapt.reporting.tables.markdown import markdown_twin, provenance_lines
 def test_every_twin_says_what_the_comparison_is(written):
     for suffix in (".md", ".tex", ".html"):
         assert "of the same seed" in written.with_suffix(suffix).read_text()
-    said = comparing(read_cells(written))
+        assert "weight in training" in written.with_suffix(suffix).read_text()
+    said = legend(read_cells(written))
     assert f"{LEVEL:.0%}".replace("%", " %") in said and "four of five" in said and POWER == 4 / 5
-    assert comparing(read_cells(table_csv(build_table([row()], TWO)))) == ""
+    assert legend(read_cells(table_csv(build_table([row()], TWO)))) == ""
 
 
 def test_all_twins_are_written_and_the_same_bytes_again(written, tmp_path):

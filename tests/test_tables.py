@@ -18,7 +18,7 @@ from segadapt.reporting import (
     read_table,
     write_table,
 )
-from segadapt.reporting.tables.cells import COMPARED, table_csv
+from segadapt.reporting.tables.cells import COMPARED, LAMBDAS, table_csv
 from segadapt.reporting.tables.markdown import readme_table
 from segadapt.reporting.tables.published import PublishedRow
 
@@ -28,7 +28,7 @@ HEADER = TableHeader("streets", BUILT_IN_NOTE, "2 cores & no GPU", "abc_123", (0
 NASTY = r"50 % of A&B_c <i>\x</i> {#1} | $5 ~ ^ *λ*=0 [36], a"
 COLUMNS = (
     "method,backbone,origin,road,sky,mIoU,mIoU_sd,seeds,vs_control,vs_control_low,vs_control_high,detectable,verdict,"
-    "paper_mIoU,delta,selection,protocol,eval_size,preset,gpu_hours,commit"
+    "paper_mIoU,delta,lambda,paper_lambda,selection,protocol,eval_size,preset,gpu_hours,commit"
 )
 PAPER = PublishedRow("Theirs", "ResNet-101", "paper", {"road": 70.0, "sky": 51.4}, {2: 60.7})
 
@@ -48,9 +48,9 @@ def row(method="Ours", origin="ours", seeds=((0.5, 0.25), (0.7, 0.35)), **more):
 
 def example(**more):
     rows = [
-        row(paper_method="Theirs", gpu_hours=1.25, control=[0.3, 0.4]),
+        row(paper_method="Theirs", gpu_hours=1.25, control=[0.3, 0.4], weight=0.7370345, paper_weight=0.1),
         row(NASTY, seeds=[(0.615, numpy.nan)], control=[0.6]),
-        row("Only forwarded, λ=0", "control", seeds=[(0.3, 0.9)]),
+        row("Only forwarded, λ=0", "control", seeds=[(0.3, 0.9)], weight=0.0),
         row("Never run", "control", seeds=[]),
     ]
     return build_table(rows, TWO, [PAPER], **more)
@@ -63,10 +63,11 @@ def test_numbers_by_hand():
     assert lines[0] == COLUMNS
     facts = "last step,released,512x256,streets"
     compared = "10.00,-21.77,41.77,40.84,cannot tell"
-    assert lines[1] == f"Ours,ResNet-50,ours,60.0,30.0,45.0,10.6,2,{compared},60.7,-15.7,{facts},1.250,abc"
-    assert lines[2].endswith(f",ResNet-50,ours,61.5,,61.5,,1,1.50,,,,cannot tell,,,{facts},,abc")
-    assert lines[4] == f"Never run,ResNet-50,control,,,,,0,,,,,,,,{facts},,abc"
-    assert lines[5] == "Theirs,ResNet-101,published,70.0,51.4,60.7,,,,,,,,,,,,,,,"
+    assert lines[1] == f"Ours,ResNet-50,ours,60.0,30.0,45.0,10.6,2,{compared},60.7,-15.7,0.737,0.1,{facts},1.250,abc"
+    assert lines[2].endswith(f",ResNet-50,ours,61.5,,61.5,,1,1.50,,,,cannot tell,,,,,{facts},,abc")
+    assert lines[3].endswith(f",60.0,,1,,,,,,,,0,,{facts},,abc")
+    assert lines[4] == f"Never run,ResNet-50,control,,,,,0,,,,,,,,,,{facts},,abc"
+    assert lines[5] == "Theirs,ResNet-101,published,70.0,51.4,60.7,,,,,,,,,,,,,,,,,"
     assert len(lines) == 6
 
 
@@ -92,12 +93,12 @@ def test_a_row_is_compared_with_its_control_seed_by_seed(control, compared):
 
 
 def test_a_table_of_an_earlier_segadapt_is_read(written, tmp_path):
-    earlier = tmp_path / "earlier.csv"
-    pandas.read_csv(written, dtype=str, keep_default_na=False).drop(columns=list(COMPARED)).to_csv(earlier, index=False)
+    earlier, added = tmp_path / "earlier.csv", [*COMPARED, *LAMBDAS]
+    pandas.read_csv(written, dtype=str, keep_default_na=False).drop(columns=added).to_csv(earlier, index=False)
     frame = read_table(earlier)
-    assert (frame["verdict"] == "").all() and frame["vs_control"].isna().all()
-    expected = read_table(written).drop(columns=list(COMPARED))
-    pandas.testing.assert_frame_equal(frame.drop(columns=list(COMPARED)), expected)
+    assert (frame["verdict"] == "").all() and frame[["vs_control", *LAMBDAS]].isna().all(axis=None)
+    expected = read_table(written).drop(columns=added)
+    pandas.testing.assert_frame_equal(frame.drop(columns=added), expected)
     assert "verdict" in readme_table(written) and "verdict" not in readme_table(earlier)
     assert "| 45.0 ± 10.6 | 10.00 (-21.77 to 41.77) | cannot tell | 2 |" in readme_table(written)
     assert "| 61.5 | 1.50 | cannot tell | 1 |" in readme_table(written)

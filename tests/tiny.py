@@ -82,7 +82,7 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
             "accept": ["leftImg8bit/train", "leftImg8bit/val"],
         },
     }
-    preset |= {"settings": {}, "figure_methods": [], "classification": None}
+    preset |= {"settings": {}, "figure_methods": [], "classification": None, "lambda_rule": None}
     used = ("source_train", "target_train", "target_train_labelled", "target_val")
     preset["caches"] = {name: preset["caches"][name] | {"size": "64x32"} for name in used}
     for stage in ("pretrain", "adapt", "refine"):

@@ -7,6 +7,7 @@ from segadapt.losses import max_squares
 from segadapt.methods import Method, Prediction
 
 TAKES = ("image_weight", "guidance", "adversarial")
+BY_LOSS_TIME = True
 
 
 class MaxSquares(Method):

@@ -1,9 +1,9 @@
 """What a method's file says of itself, read from its text: the file itself imports torch, which costs seconds.
 
 A file of ``segadapt/methods`` holds a class of its own name. ``TAKES`` names the sections of an entry that the class
-reads beside ``lambda_target``; ``TARGET_PASSES`` is what an estimate counts. The fields of its class ``Options`` are of
-types that this module can read: those in ``TYPES``, ``Literal`` of plain values, and ``Annotated`` of a type with one
-``Field`` of numbers.
+reads beside ``lambda_target``; ``TARGET_PASSES`` is what an estimate counts; ``BY_LOSS_TIME`` says that a preset's
+``lambda_rule`` holds for its λ. The fields of its class ``Options`` are of types that this module can read: those in
+``TYPES``, ``Literal`` of plain values, and ``Annotated`` of a type with one ``Field`` of numbers.
 """
 
 import ast
@@ -90,7 +90,12 @@ def target_passes(loss: str | None) -> tuple[str, ...]:
     return _constant(loss, "TARGET_PASSES", ("learns",))
 
 
-def _constant(loss: str | None, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+def is_by_loss_time(loss: str) -> bool:
+    """Whether a preset's ``lambda_rule`` holds for the λ of a target loss."""
+    return _constant(loss, "BY_LOSS_TIME", False)
+
+
+def _constant(loss: str | None, name: str, default: Any) -> Any:
     try:
         return default if loss is None else constant_of(f"segadapt.methods.{loss}", name)
     except KeyError:

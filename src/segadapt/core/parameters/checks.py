@@ -122,6 +122,20 @@ def check_preset(where: str, preset: Preset) -> None:
         _check_segmentation_model(f"{where}.model", preset.model)
 
 
+def check_lambda_rule(where: str, name: str, presets: Mapping[str, Preset]) -> None:
+    """ValueError for a rule of preset ``name`` that no method could be trained by."""
+    rule = presets[name].lambda_rule
+    if rule is None:
+        return
+    if segmentation_is_missing(presets[name]):
+        raise ValueError(f"{where}: is of segmentation, which this preset has none of; drop this key")
+    known(rule.of, presets, f"{where}.of")
+    if presets[rule.of].lambda_rule is not None:
+        raise ValueError(
+            f"{where}.of: preset {rule.of} has a lambda_rule itself; name one whose λ are trained as written"
+        )
+
+
 def _check_same_images(where: str, preset: Preset) -> None:
     ours, theirs = (preset.caches[name] for name in (preset.evaluate_refined_on, preset.evaluate_on))
     if (ours.dataset, ours.split) != (theirs.dataset, theirs.split):

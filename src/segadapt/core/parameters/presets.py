@@ -119,6 +119,17 @@ class Setting(Section):
     precision: dict[str, Any] = Field(default_factory=dict)
 
 
+class LambdaRule(Section):
+    """How a preset reads ``lambda_target`` of the paper's target losses: as the λ of the preset ``of``.
+
+    ``loss_time`` trains with a λ at which the loss has the same λ · (sum of the learning rate over the steps) as there
+    (``segadapt.plan.loss_time``).
+    """
+
+    name: Literal["loss_time"]
+    of: Name
+
+
 class Preset(Section):
     """Everything that has a size.
 
@@ -128,6 +139,9 @@ class Preset(Section):
     ``methods`` and ``experiments`` hold keys that replace those of the entries of the same name while this preset
     is the active one: another ``lambda_target``, say, or another list of rows. ``tables`` names the experiments that
     the preset makes; without it, it makes all. One that no preset names is made by every one.
+
+    ``lambda_rule`` says that ``lambda_target`` is written as the λ of another preset, in sweeps and settings, too;
+    without it, methods are trained with the λ as it stands. It is of segmentation alone.
 
     ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows, and
     ``figure_methods`` the methods that it shows; all of ours if there is none.
@@ -147,6 +161,7 @@ class Preset(Section):
     refine: TrainingSettings | None = None
     joint: TrainingSettings | None = None
     oracle: TrainingSettings | None = None
+    lambda_rule: LambdaRule | None = None
     evaluate_on: Name | None = None
     evaluate_refined_on: Name | None = None
     figure_rows: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)

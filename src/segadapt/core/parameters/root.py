@@ -11,6 +11,7 @@ from segadapt.core.parameters.checks import (
     check_classifier_method,
     check_initial_weights,
     check_labels,
+    check_lambda_rule,
     check_method,
     check_own_data,
     check_preset,
@@ -154,7 +155,7 @@ class Parameters(Section):
         for name, method in self.methods.items():
             check_method(f"methods.{name}", method, self.methods)
         for name, preset in self.presets.items():
-            self._check_preset(f"presets.{name}", preset)
+            self._check_preset(name, preset)
         for name, setting in self.settings.items():
             if name not in self.active_preset.settings:
                 self._check_setting(f"settings.{name}", self.active_preset, setting)
@@ -185,8 +186,10 @@ class Parameters(Section):
             if preset.classification is not None:
                 yield f"{where}.classification.model.classes", preset.classification.model.classes
 
-    def _check_preset(self, where: str, preset: Preset) -> None:
+    def _check_preset(self, name: str, preset: Preset) -> None:
+        where = f"presets.{name}"
         check_preset(where, preset)
+        check_lambda_rule(f"{where}.lambda_rule", name, self.presets)
         if preset.classification is not None:
             check_classification(f"{where}.classification", preset.classification, preset.caches)
             for protocol in self.protocols.values():

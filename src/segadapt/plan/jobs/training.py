@@ -5,6 +5,7 @@ from typing import Any
 from segadapt.core.job import Input, Job
 from segadapt.core.parameters import MethodEntry, TrainingSettings
 from segadapt.core.parameters.root import ORACLE
+from segadapt.plan.loss_time import lambda_by_rule
 from segadapt.plan.methods import checked_options
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI
@@ -64,6 +65,10 @@ def training(
             "method": method_config(model, method),
             "protocol": planner.protocol.model_dump(include=read),
         }
+        by_rule = lambda_by_rule(planner.parameters, planner.preset, method)
+        if by_rule is not None:
+            config["lambda_rule"] = planner.preset.lambda_rule.model_dump() | {"lambda_target": method.lambda_target}
+            config["method"]["lambda_target"] = by_rule
         if method.batch_norm is not None:
             config["model"]["batch_norm"] = method.batch_norm.model_dump()
     return planner.job(

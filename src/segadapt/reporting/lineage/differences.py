@@ -21,7 +21,7 @@ from segadapt.core.parameters.section import Section
 from segadapt.reporting.lineage.explain import Explanation
 from segadapt.reporting.lineage.trace import Record
 
-_SECTIONS = ("method", "round", "training", "protocol", "model", "precision")
+_SECTIONS = ("method", "lambda_rule", "round", "training", "protocol", "model", "precision")
 _DEFAULTS = {"training": TrainingSettings, "model": ModelSettings, "precision": Precision}
 
 Expected = dict[str, tuple[Any, str]]
@@ -56,7 +56,11 @@ def differences(found: Explanation, parameters: Path) -> list[str]:
     content, lines = read_parameters(parameters), {}
     for job in found.trainings:
         expected = _expected(content, found, job["identity"])
-        for key, value in resolved(job, found.config).items():
+        values = resolved(job, found.config)
+        # What was trained with follows from what the entry says.
+        if "lambda_rule.lambda_target" in values:
+            values["method.lambda_target"] = values["lambda_rule.lambda_target"]
+        for key, value in values.items():
             if key in expected and expected[key][0] != value:
                 wanted, where = expected[key]
                 lines[f"{key}: {value}, not {wanted} ({where})"] = None

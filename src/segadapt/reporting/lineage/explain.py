@@ -7,7 +7,7 @@ from typing import Any
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
 from segadapt.core.stages import STAGES
-from segadapt.reporting.lineage.trace import Record, chain, inputs_of, missing_rows
+from segadapt.reporting.lineage.trace import Record, chain, inputs_of, missing_rows, trainings_behind
 
 _MEANS = ("mIoU", "accuracy")
 _DATA_FOLDERS = {stage.folder.partition("/")[0] for stage in STAGES.values() if stage.phase == "data"}
@@ -57,8 +57,7 @@ class Explanation:
     @property
     def trainings(self) -> list[Record]:
         """The job that trained what was scored with the first seed; several for an ensemble."""
-        models = {each.path for each, _ in inputs_of(self.scored[0]) if each.role == "model"}
-        return [job for job in self.jobs if models & {each["path"] for each in job["outputs"].values()}]
+        return trainings_behind(self.scored[:1], self.jobs)
 
     def outside_files(self) -> dict[str, str]:
         """Files that no job made, such as initial weights, with their SHA-256."""

@@ -164,6 +164,10 @@ class Traced:
         sentences += [f"Left out, because it cannot be traced: {each}." for each in left_out]
         return " ".join([*sentences, *filter(None, [missing_note(self.job.config)])])
 
+    def trainings(self, row: TracedRow) -> list[Record]:
+        """The jobs that trained what was scored of the first seed; several for an ensemble."""
+        return trainings_behind([self.jobs[end] for end in row.made_by[0]], self.jobs.values())
+
     def models(self) -> list[dict[str, Any]]:
         """What the scores say of the models that they are of."""
         return [metrics["model"] for each in self.scored for metrics in each.metrics]
@@ -171,6 +175,12 @@ class Traced:
     def lineage(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """The table's lineage, ``rows`` being what it keeps of each."""
         return {"rows": rows, "left_out": self.left_out, "jobs": self.jobs}
+
+
+def trainings_behind(scored: Iterable[Record], jobs: Iterable[Record]) -> list[Record]:
+    """Those among ``jobs`` that made the models which ``scored`` evaluate."""
+    models = {each.path for record in scored for each, _ in inputs_of(record) if each.role == "model"}
+    return [job for job in jobs if models & {each["path"] for each in job["outputs"].values()}]
 
 
 def joined(parts: list[TracedRow], values: dict[str, list[float | None]]) -> dict[str, Any]:

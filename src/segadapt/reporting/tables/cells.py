@@ -21,10 +21,12 @@ _EACH_SPREAD = (ACCURACY,)
 _LEADING = ("method", "backbone", "origin")
 COMPARED = ("vs_control", "vs_control_low", "vs_control_high", "detectable", "verdict")
 """A row against its control, in points: difference, interval, what could have been shown, and the verdict."""
-_TRAILING = ("delta", "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit")
+LAMBDAS = ("lambda", "paper_lambda")
+"""What the target loss was weighed by, and the paper's λ that it stands for by the preset's rule."""
+_TRAILING = ("delta", *LAMBDAS, "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit")
 TEXT = {"method", "backbone", "origin", "verdict", "selection", "protocol", "eval_size", "preset", "commit"}
-_DECIMALS = {"gpu_hours": 3} | dict.fromkeys(COMPARED, 2)
-"""Of the numbers that have not one."""
+FORMATS = {"gpu_hours": ".3f"} | dict.fromkeys(COMPARED, ".2f") | dict.fromkeys(LAMBDAS, ".4g")
+"""Of the numbers that have not one decimal."""
 ORIGIN_TITLES = {
     "ours": "Measured here",
     "control": "Controls, measured here",
@@ -89,7 +91,7 @@ def number_columns(cells: pandas.DataFrame) -> set[str]:
     """All columns that hold numbers."""
     scores = score_columns(cells)
     paper = f"paper_{mean_column(cells.columns)}"
-    return {*scores, *(f"{name}_sd" for name in scores), "seeds", *COMPARED[:-1], paper, "delta", "gpu_hours"}
+    return {*scores, *(f"{name}_sd" for name in scores), "seeds", *COMPARED[:-1], paper, "delta", *LAMBDAS, "gpu_hours"}
 
 
 def meaning(cells: pandas.DataFrame) -> str:
@@ -97,16 +99,22 @@ def meaning(cells: pandas.DataFrame) -> str:
     return MEANS[mean_column(cells.columns)]
 
 
-def comparing(cells: pandas.DataFrame) -> str:
-    """A sentence on what the columns ``COMPARED`` are, or "" if no row is compared."""
-    if not (cells["verdict"] != "").any():
-        return ""
-    return (
-        f"vs_control: difference in {mean_column(cells.columns)} from the control (target images forwarded at λ = 0; "
-        "without one, the table's first row) of the same seed, in points, with its 95 % interval over seeds; "
-        "detectable: the difference that as many seeds would show in four of five tries; verdict: better or worse if "
-        "the interval leaves zero out."
-    )
+def legend(cells: pandas.DataFrame) -> str:
+    """What the columns ``LAMBDAS`` and ``COMPARED`` are, a sentence each; "" where they say nothing."""
+    told = []
+    if (cells["paper_lambda"] != "").any():
+        told.append(
+            "lambda: the target loss's weight in training, with which it pulls over these steps and learning rates as "
+            "hard as with paper_lambda over the paper's."
+        )
+    if (cells["verdict"] != "").any():
+        told.append(
+            f"vs_control: difference in {mean_column(cells.columns)} from the control (target images forwarded at λ = "
+            "0; without one, the table's first row) of the same seed, in points, with its 95 % interval over seeds; "
+            "detectable: the difference that as many seeds would show in four of five tries; verdict: better or worse "
+            "if the interval leaves zero out."
+        )
+    return " ".join(told)
 
 
 def best_own(cells: pandas.DataFrame) -> set[tuple[int, str]]:
@@ -144,12 +152,12 @@ def typed(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def table_csv(frame: pandas.DataFrame) -> bytes:
-    """The table as CSV; equal tables give equal bytes. GPU hours have three decimals, differences two, others one."""
+    """The table as CSV; equal tables give equal bytes. Numbers are written by ``FORMATS``."""
     cells = frame.copy()
     for name in frame.columns:
         if name not in TEXT and name != "seeds":
-            decimals = _DECIMALS.get(name, 1)
-            cells[name] = ["" if pandas.isna(value) else f"{value:.{decimals}f}" for value in frame[name]]
+            written = FORMATS.get(name, ".1f")
+            cells[name] = ["" if pandas.isna(value) else f"{value:{written}}" for value in frame[name]]
     return cells.to_csv(index=False, lineterminator="\n").encode()
 
 
@@ -169,7 +177,7 @@ def read_table(csv: Path | bytes) -> pandas.DataFrame:
 def read_cells(csv: Path | bytes) -> pandas.DataFrame:
     """The table's cells as the text that stands in the file, "" for an empty one.
 
-    A table of an earlier segadapt lacks ``COMPARED``, which are empty then.
+    A table of an earlier segadapt lacks ``COMPARED`` and ``LAMBDAS``, which are empty then.
     """
     where = "the table" if isinstance(csv, bytes) else str(csv)
     try:
@@ -181,7 +189,8 @@ def read_cells(csv: Path | bytes) -> pandas.DataFrame:
     except ValueError as error:
         raise UserError(f"{where} is not a result table ({error}); delete it and make it again") from error
     columns = table_columns(classes, mean_column(cells.columns))
-    if list(cells.columns) == [name for name in columns if name not in COMPARED]:
+    added = {*COMPARED, *LAMBDAS}.difference(cells.columns)
+    if list(cells.columns) == [name for name in columns if name not in added]:
         cells = cells.reindex(columns=columns, fill_value="")
     if list(cells.columns) != columns:
         raise UserError(f"{where} has not the columns of a result table; delete it and make it again")

@@ -73,8 +73,10 @@ def table_lines(cells: pandas.DataFrame, bold: bool = False) -> list[str]:
 def comparison_lines(cells: pandas.DataFrame) -> list[str]:
     """The lines that say what each row is against its control; none if no row is compared."""
     compared = [row for _, row in cells.iterrows() if row["verdict"]]
+    lambdas = {"λ": "lambda", "paper's λ": "paper_lambda"} if any(row["paper_lambda"] for row in compared) else {}
     columns = {
         "from the control": [row["method"] for row in compared],
+        **{title: [row[name] for row in compared] for title, name in lambdas.items()},
         "points": [row["vs_control"] for row in compared],
         "95 % over seeds": [
             " to ".join(filter(None, (row["vs_control_low"], row["vs_control_high"]))) for row in compared

@@ -8,8 +8,8 @@ from segadapt.reporting.tables.cells import (
     ORIGIN_TITLES,
     best_own,
     class_columns,
-    comparing,
     groups,
+    legend,
     mean_column,
     meaning,
     number_columns,
@@ -78,7 +78,7 @@ td.best { font-weight: 700; color: var(--ink); }
 {% endfor %}</table>
 </div>
 <p class="key">{{ meaning }}, shaded from 0 to 100; {{ mean }}_sd is the sample standard deviation over seeds.
-Bold: best value measured here. Empty: not run or not reported. {{ comparing }}</p>
+Bold: best value measured here. Empty: not run or not reported. {{ legend }}</p>
 </body>
 </html>
 """
@@ -105,7 +105,7 @@ def html_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], note
         entries=entries,
         meaning=meaning(cells),
         mean=mean_column(cells.columns),
-        comparing=comparing(cells),
+        legend=legend(cells),
         columns=_columns(cells),
         groups=[
             {

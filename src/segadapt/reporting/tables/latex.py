@@ -2,7 +2,7 @@
 
 import pandas
 
-from segadapt.reporting.tables.cells import best_own, comparing, groups, meaning
+from segadapt.reporting.tables.cells import best_own, groups, legend, meaning
 
 _MATHS = {"λ": r"$\lambda$", "δ": r"$\delta$", "α": r"$\alpha$", "×": r"$\times$", "±": r"$\pm$", "†": r"\dag{}"}
 
@@ -22,7 +22,7 @@ def latex_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], not
     caption = [rf"\textbf{{{_escape(note)}}}"] if note else []
     unit = meaning(cells).replace("IoU and mIoU", "IoU")
     caption.append(f"{_escape(facts)}. {unit}; bold: best value measured here; empty: not run or not reported.")
-    caption += filter(None, [_escape(comparing(cells))])
+    caption += filter(None, [_escape(legend(cells))])
     order = [position for _, positions in groups(cells) for position in positions]
     body = _tabular(cells, order)
     return "\n".join(

@@ -10,8 +10,18 @@ import numpy
 import pandas
 
 from segadapt.core.errors import UserError
-from segadapt.reporting.lineage.trace import Traced, TracedRow, joined, missing_rows, rows_of
-from segadapt.reporting.tables.cells import COMPARED, MIOU, TEXT, further_means, points, table_columns, typed
+from segadapt.reporting.lineage.trace import Record, Traced, TracedRow, joined, missing_rows, rows_of
+from segadapt.reporting.tables.cells import (
+    COMPARED,
+    FORMATS,
+    LAMBDAS,
+    MIOU,
+    TEXT,
+    further_means,
+    points,
+    table_columns,
+    typed,
+)
 from segadapt.reporting.tables.formats import TableHeader, table_files
 from segadapt.reporting.tables.intervals import paired_seeds
 from segadapt.reporting.tables.published import PublishedRow, published_rows
@@ -38,6 +48,7 @@ class TableRow:
         preset: The preset of ``params.yaml``.
         gpu_hours: Over all seeds; None where no GPU was used or nothing was measured.
         commit: The commit of the code that made the numbers.
+        weight, paper_weight: λ of the target loss, and the paper's that it stands for; None for none.
         control: The mean of the row that it is compared with, in the same order of seeds; empty for none.
     """
 
@@ -52,6 +63,8 @@ class TableRow:
     preset: str = ""
     gpu_hours: float | None = None
     commit: str = ""
+    weight: float | None = None
+    paper_weight: float | None = None
     control: Sequence[float | None] = ()
 
     @property
@@ -73,7 +86,7 @@ def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
         about = entries[0]
         if parts:
             control = row_of.get(about["baseline"], parts)
-            rows.append(table_row(parts, config, () if control is parts else control))
+            rows.append(table_row(parts, config, traced.trainings(parts[0]), () if control is parts else control))
             records.append(joined(parts, dict(rows[-1].values)))
         elif any(each["key"] in missing_rows(config) for each in entries):
             facts = {name: about[name] for name in ("backbone", "origin", "protocol")}
@@ -85,9 +98,11 @@ def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     return table_files(title, frame, TableHeader.of_models(config, note, traced.models())), records
 
 
-def table_row(parts: Sequence[TracedRow], config: Mapping[str, Any], control: Sequence[TracedRow] = ()) -> TableRow:
-    """The row of one method from its scores, and those of the row that it is compared with; ``config`` is the table
-    job's."""
+def table_row(
+    parts: Sequence[TracedRow], config: Mapping[str, Any], trainings: Sequence[Record], control: Sequence[TracedRow]
+) -> TableRow:
+    """The row of one method from its scores, the records of its training, and the scores of the row that it is compared
+    with; ``config`` is the table job's."""
     about, models = parts[0].about, [metrics["model"] for part in parts for metrics in part.metrics]
     reading = list(config["columns"]), config["measure"], config["evaluation_size"]
     return TableRow(
@@ -102,8 +117,17 @@ def table_row(parts: Sequence[TracedRow], config: Mapping[str, Any], control: Se
         preset=config["preset"],
         gpu_hours=sum(each["gpu_seconds"] or 0.0 for each in models) / 3600 or None,
         commit=" ".join(sorted({each["commit"] or "unknown" for each in models})),
+        **weights(trainings),
         control=row_values(control, *reading).get(config["measure"], ()) if control else (),
     )
+
+
+def weights(trainings: Sequence[Record]) -> dict[str, float | None]:
+    """``weight`` and ``paper_weight`` of a row, by its training's record; of an ensemble neither."""
+    (config,) = [each["identity"]["config"] for each in trainings] if len(trainings) == 1 else [{}]
+    method, rule = config.get("method") or {}, config.get("lambda_rule") or {}
+    weight = None if method.get("target_loss") is None else method["lambda_target"]
+    return {"weight": weight, "paper_weight": rule.get("lambda_target")}
 
 
 def row_values(parts: Sequence[TracedRow], columns: Sequence[str], mean: str, size: str) -> dict[str, list]:
@@ -172,6 +196,8 @@ def _own_record(
     _check(row)
     record: dict[str, Any] = {name: getattr(row, name) for name in TEXT if name != "verdict"}
     record |= {"seeds": row.seeds, "gpu_hours": row.gpu_hours}
+    lambdas = zip(LAMBDAS, (row.weight, row.paper_weight), strict=True)
+    record |= {name: None if value is None else float(f"{value:{FORMATS[name]}}") for name, value in lambdas}
     values = {name: numpy.array(each, numpy.float64) for name, each in row.values.items()}
     for name, part in further_means(columns).items() if values else ():
         of_seeds = numpy.stack([values[each] for each in part], axis=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas
 
-from segadapt.reporting.tables.cells import best_own, comparing, mean_column, meaning, number_columns, read_cells
+from segadapt.reporting.tables.cells import best_own, legend, mean_column, meaning, number_columns, read_cells
 
 
 def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], note: str) -> str:
@@ -21,7 +21,7 @@ def markdown_twin(cells: pandas.DataFrame, title: str, entries: dict[str, str], 
     lines = [*heading(title, entries, note), ""]
     deviation = f"{mean_column(cells.columns)}_sd is the sample standard deviation over seeds"
     lines.append(f"{meaning(cells)}; {deviation}; bold: best value measured here; empty: not run or not reported.")
-    lines += filter(None, [escape(comparing(cells))])
+    lines += filter(None, [escape(legend(cells))])
     lines += ["", row_line([escape(name) for name in cells.columns])]
     numbers = number_columns(cells) - {"gpu_hours"}
     lines.append(row_line(["---:" if name in numbers else "---" for name in cells.columns]))
