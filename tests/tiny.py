@@ -83,10 +83,11 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
         },
     }
     preset |= {"settings": {}, "figure_methods": [], "classification": None, "lambda_rule": None}
+    preset["model"] = {"backbone": "streets", "classes": "cityscapes19", "initialisation": "kaiming"}
     used = ("source_train", "target_train", "target_train_labelled", "target_val")
     preset["caches"] = {name: preset["caches"][name] | {"size": "64x32"} for name in used}
     for stage in ("pretrain", "adapt", "refine"):
-        preset[stage] |= {"steps": 6, "horizon": 8, "batch_size": 1, "learning_rate": 0.001}
+        preset[stage] |= {"steps": 6, "horizon": 8, "batch_size": 1, "learning_rate": 0.001, "head_factor": 3}
     for stage in ("adapt", "refine"):
         preset[stage]["snapshots"] = 1
     preset["run"] |= {"log_steps": 1, "save_steps": 2, "save_seconds": 1000.0}

@@ -45,6 +45,7 @@ BACKBONES = {
     "resnet50": Backbone(blocks=(3, 4, 6, 3)),
     # For the built-in street scenes: every layer of the large nets, thin enough to learn on one CPU core in a minute.
     "streets": Backbone(blocks=(1, 1, 1, 1), width=8),
+    "streets16": Backbone(blocks=(1, 1, 1, 1), width=16),
     # For small pictures of single things, the built-in digits among them.
     "digits": Backbone(blocks=(1, 1, 1, 1), width=8),
 }

@@ -7,7 +7,8 @@ from segadapt.core.errors import UserError
 from segadapt.core.metering import Cost
 from segadapt.reporting.lineage.differences import differences, resolved
 from segadapt.reporting.lineage.explain import Explanation
-from segadapt.reporting.lineage.trace import missing_note
+from segadapt.reporting.lineage.origin import origin
+from segadapt.reporting.lineage.trace import Record, missing_note
 
 
 def as_text(found: Explanation, parameters: Path) -> str:
@@ -18,7 +19,7 @@ def as_text(found: Explanation, parameters: Path) -> str:
         parameters: A ``params.yaml``, whose protocols and methods the run is compared with. It may be missing.
     """
     parts = (_value(found), _chain(found), _parameters(found), _differences(found, parameters), _cost(found))
-    return "\n\n".join([*parts, _inputs(found), _files(found), _remake(found)])
+    return "\n\n".join([*parts, _inputs(found), *_origins(found), _files(found), _remake(found)])
 
 
 def _value(found: Explanation) -> str:
@@ -33,9 +34,11 @@ def _value(found: Explanation) -> str:
 
 
 def _chain(found: Explanation) -> str:
-    lines = ["Made by"]
-    lines += [f"  {job['identity']['name']:38s} {job['seconds']:9.1f} s   commit {job['commit']}" for job in found.jobs]
-    return "\n".join(lines)
+    return "\n".join(["Made by", *map(_job, found.jobs)])
+
+
+def _job(job: Record) -> str:
+    return f"  {job['identity']['name']:38s} {job['seconds']:9.1f} s   commit {job['commit']}"
 
 
 def _parameters(found: Explanation) -> str:
@@ -74,6 +77,17 @@ def _cost(found: Explanation) -> str:
 def _inputs(found: Explanation) -> str:
     inputs = found.data_manifests() | found.outside_files()
     return "\n".join(["Inputs (SHA-256)", *(f"  {sha256}  {path}" for path, sha256 in inputs.items())])
+
+
+def _origins(found: Explanation) -> list[str]:
+    """A part for each file of initial weights that a run of ours made: its own jobs and parameters."""
+    parts = []
+    for path, sha256 in found.outside_files().items():
+        jobs = origin(Path(path), sha256)
+        if jobs:
+            settings = [f"    {key}: {value}" for key, value in jobs[-1]["identity"]["config"].items()]
+            parts.append("\n".join([f"{path} was made by", *map(_job, jobs), "  with", *settings]))
+    return parts
 
 
 def _files(found: Explanation) -> str:

@@ -1,0 +1,33 @@
+"""A trained model's backbone as a small file of initial weights."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from segadapt.core.errors import UserError
+from segadapt.models.weights import open_model, save_tensors
+
+
+def export_backbone(model_path: Path, target: Path) -> int:
+    """Writes all but the heads of a model of ours in half precision and returns the file's size in bytes.
+
+    float16 keeps 11 bits of a weight, which training from it can't tell from 24; counters stay whole numbers. The
+    bytes depend on the model's tensors alone. UserError, with nothing written, for a file that is no whole model of
+    ours or a value that half precision can't hold.
+    """
+    model, _ = open_model(model_path)
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        if model.is_of_head(name):
+            continue
+        half = tensor.to(torch.float16) if tensor.is_floating_point() else tensor
+        if tensor.is_floating_point() and not torch.isfinite(half).all():
+            raise UserError(
+                f"{model_path}: {name} holds {float(tensor.abs().max()):.3g}, more than half precision can; train with "
+                "a lower learning rate"
+            )
+        tensors[name] = half
+    backbone = replace(model.architecture, num_classes=None, class_set=None)
+    save_tensors(target, tensors, backbone.as_metadata())
+    return target.stat().st_size

@@ -1,0 +1,28 @@
+"""Where weights come from that a run of ours made and another run starts from."""
+
+from pathlib import Path
+from typing import Any
+
+from segadapt.core.artifacts import read_json, sha256_file
+from segadapt.reporting.lineage.trace import Record, Tracer
+
+
+def origin_path(weights: Path) -> Path:
+    """Where the record of how ``weights`` were made lies: beside them, like a table's."""
+    return weights.with_suffix(".provenance.json")
+
+
+def origin_record(model: Path, weights: Path) -> dict[str, Any]:
+    """All jobs that led to the model from which ``weights`` were taken, upstream first.
+
+    UserError where the chain of records breaks.
+    """
+    tracer = Tracer()
+    tracer.trace_file(str(model))
+    return {"model": str(model), "sha256": sha256_file(weights), "jobs": list(tracer.jobs.values())}
+
+
+def origin(weights: Path, sha256: str) -> list[Record]:
+    """The jobs that made the file of weights with this hash, upstream first; none if nothing beside it says so."""
+    record = read_json(origin_path(weights))
+    return record["jobs"] if isinstance(record, dict) and record.get("sha256") == sha256 else []
