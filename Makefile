@@ -7,7 +7,7 @@ IMPORTED := matplotlib.backends.backend_agg, matplotlib.backends.backend_svg, pa
 	scipy.stats, snakemake.cli, torch, dvc.repo, dvc.cli.parser
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 
-.PHONY: table1 table2 table2-more tables test bench faults setup lint clean-results
+.PHONY: table1 table2 table2-more tables initial-weights test bench faults setup lint clean-results
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/table2_statistics.csv \
@@ -27,6 +27,10 @@ table1: setup ## Table 1 and Figure 5, image classification, on the data of the 
 tables: setup ## Tables 1 to 6, what goes with them, and the figures; a second call does nothing
 	$(BIN)/snakemake --cores $(CORES) paper
 	@for table in table1 table2 table2_compared table3 table4 table5 table6; do $(BIN)/segadapt show results/$$table.csv; done
+
+initial-weights: setup ## what the built-in streets start from, made again: weights/streets.safetensors
+	$(BIN)/snakemake --cores $(CORES) results/initial_weights.csv --config preset=elsewhere 'seeds=[1]'
+	$(BIN)/segadapt export-backbone work/elsewhere/sources/source/seed1/model.safetensors weights/streets.safetensors
 
 test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -190,7 +190,7 @@ def test_numbers_are_finite(path, value):
 
 
 COMBINATIONS = [
-    ("preset", "huge", "preset: 'huge' is not defined; known are camvid, digits, paper, streets"),
+    ("preset", "huge", "preset: 'huge' is not defined; known are camvid, digits, elsewhere, paper, streets"),
     ("protocol", "sketch", "protocol: 'sketch' is not defined; known are released, paper, submission"),
     ("seeds", [], "seeds"),
     ("seeds", [1, 2, 1], "seeds: [1, 2, 1] names a seed twice"),

@@ -53,7 +53,7 @@ def test_three_readers_of_the_shipped_files_give_the_same_values():
 
 def test_the_file_that_a_user_opens_first_fits_two_screens():
     assert len(SHIPPED.read_text().splitlines()) <= 130
-    assert [path.stem for path in PRESETS] == ["camvid", "digits", "paper", "streets"]
+    assert [path.stem for path in PRESETS] == ["camvid", "digits", "elsewhere", "paper", "streets"]
 
 
 def test_no_section_is_shared_by_an_alias():

@@ -1,0 +1,60 @@
+"""What the built-in streets start from: made by the preset that says so, from places that are in no table."""
+
+import hashlib
+import json
+
+from tiny import REPOSITORY, shipped
+
+from segadapt.core.artifacts import sha256_file
+from segadapt.core.parameters import parameters_from
+from segadapt.data.streets.domains import DOMAINS
+from segadapt.data.streets.picture import render_scene
+from segadapt.reporting.lineage.origin import origin, origin_path
+
+PRESET, MOST_BYTES = "elsewhere", 4e6
+PARAMETERS = parameters_from(shipped(), "params.yaml")
+WEIGHTS = REPOSITORY / PARAMETERS.presets["streets"].model.initial_weights
+
+
+def rendered_domains(preset: str) -> set[str]:
+    sets = PARAMETERS.presets[preset].datasets.values()
+    return {each.render.domain for each in sets if each.render is not None} & set(DOMAINS)
+
+
+def jobs() -> dict[str, dict]:
+    return {job["identity"]["stage"]: job for job in origin(WEIGHTS, sha256_file(WEIGHTS))}
+
+
+def test_the_file_is_small_and_its_record_is_of_these_bytes():
+    assert WEIGHTS.stat().st_size <= MOST_BYTES
+    assert json.loads(origin_path(WEIGHTS).read_text())["sha256"] == sha256_file(WEIGHTS)
+    assert list(jobs()) == ["render", "prepare", "pretrain"]
+
+
+def test_the_preset_still_says_how_it_was_made():
+    preset = PARAMETERS.presets[PRESET]
+    trained = jobs()["pretrain"]["identity"]["config"]
+    assert trained["model"]["backbone"] == preset.model.backbone == PARAMETERS.presets["streets"].model.backbone
+    wanted = preset.pretrain.model_dump(mode="json", exclude={"source", "target"})
+    assert {key: trained["training"][key] for key in wanted} == wanted
+    (data,) = (each.render for each in preset.datasets.values())
+    drawn = jobs()["render"]["identity"]["config"]
+    assert (drawn["domain"], drawn["splits"], drawn["size"]) == (data.domain, data.splits, str(data.size))
+
+
+def test_its_places_are_in_no_table():
+    assert rendered_domains(PRESET) == {jobs()["render"]["identity"]["config"]["domain"]}
+    tables = {name for preset in PARAMETERS.presets if preset != PRESET for name in rendered_domains(preset)}
+    assert tables and not tables & rendered_domains(PRESET)
+    numbers = [DOMAINS[name].number for name in (*tables, *rendered_domains(PRESET))]
+    assert len(set(numbers)) == len(numbers), "layouts are drawn from (seed, number of the domain, scene)"
+
+
+def test_no_image_of_theirs_is_an_image_of_a_table():
+    def hashes(domain):
+        pictures = (render_scene(domain, 0, scene, (64, 32))[0] for scene in range(4))
+        return {hashlib.sha256(image_HWC.tobytes()).hexdigest() for image_HWC in pictures}
+
+    own = hashes(PRESET)
+    assert len(own) == 4
+    assert not own & {each for name in rendered_domains("streets") for each in hashes(name)}
