@@ -83,16 +83,20 @@ def _name_of(value: Any) -> str | None:
     return value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
 
 
-Optimiser = Annotated[
-    Annotated[RepeatedSgd, Tag("repeated_sgd")] | Annotated[Sgd, Tag("sgd")] | Annotated[AdamW, Tag("adamw")],
-    Discriminator(_name_of),
-    BeforeValidator(_named),
-]
-Annealing = Annotated[
+_Optimiser = Annotated[RepeatedSgd, Tag("repeated_sgd")] | Annotated[Sgd, Tag("sgd")] | Annotated[AdamW, Tag("adamw")]
+_Annealing = (
     Annotated[Poly, Tag("poly")]
     | Annotated[Linear, Tag("linear")]
     | Annotated[Inverse, Tag("inverse")]
-    | Annotated[Constant, Tag("constant")],
+    | Annotated[Constant, Tag("constant")]
+)
+Optimiser = Annotated[
+    _Optimiser,
     Discriminator(_name_of),
-    BeforeValidator(_named),
+    BeforeValidator(_named, json_schema_input_type=_Optimiser | Literal["repeated_sgd", "sgd", "adamw"]),
+]
+Annealing = Annotated[
+    _Annealing,
+    Discriminator(_name_of),
+    BeforeValidator(_named, json_schema_input_type=_Annealing | Literal["poly", "linear", "inverse", "constant"]),
 ]

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import read_json, sha256_file
-from segadapt.reporting.lineage.trace import Record, Tracer
+from segadapt.core.job import Input
+from segadapt.reporting.lineage.trace import Record, Tracer, provenance_of
 
 
 def origin_path(weights: Path) -> Path:
@@ -18,7 +19,7 @@ def origin_record(model: Path, weights: Path) -> dict[str, Any]:
     UserError where the chain of records breaks.
     """
     tracer = Tracer()
-    tracer.trace_file(str(model))
+    tracer.trace_file(Input("model", str(model), maker=provenance_of(str(model))))
     return {"model": str(model), "sha256": sha256_file(weights), "jobs": list(tracer.jobs.values())}
 
 
