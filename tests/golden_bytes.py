@@ -79,7 +79,9 @@ def parameters() -> dict[str, Any]:
     preset = found["presets"]["tiny"]
     preset["run"]["prepare_processes"] = 1
     for stage in ("pretrain", "adapt", "refine", "joint", "oracle"):
-        preset[stage] |= {"steps": 4, "horizon": 6, "batch_size": 1}
+        preset[stage] |= {"steps": 4, "horizon": 6, "batch_size": 1, "head_factor": 3}
+    for stage in ("joint", "oracle"):
+        preset[stage]["learning_rate"] = 2e-2
     for stage in ("adapt", "refine", "joint"):
         preset[stage]["snapshots"] = 1
     for method in preset["methods"].values():
@@ -95,6 +97,7 @@ def _settings(ours: dict[str, Any], preset: dict[str, Any]) -> dict[str, Any]:
     for name in ("source_train", "target_val"):
         preset["caches"][f"{name}_13"] = preset["caches"][name] | {"classes": "nthu13"}
     wide = copy.deepcopy(ours["presets"]["streets"]["settings"]["wide"])
+    wide["model"], wide["pretrain"] = {"backbone": "streets_wide"}, {"learning_rate": 0.05, "head_factor": 1}
     equations = {key: value for key, value in ours["protocols"]["paper"].items() if key != "evaluation_size"}
     augmented = {"source": "source_train_13", "colour": 0.4, "zoom": 1.3, "crop": "48x32", "batch_size": 2}
     return {
