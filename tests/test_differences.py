@@ -136,7 +136,7 @@ def test_a_row_in_a_setting_is_compared_with_its_preset(parameters):
     edit = lambda content: content["presets"]["streets"]["adapt"].update(steps=50)  # noqa: E731
     found = explanation("maxsquare", edit, "rome/maxsquare", "rome")
     assert [line for line in differences(found, parameters) if line.startswith("training.")] == [
-        "training.steps: 50, not 100 (presets.streets.adapt)"
+        f"training.steps: 50, not {tiny.shipped()['presets']['streets']['adapt']['steps']} (presets.streets.adapt)"
     ]
 
 
