@@ -26,7 +26,7 @@ table1: setup ## Table 1 and Figure 5, image classification, on the data of the 
 
 tables: setup ## Tables 1 to 6, what goes with them, and the figures; a second call does nothing
 	$(BIN)/snakemake --cores $(CORES) paper
-	@for table in table1 table2 table2_compared table3 table4 table5 table6; do $(BIN)/segadapt show results/$$table.csv; done
+	@for table in table1 table2 table2_compared table3 table4 table5 table5_lambda table6; do $(BIN)/segadapt show results/$$table.csv; done
 
 initial-weights: setup ## what the built-in streets start from, made again: weights/streets.safetensors
 	$(BIN)/snakemake --cores $(CORES) results/initial_weights.csv --config preset=elsewhere 'seeds=[1]'

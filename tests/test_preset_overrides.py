@@ -75,8 +75,11 @@ def test_an_override_of_a_section_leaves_its_other_keys():
 
 
 def test_a_preset_makes_the_tables_that_it_names_in_the_file_s_order():
-    found = parameters_from(content_with("streets", tables=["table4", "table1", "table2"]), "params.yaml")
-    assert (list(found.tables), list(found.classification_tables)) == (["table2", "table4"], ["table1"])
+    listed = ["table5_lambda", "table4", "table1", "table2"]
+    found = parameters_from(content_with("streets", tables=listed), "params.yaml")
+    assert list(found.tables) == ["table2", "table4", "table5_lambda"] and list(found.classification_tables) == [
+        "table1"
+    ]
     every = parameters_from(content_with("streets", tables=None), "params.yaml")
     assert {*every.tables, *every.classification_tables} == set(CONTENT["experiments"])
     content = content_with("streets")

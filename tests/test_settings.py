@@ -293,7 +293,7 @@ def test_a_value_more_is_one_cell_more():
     assert fresh == {"adapt/maxsquare-lambda_target-0.3/seed1", "evaluate/maxsquare-lambda_target-0.3/seed1"}
     altered = {job.name for job in before.jobs if job.identity() != after.by_name[job.name].identity()}
     pages = ("table", "scoring", "statistics", "measures", "costs")
-    assert altered == {*(f"{page}/table2" for page in pages), "figure/table2_sensitivity"}
+    assert altered == {*(f"{page}/table2" for page in pages), "figure/table2_robustness"}
 
 
 def test_a_sweep_in_a_setting_is_of_the_setting():

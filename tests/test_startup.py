@@ -47,7 +47,7 @@ for module in ("stages.table", "reporting.tables.main", "reporting.tables.scorin
     without(module, "torch", "scipy", "matplotlib")
 quietly(main, ["show", sys.argv[1]])
 without("segadapt show", "torch", "scipy", "matplotlib")
-for figure in ("bars", "curves", "frequency", "sensitivity"):
+for figure in ("bars", "curves", "frequency", "robustness"):
     importlib.import_module(f"segadapt.reporting.figures.{figure}")
     without(figure, "torch", "scipy")
 for table in ("statistics", "measures"):

@@ -169,7 +169,7 @@ _ALL = (
     _figure("slopes", "figure1"),
     _figure("confidence", "figure2", runtime=30, **_RUNS_NETWORK),
     _figure("frequency", "figure4"),
-    _figure("sensitivity", "{table}_sensitivity"),
+    _figure("robustness", "{table}_robustness"),
     # Table 1 and Figure 5: image classifiers.
     _classifier("train_classifier", "train_classifier", "classifiers"),
     _classifier("figure5_classifier", "figure5", "classifiers/figure5"),

@@ -4,8 +4,9 @@ from segadapt.core.job import Input, Job
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.jobs.paper_figures import figure1, figure2, figure4
 from segadapt.plan.jobs.tables import Reporter, published_input
+from segadapt.plan.loss_time import lambda_by_rule
 from segadapt.plan.planner import Planner, about_figure
-from segadapt.plan.rows import ADAPT, SOURCE, SYMBOLS, UNADAPTED, Row, look
+from segadapt.plan.rows import ADAPT, SOURCE, SYMBOLS, UNADAPTED, Row, baseline, look
 
 
 def figures(reporter: Reporter) -> list[Job]:
@@ -13,7 +14,7 @@ def figures(reporter: Reporter) -> list[Job]:
     parameters, base = reporter.parameters, reporter.base
     jobs = [figure1(base)] if parameters.tables else []
     jobs += [classes_of(reporter, name) for name, each in parameters.tables.items() if not each.sweeps]
-    jobs += [sensitivity(reporter, name) for name, each in parameters.tables.items() if each.sweeps]
+    jobs += [robustness(reporter, name) for name, each in parameters.tables.items() if each.sweeps]
     for setting, planner in reporter.planners.items():
         rows = _plain_rows(reporter, setting)
         methods = _shown(planner, rows)
@@ -101,32 +102,33 @@ def _listed(reporter: Reporter, table: str) -> list[Row]:
     return [row for row in reporter.rows[table] if row.key in listed]
 
 
-def sensitivity(reporter: Reporter, table: str) -> Job:
-    """mIoU over each parameter that a table sweeps, the paper's points beside ours on the paper's data."""
-    parameters, experiment = reporter.parameters, reporter.parameters.tables[table]
-    cells = reporter.rows[table][len(experiment.rows) :]
-    inputs, panels = reporter.metrics(cells), []
+def robustness(reporter: Reporter, table: str) -> Job:
+    """The difference from the control over each parameter that a table sweeps, a panel a parameter; the paper's points
+    beside ours on the paper's data."""
+    parameters, experiment, rows = reporter.parameters, reporter.parameters.tables[table], reporter.rows[table]
+    cells, panels, shown = rows[len(experiment.rows) :], {}, {}
     for sweep in experiment.sweeps:
         own, cells = cells[: len(sweep.values)], cells[len(sweep.values) :]
-        points = [
-            {"key": row.key, "value": value, "paper_row": row.paper_row}
-            for row, value in zip(own, sweep.values, strict=True)
-        ]
-        base = own[0].base
-        panels.append(
-            {
-                "title": base.title,
-                "symbol": SYMBOLS.get(sweep.parameter, sweep.parameter),
-                "look": look(base.method, parameters.methods),
-                "points": points,
-            }
-        )
-    is_paper_data = reporter.about_table(reporter.rows[table])["is_paper_data"]
+        base, planner = own[0].base, reporter.planners[own[0].setting]
+        same = {row.key: row for row in rows if row.setting == base.setting}
+        control = same[baseline([*same.values()], planner.methods)]
+        points = []
+        for row, value in zip(own, sweep.values, strict=True):
+            points.append({"key": row.key, "value": value, "paper_row": row.paper_row})
+            trained = lambda_by_rule(parameters, planner.preset, planner.methods[row.method])
+            if sweep.parameter == "lambda_target" and trained is not None:
+                points[-1]["trained"] = trained
+        curve = {"title": base.title, "control": control.key, "control_title": control.title, "points": points}
+        symbol = SYMBOLS.get(sweep.parameter, sweep.parameter)
+        panels.setdefault(symbol, []).append(curve | {"look": look(base.method, parameters.methods)})
+        shown |= {row.key: row for row in (control, *own)}
+    inputs = reporter.metrics(shown.values())
+    is_paper_data = reporter.about_table(rows)["is_paper_data"]
     if experiment.published is not None and is_paper_data:
         inputs.append(published_input(experiment.published))
     config = about_figure(reporter.base) | {
-        "panels": panels,
+        "panels": [{"symbol": symbol, "curves": curves} for symbol, curves in panels.items()],
         "seeds": list(parameters.seeds),
         "published": experiment.published if is_paper_data else None,
     }
-    return reporter.base.job("sensitivity", {"table": table}, inputs=inputs, config=config)
+    return reporter.base.job("robustness", {"table": table}, inputs=inputs, config=config)
