@@ -1,5 +1,7 @@
 """Jobs of Table 1 and Figure 5: classifiers, their answers, and what is made of them."""
 
+import copy
+from itertools import starmap
 from typing import Any
 
 from segadapt.core.job import Input, Job
@@ -7,7 +9,7 @@ from segadapt.core.parameters import Parameters, Schedule
 from segadapt.core.parameters.classification import task_name
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.jobs.tables import Scored, table_jobs
-from segadapt.plan.jobs.training import PROTOCOL_SWITCHES, method_config
+from segadapt.plan.jobs.training import initial_weights, training
 from segadapt.plan.networks import check_classifier
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import Row, baseline, look, plain_row
@@ -24,106 +26,77 @@ PUBLISHED_NOTE = (
 
 
 class Classifiers:
-    """Makes the jobs of the active preset's classification; ``frame`` gives names, paths and frames of jobs."""
+    """Makes the jobs of the active preset's classification; ``planner`` is that of the preset."""
 
-    def __init__(self, parameters: Parameters, frame: Planner) -> None:
-        self.parameters, self.frame = parameters, frame
+    def __init__(self, parameters: Parameters, planner: Planner) -> None:
+        self.parameters, self.frame = parameters, copy.copy(planner)
         self.settings = parameters.active_preset.classification
         self.tasks = self.settings.tasks
-        self.protocol = parameters.classification_protocol
+        own = {"model": self.settings.model, "precision": self.settings.precision}
+        self.frame.preset = planner.preset.model_copy(update=own)
+        # It has no branches, whatever the protocol says of a segmentation network's.
+        self.frame.protocol = parameters.classification_protocol.model_copy(update={"aspp_branches": 2})
 
     def jobs(self) -> list[Job]:
         """Everything that the preset's classification tables and Figure 5 are made of, upstream first."""
-        tables = self.parameters.classification_tables
-        if not tables:
-            return []
         check_classifier(self.settings.model.backbone, f"presets.{self.parameters.preset}.classification.model")
+        tables = self.parameters.classification_tables
         rows = dict.fromkeys(row for table in tables.values() for row in table.rows)
-        seeds, figure5 = self.parameters.seeds, self.settings.easy_and_hard
-        found = [self.train(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
-        found += [self.classify(task, row, seed) for seed in seeds for task in self.tasks for row in rows]
+        models, figure5 = [(task, row, TABLE) for task in self.tasks for row in rows], self.settings.easy_and_hard
+        figures = []
         if figure5 is not None:
             task = task_name(figure5.source, figure5.target)
-            found += [self.train(task, SOURCE_ONLY, seed) for seed in seeds]
-            found += [self.classify(task, SOURCE_ONLY, seed) for seed in seeds]
-            found += [self.train_on(task, row, seed) for seed in seeds for row in figure5.methods]
-            found += [self.classify(task, row, seed, FIGURE5) for seed in seeds for row in figure5.methods]
-            found.append(self.easy_and_hard(task))
-        for name in tables:
-            found += self.tables(name)
-        return found
+            models += [(task, SOURCE_ONLY, TABLE), *((task, row, FIGURE5) for row in figure5.methods)]
+            figures.append(self.easy_and_hard(task))
+        every = [(*each, seed) for seed in self.parameters.seeds for each in models]
+        reports = [job for name in tables for job in self.tables(name)]
+        return [*starmap(self.train, every), *starmap(self.classify, every), *reports, *figures]
 
-    def model(self, task: str, row: str, seed: int, stage: str = TABLE) -> str:
-        """The weights of a classifier."""
-        return self.frame.path(stage, "model", model=self.model_name(task, row, stage), seed=seed)
-
-    def model_name(self, task: str, row: str, stage: str) -> str:
-        """What a model is called: a source-only one depends on its source alone."""
-        if stage == FIGURE5:
-            return row
-        return f"{self.tasks[task][0]}/{row}" if row == SOURCE_ONLY else f"{task}/{row}"
-
-    def score(self, task: str, row: str, seed: int, role: str, stage: str = TABLE) -> str:
-        """A file of its scores."""
-        return self.frame.path("evaluate", role, model=self._scored(task, row, stage), seed=seed)
-
-    def _scored(self, task: str, row: str, stage: str) -> str:
-        return f"classifiers/figure5/{row}" if stage == FIGURE5 else f"classifiers/{task}/{row}"
-
-    def train(self, task: str, row: str, seed: int) -> Job:
-        """Trains one row of a table on one task, from the initial weights."""
-        weights = self.settings.model.initial_weights
-        inputs = [] if weights is None else [Input("initial_weights", weights)]
-        return self._training(TABLE, task, row, seed, self.settings.training, inputs)
-
-    def train_on(self, task: str, row: str, seed: int) -> Job:
-        """Trains a source-only model on by a method, for Figure 5."""
-        inputs = [Input("model", self.model(task, SOURCE_ONLY, seed))]
-        return self._training(FIGURE5, task, row, seed, self.settings.easy_and_hard.training, inputs)
-
-    def _training(self, stage: str, task: str, row: str, seed: int, schedule: Schedule, inputs: list[Input]) -> Job:
+    def train(self, task: str, row: str, stage: str, seed: int) -> Job:
+        """Trains a row of a table on one task, from the initial weights; for Figure 5 the source-only model goes on."""
         source, target = (self.frame.cache(self.settings.domains[domain]) for domain in self.tasks[task])
+        inputs = initial_weights(self.frame)
+        if stage == FIGURE5:
+            start = self._model_name(task, SOURCE_ONLY, TABLE)
+            inputs = [Input("model", self.frame.path(TABLE, "model", model=start, seed=seed))]
+        inputs.append(Input("source", source))
         method = self.parameters.methods.get(row)
-        inputs = [*inputs, Input("source", source)]
         if method and method.sees_target:
             inputs.append(Input("target", target))
-        config = self._network() | {
-            "seed": seed,
-            "training": schedule.model_dump(),
-            "repeated_updates": self.protocol.repeated_updates,
-        }
-        if method is not None:
-            config |= {
-                "method": method_config(row, method),
-                "protocol": self.protocol.model_dump(include=PROTOCOL_SWITCHES),
-            }
-        return self.frame.job(
-            stage, {"model": self.model_name(task, row, stage), "seed": seed}, inputs=inputs, config=config,
-            snapshots=schedule.snapshot_steps,
-        )  # fmt: skip
+        model = self._model_name(task, row, stage)
+        return training(self.frame, stage, model, seed, self._schedule(stage), inputs, auxiliary=False, method=method)
 
-    def _network(self) -> dict[str, Any]:
-        return {
-            "model": self.settings.model.model_dump(exclude={"initial_weights"}),
-            "auxiliary": False,
-            "aspp_branches": 2,
-            "precision": self.settings.precision.model_dump(),
-            "cpu_threads": self.parameters.active_preset.run.cpu_threads,
-        }
-
-    def classify(self, task: str, row: str, seed: int, stage: str = TABLE) -> Job:
+    def classify(self, task: str, row: str, stage: str, seed: int) -> Job:
         """Scores a classifier of a stage and its snapshots on all images of the task's target."""
-        schedule = self.settings.easy_and_hard.training if stage == FIGURE5 else self.settings.training
+        schedule = self._schedule(stage)
+        model = self.frame.path(stage, "model", model=self._model_name(task, row, stage), seed=seed)
         labelled = self.frame.cache(self.settings.domains[self.tasks[task][1]])
-        inputs = [Input("model", self.model(task, row, seed, stage)), Input("labelled", labelled)]
-        config = self._network() | {
+        config = self.frame.network(auxiliary=False) | {
             "crop": schedule.crop,
             "batch_size": schedule.batch_size,
             "last_step": schedule.steps,
             "test_time": {"flip": False, "heads": False},
         }
-        subject = {"model": self._scored(task, row, stage), "seed": seed}
-        return self.frame.job("evaluate", subject, inputs=inputs, config=config, snapshots=schedule.snapshot_steps)
+        return self.frame.job(
+            "evaluate", {"model": self._scored(task, row, stage), "seed": seed}, config=config,
+            inputs=[Input("model", model), Input("labelled", labelled)], snapshots=schedule.snapshot_steps,
+        )  # fmt: skip
+
+    def score(self, task: str, row: str, seed: int, role: str, stage: str = TABLE) -> str:
+        """A file of a classifier's scores."""
+        return self.frame.path("evaluate", role, model=self._scored(task, row, stage), seed=seed)
+
+    def _model_name(self, task: str, row: str, stage: str) -> str:
+        """What a model is called: a source-only one depends on its source alone."""
+        if stage == FIGURE5:
+            return row
+        return f"{self.tasks[task][0]}/{row}" if row == SOURCE_ONLY else f"{task}/{row}"
+
+    def _scored(self, task: str, row: str, stage: str) -> str:
+        return f"classifiers/figure5/{row}" if stage == FIGURE5 else f"classifiers/{task}/{row}"
+
+    def _schedule(self, stage: str) -> Schedule:
+        return self.settings.easy_and_hard.training if stage == FIGURE5 else self.settings.training
 
     def tables(self, name: str) -> list[Job]:
         """A table, a row a method and a column a task, and what goes with it."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from segadapt.core.job import Input, Job
-from segadapt.core.parameters import MethodEntry, TrainingSettings
+from segadapt.core.parameters import MethodEntry, Schedule
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.loss_time import lambda_by_rule
 from segadapt.plan.methods import checked_options
@@ -24,7 +24,7 @@ DISCRIMINATORS_SWITCHES = {"adam_epsilon"}
 def pretrain(planner: Planner, model: str, seed: int) -> Job:
     """Trains a source model, or the oracle, which is one on target labels."""
     settings = planner.preset.oracle if model == ORACLE else planner.preset.pretrain
-    inputs = [Input("source", planner.cache(settings.source)), *_initial_weights(planner)]
+    inputs = [Input("source", planner.cache(settings.source)), *initial_weights(planner)]
     return training(planner, "pretrain", model, seed, settings, inputs, auxiliary=model == SOURCE_MULTI)
 
 
@@ -32,7 +32,7 @@ def adapt(planner: Planner, name: str, method: MethodEntry, seed: int) -> Job:
     """Trains a method: stage ``adapt``, ``refine`` or ``joint``."""
     stage, settings, auxiliary = method.stage, planner.training(method), method.needs_auxiliary_head
     source_model = Input("model", planner.model(SOURCE_MULTI if auxiliary else SOURCE, seed))
-    inputs = [*_initial_weights(planner)] if stage == JOINT else [source_model]
+    inputs = [*initial_weights(planner)] if stage == JOINT else [source_model]
     inputs.append(Input("source", planner.cache(settings.source)))
     if method.sees_target:
         inputs.append(Input("target", planner.cache(settings.target)))
@@ -44,13 +44,14 @@ def method_config(name: str, method: MethodEntry) -> dict[str, Any]:
     return method.model_dump(exclude=METHOD_ELSEWHERE) | {"options": checked_options(name, method)}
 
 
-def _initial_weights(planner: Planner) -> list[Input]:
+def initial_weights(planner: Planner) -> list[Input]:
+    """Those of the preset, if it names any."""
     weights = planner.preset.model.initial_weights
     return [] if weights is None else [Input("initial_weights", weights)]
 
 
 def training(
-    planner: Planner, stage: str, model: str, seed: int, settings: TrainingSettings, inputs: list[Input], *,
+    planner: Planner, stage: str, model: str, seed: int, settings: Schedule, inputs: list[Input], *,
     auxiliary: bool, method: MethodEntry | None = None, more: dict[str, Any] | None = None,
 ) -> Job:  # fmt: skip
     """The frame of every training job; ``more`` is laid over its configuration."""
@@ -60,7 +61,9 @@ def training(
         "repeated_updates": planner.protocol.repeated_updates,
     }
     if method is not None:
-        read = PROTOCOL_SWITCHES | (DISCRIMINATORS_SWITCHES if method.adversarial else set())
+        # DANN's discriminator learns with the network's optimiser.
+        own = method.adversarial is not None and method.adversarial.game != "dann"
+        read = PROTOCOL_SWITCHES | (DISCRIMINATORS_SWITCHES if own else set())
         config |= {
             "method": method_config(model, method),
             "protocol": planner.protocol.model_dump(include=read),
