@@ -15,7 +15,7 @@ from segadapt.core.job import Input, Job
 from segadapt.core.scoring_mode import ScoringMode
 from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import ConfusionMatrix, Evaluation, label_free_score
-from segadapt.evaluation.mirror import probabilities
+from segadapt.evaluation.views import probabilities
 from segadapt.models import Architecture, build, initialise, open_model, save_model, to_input
 from segadapt.stages.evaluate import score
 

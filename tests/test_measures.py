@@ -15,8 +15,8 @@ from segadapt.evaluation import Evaluation, Sample, View, evaluate, metrics
 from segadapt.evaluation.measures.boundary import boundary_distance, boundary_iou, boundary_miou, boundary_overlap
 from segadapt.evaluation.measures.calibration import calibration_bins, expected_calibration_error
 from segadapt.evaluation.measures.per_image import Measures
-from segadapt.evaluation.mirror import probabilities
 from segadapt.evaluation.predict import predict_labels
+from segadapt.evaluation.views import probabilities
 from segadapt.labels import CAMVID11
 
 IGNORE = 255

@@ -17,9 +17,8 @@ from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.labels import CITYSCAPES19
 from segadapt.selftraining.confidence_histogram import BINS, SMALLEST, ConfidenceHistogram, bin_index, smallest_in_bin
 from segadapt.selftraining.label_pack import LabelledImages, write_label_pack
-from segadapt.selftraining.pseudo_labels import make_pseudo_labels, scores
+from segadapt.selftraining.pseudo_labels import confident_labels, make_pseudo_labels, scores
 from segadapt.selftraining.rounds import Share
-from segadapt.selftraining.selection import confident_labels
 from segadapt.selftraining.spatial_prior import load_prior, save_prior, spatial_prior
 
 PORTIONS = st.one_of(st.sampled_from([0.0, 0.15, 0.5, 1.0]), st.floats(0, 1))

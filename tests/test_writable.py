@@ -13,7 +13,7 @@ import tiny
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan
-from segadapt.plan.writable import require_writable
+from segadapt.plan.place import require_writable
 
 FOLDERS = [".", "work", "work/tiny", "work/tiny/run", "work/tiny/models", ".snakemake", "results", "results/figures"]
 

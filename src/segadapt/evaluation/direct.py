@@ -14,9 +14,8 @@ from segadapt.data.shipped.as_shipped import labelled_files, network_size, read_
 from segadapt.data.shipped.image_files import image_size
 from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
-from segadapt.evaluation.mirror import mirror_averaged
 from segadapt.evaluation.opened import EXACT, OpenedWeights
-from segadapt.evaluation.views import View, all_views
+from segadapt.evaluation.views import View, all_views, mirror_averaged
 from segadapt.labels import CLASS_SETS, ClassSet
 from segadapt.models.compute import set_up_compute
 from segadapt.models.loading import final_predictor, heads_predictor

@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segadapt.evaluation.mirror import probabilities
-from segadapt.evaluation.views import View
+from segadapt.evaluation.views import View, probabilities
 from segadapt.models.loading import HeadsPredictor
 
 

@@ -1,4 +1,4 @@
-"""An image in every scoring mode, from one pass straight and one mirrored."""
+"""An image in every scoring mode, from one pass straight and one mirrored, or averaged over both alone."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -9,8 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segadapt.core.scoring_mode import ENSEMBLE, FINAL, LOW
-from segadapt.evaluation.mirror import mirror_image, probabilities
 from segadapt.models.loading import HeadsPredictor
+
+
+def mirror_image(image_HWC: numpy.ndarray) -> numpy.ndarray:
+    """The image with left and right exchanged, contiguous."""
+    return numpy.ascontiguousarray(image_HWC[:, ::-1])
+
+
+def probabilities(logits_1CHW: Tensor, size: tuple[int, int]) -> Tensor:
+    """Softmax, (1, C, H, W) float, of logits upsampled to ``size`` = (H, W); half precision becomes single first."""
+    logits_1CHW = logits_1CHW.to(torch.promote_types(logits_1CHW.dtype, torch.float32))
+    return F.interpolate(logits_1CHW, size=size, mode="bilinear", align_corners=True).softmax(dim=1)
 
 
 class View(NamedTuple):
@@ -62,3 +72,20 @@ def all_views(predict: HeadsPredictor, flip: bool = True, heads: bool = True) ->
             yield View((averaged_1CHW + low_averaged_1CHW) / 2, ENSEMBLE, True, are_probabilities=True)
 
     return views
+
+
+def mirror_averaged(predict: Callable[[numpy.ndarray], Tensor]) -> Callable[[numpy.ndarray], Tensor]:
+    """``predict`` (image_HWC to logits_1CHW) with the class probabilities of image and mirror image averaged.
+
+    The result holds probabilities (1, C, H, W) at the image's size, where ``predict`` gave logits; their largest is
+    the predicted class. As in MaxSquareLoss ``tools/evaluate.py``: logits are upsampled first (bilinear,
+    ``align_corners=True``), then softmax, then the mean.
+    """
+
+    @torch.no_grad()
+    def averaged(image_HWC: numpy.ndarray) -> Tensor:
+        straight_1CHW = probabilities(predict(image_HWC), image_HWC.shape[:2])
+        mirrored_1CHW = probabilities(predict(mirror_image(image_HWC)), image_HWC.shape[:2])
+        return (straight_1CHW + mirrored_1CHW.flip(-1)) / 2
+
+    return averaged

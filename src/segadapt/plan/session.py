@@ -11,12 +11,12 @@ from typing import IO
 from segadapt.core.errors import UserError
 from segadapt.core.locking import try_lock
 from segadapt.core.stages import FOLDERS
+from segadapt.plan.place import require_writable
 from segadapt.plan.plan import Plan
 from segadapt.plan.requirements import check_requirements
 from segadapt.plan.shelf import shelve_leftovers, unshelve
 from segadapt.plan.status import Status, tell_engines
 from segadapt.plan.targets import jobs_behind
-from segadapt.plan.writable import require_writable
 
 OWNER = Path("work/.owner")
 SNAKEMAKE_MARKS = (Path(".snakemake/locks"), Path(".snakemake/incomplete"))

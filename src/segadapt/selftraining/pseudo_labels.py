@@ -10,11 +10,10 @@ from torch import Tensor
 
 from segadapt.core.errors import UserError
 from segadapt.data.packed.cache import PackedCache
-from segadapt.evaluation.mirror import mirror_averaged, probabilities
-from segadapt.labels import CLASS_SETS
+from segadapt.evaluation.views import mirror_averaged, probabilities
+from segadapt.labels import CLASS_SETS, IGNORE_INDEX
 from segadapt.selftraining.confidence_histogram import ConfidenceHistogram
 from segadapt.selftraining.label_pack import write_label_pack
-from segadapt.selftraining.selection import confident_labels
 
 Predictor = Callable[[np.ndarray], Tensor]
 
@@ -100,3 +99,18 @@ def _summary(
         for index, name in enumerate(names)
     }
     return settings | {"pixels": total, "kept_share": int(kept_C.sum()) / total, "classes": classes}
+
+
+def confident_labels(probability_CHW: Tensor, threshold_C: Tensor) -> Tensor:
+    """The class whose probability is largest in units of its threshold, where it reaches it; else ``IGNORE_INDEX``.
+
+    Args:
+        probability_CHW: Float, at least 0, perhaps multiplied by a spatial prior; at most 255 classes.
+        threshold_C: k_c in (0, 1], of the same dtype and device. With one number for all classes this is plain
+            self-training.
+
+    Returns:
+        uint8 (H, W). Of equals the lowest class id is taken. p / k >= 1 holds exactly where p >= k does.
+    """
+    weighted_HW, label_HW = (probability_CHW / threshold_C[:, None, None]).max(dim=0)
+    return torch.where(weighted_HW >= 1, label_HW, IGNORE_INDEX).to(torch.uint8)

@@ -13,7 +13,7 @@ import numpy
 import torch
 
 from segadapt.core.errors import UserError
-from segadapt.evaluation.mirror import probabilities
+from segadapt.evaluation.views import probabilities
 from segadapt.labels import IGNORE_INDEX
 
 
