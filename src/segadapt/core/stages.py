@@ -49,7 +49,7 @@ class Stage:
     @property
     def category(self) -> str:
         """Where in the report its files stand."""
-        return "Figures" if "figures" in self.folder else "Tables"
+        return "Tables" if self.script == TABLE else "Figures"
 
     def threads_in(self, run: Any) -> int:
         """Of one job, where ``run`` is that part of its preset."""
@@ -88,16 +88,11 @@ _TRAINED = {"model": "model.safetensors", "history": "history.csv"}
 _RUNS_NETWORK = {"threads": CPU_THREADS, "mem_mb": 1500, "gpu": True}
 
 
-def _training(name: str, folder: str = "models", phase: str = "adapt") -> Stage:
+def _training(
+    name: str, folder: str = "models", phase: str = "adapt", prefix: str | None = None, runtime: int = 2880
+) -> Stage:
     return Stage(
-        name, phase, f"{name}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train", runtime=2880, trains=True,
-        **_RUNS_NETWORK,
-    )  # fmt: skip
-
-
-def _classifier(name: str, prefix: str, folder: str) -> Stage:
-    return Stage(
-        name, "adapt", f"{prefix}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train", runtime=1440,
+        name, phase, f"{prefix or name}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train", runtime=runtime,
         trains=True, **_RUNS_NETWORK,
     )  # fmt: skip
 
@@ -171,8 +166,8 @@ _ALL = (
     _figure("frequency", "figure4"),
     _figure("robustness", "{table}_robustness"),
     # Table 1 and Figure 5: image classifiers.
-    _classifier("train_classifier", "train_classifier", "classifiers"),
-    _classifier("figure5_classifier", "figure5", "classifiers/figure5"),
+    _training("train_classifier", "classifiers", runtime=1440),
+    _training("figure5_classifier", "classifiers/figure5", prefix="figure5", runtime=1440),
     _figure("easy_and_hard", "figure5"),
 )  # fmt: skip
 STAGES = {stage.name: stage for stage in _ALL}
