@@ -19,10 +19,10 @@ from segadapt.training.schedule import poly_learning_rate
 from segadapt.training.trainer import Trainer
 
 SINGLE = {
-    "game": "adaptsegnet", "objective": "vanilla", "lambda_final": 0.5, "lambda_low": 0.0, "learning_rate": 1e-3,
+    "name": "adaptsegnet", "objective": "vanilla", "lambda_final": 0.5, "lambda_low": 0.0, "learning_rate": 1e-3,
     "width": 4,
 }  # fmt: skip
-MULTI = SINGLE | {"game": "advent", "lambda_low": 0.3}
+MULTI = SINGLE | {"name": "advent", "lambda_low": 0.3}
 SIZE = (32, 64)
 
 

@@ -50,7 +50,7 @@ class Authors:
 def game(name: str, objective: str, final: float, low: float) -> dict[str, Any]:
     """Discriminators: Adam at LEARNING_RATE_D = 1e-4, 64 channels first (``model/discriminator.py``, ndf = 64)."""
     weights = {"lambda_final": final, "lambda_low": low}
-    return {"game": name, "objective": objective, "learning_rate": 1e-4, "width": 64} | weights
+    return {"name": name, "objective": objective, "learning_rate": 1e-4, "width": 64} | weights
 
 
 FROM_INITIAL_WEIGHTS = {

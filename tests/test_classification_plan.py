@@ -50,7 +50,7 @@ def plan_of(content: dict):
         (f"{PATH}.protocol", {"normalization": "paper"}, f"{PATH}.protocol.normalization: unknown key"),
         ("methods.maxsquare_classifier.lambda_target", float("inf"), "methods.maxsquare_classifier.lambda_target"),
         ("experiments.table1.rows", ["maxsquare_iw_multi"], "has guidance, which an image classifier has no use for"),
-        ("experiments.table1.rows", ["adaptsegnet"], "game: adaptsegnet, whose discriminators see output maps"),
+        ("experiments.table1.rows", ["adaptsegnet"], "name: adaptsegnet, whose discriminators see output maps"),
         ("experiments.table1.rows", ["source_only", "source_only"], "a row stands there twice"),
         ("experiments.table1.classes", "synthia16", "experiments.table1.classes: is for segmentation"),
         ("experiments.table1.task", "segmentation", "preset tiny has no segmentation"),

@@ -45,7 +45,7 @@ PROTOCOL = {
     "normalisation": "paper", "max_squares_half": True, "image_weight_half": False, "image_weight_index": "pixel",
     "guidance_mask": "own",
 }  # fmt: skip
-DANN = {"game": "dann", "lambda_final": 1.0, "width": 8, "ramp": 10.0}
+DANN = {"name": "dann", "lambda_final": 1.0, "width": 8, "ramp": 10.0}
 
 
 def method(target_loss: str | None, lambda_target: float = 0.0) -> dict:

@@ -240,7 +240,7 @@ def test_what_cannot_be_recorded_is_refused_with_the_key(monkeypatch):
 @pytest.mark.parametrize("game", ["adaptsegnet", "advent"])
 def test_adversarial_training_is_never_recorded(caches, tmp_path, game):
     adversarial = {
-        "game": game, "objective": "vanilla", "lambda_final": 1.0, "lambda_low": 0.0, "learning_rate": 1.0, "width": 2,
+        "name": game, "objective": "vanilla", "lambda_final": 1.0, "lambda_low": 0.0, "learning_rate": 1.0, "width": 2,
     }  # fmt: skip
     trainer = pair(caches, tmp_path, method=entry(None, adversarial=adversarial))[1]
     with pytest.raises(AssertionError, match="asks for the number of the step"):

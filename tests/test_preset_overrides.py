@@ -71,7 +71,7 @@ def test_an_override_of_a_section_leaves_its_other_keys():
     section = {"lambda_final": 0.5}
     active = parameters_from(content_with("streets", methods={"advent": {"adversarial": section}}), "params.yaml")
     game = active.methods["advent"].adversarial
-    assert (game.lambda_final, game.game, game.lambda_low) == (0.5, "advent", 0.0002)
+    assert (game.lambda_final, game.name, game.lambda_low) == (0.5, "advent", 0.0002)
 
 
 def test_a_preset_makes_the_tables_that_it_names_in_the_file_s_order():

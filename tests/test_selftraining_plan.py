@@ -178,7 +178,7 @@ def test_a_presets_number_leaves_the_others_as_the_method_has_them():
         ({"guidance": {}}, r"methods\.cbst\.guidance: has no effect in self-training"),
         ({"image_weight": {}}, r"methods\.cbst\.image_weight: has no effect in self-training"),
         ({"auxiliary": True}, r"methods\.cbst\.auxiliary: has no effect in self-training"),
-        ({"adversarial": {"game": "advent"}}, r"methods\.cbst\.adversarial: has no effect in self-training"),
+        ({"adversarial": {"name": "advent"}}, r"methods\.cbst\.adversarial: has no effect in self-training"),
         ({"start": "initial"}, r"methods\.cbst\.start: self-training needs the labels of a source model"),
         ({"ensemble": ["minent", "maxsquare"], "target_loss": None, "lambda_target": 0, "batch_norm": None},
          r"methods\.cbst\.self_training: has no effect, for an ensemble"),

@@ -11,7 +11,7 @@ from segadapt.methods.method import Method
 from segadapt.methods.settings import Settings
 
 TARGET_LOSS = Chosen("method.target_loss", "segadapt.methods.{}")
-ADVERSARIAL = Chosen("method.adversarial.game", "segadapt.methods.adversarial.{}")
+ADVERSARIAL = Chosen("method.adversarial.name", "segadapt.methods.adversarial.{}")
 GUIDANCE = Chosen("method.guidance", "segadapt.methods.multi_level")
 
 
@@ -27,9 +27,8 @@ def build_method(config: Mapping[str, Any], model: nn.Module) -> Method:
     made = method(_settings(config, options), model)
     if adversarial is None:
         return made
-    game = adversarial["game"]
-    beside = None if loss is None else made
-    return getattr(ADVERSARIAL.load(game), class_name(game))(_settings(config, None), model, beside)
+    name, beside = adversarial["name"], None if loss is None else made
+    return getattr(ADVERSARIAL.load(name), class_name(name))(_settings(config, None), model, beside)
 
 
 def _settings(config: Mapping[str, Any], options: type | None) -> Settings:

@@ -48,8 +48,8 @@ def check_discriminators(jobs: Iterable[Job], sizes: dict[str, str], preset: str
     ``sizes``: of the images in every cache, by the cache's manifest.
     """
     for job in jobs:
-        game = job.config.get("method", {}).get("adversarial")
-        if game is None or game["game"] == "dann":
+        adversarial = job.config.get("method", {}).get("adversarial")
+        if adversarial is None or adversarial["name"] == "dann":
             continue
         for role in ("source", "target"):
             size = job.config["training"]["crop"] or sizes[job.input(role)]

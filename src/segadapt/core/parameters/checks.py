@@ -36,8 +36,8 @@ def known(name: str, names, where: str) -> None:
 
 def check_method(where: str, method: MethodEntry, methods: Mapping[str, MethodEntry]) -> None:
     """ValueError for a method whose parts contradict each other."""
-    game = method.adversarial
-    if game is not None and game.lambda_final == game.lambda_low == 0:
+    adversarial = method.adversarial
+    if adversarial is not None and adversarial.lambda_final == adversarial.lambda_low == 0:
         raise ValueError(f"{where}.adversarial: has no effect, for both its lambdas are 0; raise one or drop it")
     if method.ensemble_average != "logits" and not method.ensemble:
         raise ValueError(f"{where}.ensemble_average: has no effect without ensemble; name its members or drop it")
@@ -286,13 +286,13 @@ def check_classifier_method(where: str, name: str, method: MethodEntry, settings
     for key in _NOT_FOR_CLASSIFIERS:
         if getattr(method, key):
             raise ValueError(f"{where}: method '{name}' has {key}, which an image classifier has no use for")
-    game = method.adversarial
-    if game is not None and game.game != "dann":
+    adversarial = method.adversarial
+    if adversarial is not None and adversarial.name != "dann":
         raise ValueError(
-            f"{where}: method '{name}' has adversarial.game: {game.game}, whose discriminators see output maps; "
+            f"{where}: method '{name}' has adversarial.name: {adversarial.name}, whose discriminators see output maps; "
             "for classifiers use dann"
         )
-    if game is not None and not settings.training.joint_batch:
+    if adversarial is not None and not settings.training.joint_batch:
         raise ValueError(
             f"{where}: method '{name}' needs source and target in one batch; set training.joint_batch: true"
         )

@@ -25,8 +25,8 @@ class GuidanceSettings(Section):
 class AdversarialSettings(Section):
     """Adversarial training: discriminators of the domains, on output maps (AdaptSegNet, AdvEnt) or features (DANN).
 
-    ``game`` names a file of ``segadapt/methods/adversarial``, which says what the discriminators see. ``lambda_final``
-    and ``lambda_low`` weigh the heads in what the network minimises; a head of weight 0 has no discriminator.
+    ``name`` is a file of ``segadapt/methods/adversarial``, which says what the discriminators see. ``lambda_final`` and
+    ``lambda_low`` weigh the heads in what the network minimises; a head of weight 0 has no discriminator.
     ``learning_rate`` (at step 0, on the stage's schedule) and ``width`` (channels of the first layer) are the
     discriminators' own.
 
@@ -35,7 +35,7 @@ class AdversarialSettings(Section):
     ``lambda_final``, rises by ``ramp`` (``segadapt.methods.adversarial.dann``).
     """
 
-    game: Literal["adaptsegnet", "advent", "dann"]
+    name: Literal["adaptsegnet", "advent", "dann"]
     objective: Literal["vanilla", "least_squares"] = "vanilla"
     lambda_final: Annotated[float, Field(ge=0)] = 0.001
     lambda_low: Annotated[float, Field(ge=0)] = 0.0
@@ -89,8 +89,8 @@ class MethodEntry(Section):
     @property
     def needs_auxiliary_head(self) -> bool:
         """Whether the low head takes part, so that the source model must have been trained with it."""
-        game = self.adversarial
-        return self.auxiliary or self.guidance is not None or (game is not None and game.lambda_low > 0)
+        low = self.adversarial is not None and self.adversarial.lambda_low > 0
+        return self.auxiliary or self.guidance is not None or low
 
     @property
     def stage(self) -> str:

@@ -291,7 +291,7 @@ class Parameters(Section):
         if method == ORACLE and resolved.preset.oracle is None:
             raise ValueError(f"{at}.oracle: is missing, but {where} has that row")
         entry = resolved.methods.get(method)
-        if entry is not None and entry.adversarial is not None and entry.adversarial.game == "dann":
+        if entry is not None and entry.adversarial is not None and entry.adversarial.name == "dann":
             raise ValueError(f"{where}: dann trains image classifiers; list '{method}' in a classification table")
         if entry is not None and entry.start == "initial" and resolved.preset.joint is None:
             raise ValueError(f"{at}.joint: is missing, but {where} trains from the initial weights")

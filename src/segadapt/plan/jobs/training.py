@@ -62,7 +62,7 @@ def training(
     }
     if method is not None:
         # DANN's discriminator learns with the network's optimiser.
-        own = method.adversarial is not None and method.adversarial.game != "dann"
+        own = method.adversarial is not None and method.adversarial.name != "dann"
         read = PROTOCOL_SWITCHES | (DISCRIMINATORS_SWITCHES if own else set())
         config |= {
             "method": method_config(model, method),
