@@ -276,10 +276,8 @@ class Parameters(Section):
         if missing:
             raise ValueError(f"{where}.classes: {model} has no {', '.join(missing)}; choose a part of its classes")
         if experiment.published is not None and not set(wanted.classes) <= set(CITYSCAPES19.classes):
-            at = f"presets.{self.preset}.experiments.{where.removeprefix('experiments.')}"
-            raise ValueError(
-                f"{where}.published: the paper has no numbers of {wanted.name}; set {at}.published to null"
-            )
+            at = f"presets.{self.preset}.{where}.published"
+            raise ValueError(f"{where}.published: the paper has no numbers of {wanted.name}; set {at} to null")
 
     def _check_row(self, where: str, row: str) -> None:
         setting, method = split_row(row)

@@ -20,8 +20,9 @@ Values = dict[str, list[float | None]]
 
 CHOICES = ("label-free step", "oracle step")
 """Choices beside the last step, as they stand in column names. The oracle has seen the labels that it is scored on."""
-MODE_COLUMNS = tuple(f"mIoU {mode.name}" for mode in last_step_modes())
-STEP_COLUMNS = tuple(f"mIoU {size} {choice}" for choice in CHOICES for size in LABEL_SIZES)
+MODE_COLUMNS = {f"mIoU {mode.name}": mode.name for mode in last_step_modes()}
+STEP_COLUMNS = {f"mIoU {size} {choice}": f"{size} {choice}" for choice in CHOICES for size in LABEL_SIZES}
+"""Columns of the CSV, and what they are called under a heading that says mIoU."""
 LAST = "last step"
 STEPS = (LAST, *CHOICES)
 """Columns that hold step numbers, one a seed; of rows in parts, the lines of each."""
@@ -187,14 +188,14 @@ def scoring_markdown(
     lines += [">", f"> Primary number: {escape(primary)} (final head, no flip, last step)", ""]
     lines += ["## Ways to predict", _PREDICTING, *_table(records, MODE_COLUMNS, ())]
     lines += ["", "## Ways to choose the step", _CHOOSING]
-    last = [name for name in MODE_COLUMNS if name in ("mIoU network", "mIoU native")]
-    lines += _table(records, (*last, *STEP_COLUMNS), STEPS)
+    last = {name: title for name, title in MODE_COLUMNS.items() if title in LABEL_SIZES}
+    lines += _table(records, last | STEP_COLUMNS, STEPS)
     return "\n".join(lines) + "\n"
 
 
-def _table(records: Sequence[Mapping[str, str]], numbers: Sequence[str], steps: Sequence[str]) -> list[str]:
+def _table(records: Sequence[Mapping[str, str]], numbers: Mapping[str, str], steps: Sequence[str]) -> list[str]:
     leading = ("method", "origin", "seeds", "network_size")
-    names = [*leading, *(name.removeprefix("mIoU ") for name in numbers), *(f"{name} no." for name in steps)]
+    names = [*leading, *numbers.values(), *(f"{name} no." for name in steps)]
     lines = [row_line([escape(name) for name in names])]
     lines.append(row_line(["---"] * len(leading) + ["---:"] * (len(numbers) + len(steps))))
     for record in records:
