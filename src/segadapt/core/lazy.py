@@ -6,7 +6,6 @@ package writes its imports under ``if TYPE_CHECKING``, where editors, ``plan/cod
     if TYPE_CHECKING:
         from segadapt.evaluation.confusion import ConfusionMatrix
 
-    __all__ = ["ConfusionMatrix"]
     __getattr__ = exports(__name__, __file__)
 
 A name may not be that of a module of the package, which Python would put in its place.

@@ -15,20 +15,4 @@ if TYPE_CHECKING:
     from segadapt.evaluation.summary import metrics
     from segadapt.evaluation.views import View, all_views
 
-__all__ = [
-    "ConfusionMatrix",
-    "Evaluation",
-    "LabelFreeScore",
-    "Sample",
-    "View",
-    "all_views",
-    "evaluate",
-    "evenly_spaced",
-    "iou_from_matrix",
-    "label_free_score",
-    "metrics",
-    "miou_from_matrix",
-    "predict_labels",
-]
-
 __getattr__ = exports(__name__, __file__)

@@ -7,13 +7,3 @@ from segadapt.losses.hard_pseudo_label import hard_pseudo_label
 from segadapt.losses.image_weight import ImageWeight
 from segadapt.losses.max_squares import max_squares
 from segadapt.losses.scaled_entropy import scaled_entropy
-
-__all__ = [
-    "ImageWeight",
-    "cross_entropy",
-    "entropy",
-    "guidance",
-    "hard_pseudo_label",
-    "max_squares",
-    "scaled_entropy",
-]

@@ -8,7 +8,5 @@ What a plan needs to know is read from the text (``segadapt.plan.methods``).
 
 from segadapt.core.parameters.section import Section
 from segadapt.methods.method import Method
-from segadapt.methods.passes import Pass, Prediction, Step, joined
+from segadapt.methods.passes import Pass, Prediction, Step
 from segadapt.methods.settings import Settings
-
-__all__ = ["Method", "Pass", "Prediction", "Section", "Settings", "Step", "joined"]

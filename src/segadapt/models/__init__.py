@@ -8,36 +8,10 @@ if TYPE_CHECKING:
     from segadapt.core.parameters.training import BatchNormPolicy
     from segadapt.models.architecture import Architecture
     from segadapt.models.batchnorm import BATCHNORM_POLICIES, apply_batchnorm_policy
-    from segadapt.models.classifier import ImageClassifier
     from segadapt.models.initialisation import initialise
-    from segadapt.models.input import INPUT_CONVENTIONS, InputConvention, to_input
+    from segadapt.models.input import INPUT_CONVENTIONS, to_input
     from segadapt.models.network import Network
     from segadapt.models.networks import build, deeplabv2
-    from segadapt.models.networks.deeplab import DeepLabV2
-    from segadapt.models.networks.wide_resnet import WideResNet
     from segadapt.models.weights import load_model, load_tensors, open_model, save_model, save_tensors, weights_summary
-
-__all__ = [
-    "BATCHNORM_POLICIES",
-    "INPUT_CONVENTIONS",
-    "Architecture",
-    "BatchNormPolicy",
-    "DeepLabV2",
-    "ImageClassifier",
-    "InputConvention",
-    "Network",
-    "WideResNet",
-    "apply_batchnorm_policy",
-    "build",
-    "deeplabv2",
-    "initialise",
-    "load_model",
-    "load_tensors",
-    "open_model",
-    "save_model",
-    "save_tensors",
-    "to_input",
-    "weights_summary",
-]
 
 __getattr__ = exports(__name__, __file__)

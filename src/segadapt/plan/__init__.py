@@ -4,7 +4,5 @@ No torch and no engine is imported here: a plan of hundreds of jobs costs millis
 """
 
 from segadapt.plan.plan import Plan, make_plan
-from segadapt.plan.status import Status, statuses, tell_engines
+from segadapt.plan.status import statuses, tell_engines
 from segadapt.plan.targets import phase_targets, result_files
-
-__all__ = ["Plan", "Status", "make_plan", "phase_targets", "result_files", "statuses", "tell_engines"]

@@ -10,21 +10,6 @@ if TYPE_CHECKING:
     from segadapt.reporting.tables.console import print_table
     from segadapt.reporting.tables.formats import BUILT_IN_NOTE, TableHeader, write_table
     from segadapt.reporting.tables.main import TableRow, build_table
-    from segadapt.reporting.tables.published import PublishedRow, published_frame, published_rows
-
-__all__ = [
-    "BUILT_IN_NOTE",
-    "PublishedRow",
-    "TableHeader",
-    "TableRow",
-    "build_table",
-    "colour_label",
-    "panel",
-    "print_table",
-    "published_frame",
-    "published_rows",
-    "read_table",
-    "write_table",
-]
+    from segadapt.reporting.tables.published import published_frame, published_rows
 
 __getattr__ = exports(__name__, __file__)

@@ -2,5 +2,3 @@
 
 from segadapt.data.digits.dataset import render_digits
 from segadapt.data.digits.looks import LOOKS
-
-__all__ = ["LOOKS", "render_digits"]

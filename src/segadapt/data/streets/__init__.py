@@ -3,5 +3,3 @@
 from segadapt.data.streets.dataset import render_dataset
 from segadapt.data.streets.domains import DOMAINS
 from segadapt.data.streets.picture import render_scene
-
-__all__ = ["DOMAINS", "render_dataset", "render_scene"]

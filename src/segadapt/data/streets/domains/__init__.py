@@ -12,11 +12,6 @@ from segadapt.data.streets.domains.taipei import TAIPEI
 from segadapt.data.streets.domains.tokyo import TOKYO
 from segadapt.data.streets.domains.town import TOWN
 
-__all__ = [
-    "CAMERA", "DOMAINS", "ELSEWHERE", "GAME", "RIO", "ROME", "SYNTHIA", "TAIPEI", "TOKYO", "TOWN", "Domain", "Layout",
-    "Light", "Paints", "Palette", "Range", "Sensor", "Traffic", "View", "domain_of",
-]  # fmt: skip
-
 DOMAINS = {each.name: each for each in (GAME, CAMERA, TOWN, SYNTHIA, ROME, RIO, TOKYO, TAIPEI, ELSEWHERE)}
 
 
