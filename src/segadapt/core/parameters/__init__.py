@@ -2,7 +2,7 @@
 
 from segadapt.core.parameters.loader import load_parameters, parameters_from, read_parameters
 from segadapt.core.parameters.methods import MethodEntry, Protocol
-from segadapt.core.parameters.presets import CacheEntry, DatasetEntry
+from segadapt.core.parameters.presets import CacheEntry, DatasetEntry, Preset
 from segadapt.core.parameters.root import Parameters
 from segadapt.core.parameters.section import in_file, width_height
 from segadapt.core.parameters.self_training import SelfTrainingSettings

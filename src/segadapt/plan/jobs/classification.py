@@ -32,7 +32,7 @@ class Classifiers:
         self.parameters, self.frame = parameters, copy.copy(planner)
         self.settings = parameters.active_preset.classification
         self.tasks = self.settings.tasks
-        own = {"model": self.settings.model, "precision": self.settings.precision}
+        own = {"model": self.settings.model, "precision": self.settings.precision, "lambda_rule": None}
         self.frame.preset = planner.preset.model_copy(update=own)
         # It has no branches, whatever the protocol says of a segmentation network's.
         self.frame.protocol = parameters.classification_protocol.model_copy(update={"aspp_branches": 2})
