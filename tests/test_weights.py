@@ -1,6 +1,5 @@
 """Weight files: reproducible bytes, every kind of damage refused, nothing lost when a write fails."""
 
-import copy
 import json
 import random
 import subprocess
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from segadapt.core.errors import UserError
-from segadapt.models import deeplabv2, initialise, load_model, load_tensors, save_model, save_tensors, weights_summary
+from segadapt.models import deeplabv2, initialise, load_tensors, open_model, save_model, save_tensors, weights_summary
 from segadapt.models.networks.deeplab import BACKBONES, Backbone
 from segadapt.models.weights import content_sha256
 
@@ -38,23 +37,15 @@ def saved(tmp_path, model):
     return path
 
 
-def other_model(seed=2, **arguments):
-    return initialise(deeplabv2("tiny", **{"num_classes": 19} | arguments), seed, "kaiming")
-
-
-def assert_refused(path, words=None, target=None):
-    """Loading stops with the file's name and leaves the model as it was."""
-    target = target or other_model()
-    before = copy.deepcopy(target.state_dict())
+def assert_refused(path, words=None):
+    """Opening stops with the file's name."""
     with pytest.raises(UserError, match=words) as caught:
-        load_model(path, target)
+        open_model(path)
     assert str(path) in str(caught.value)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in target.state_dict().items())
 
 
 def test_a_model_comes_back_to_the_bit_with_its_metadata(saved, model):
-    target = other_model()
-    metadata = load_model(saved, target)
+    target, metadata = open_model(saved)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, target.state_dict()[name]), name
     described = METADATA | model.architecture.as_metadata()
@@ -146,14 +137,13 @@ def test_every_flipped_byte_is_refused(saved):
     header = 8 + int.from_bytes(content[:8], "little")
     draw = random.Random(0)
     places = [draw.randrange(len(content)) for _ in range(40)] + [draw.randrange(header) for _ in range(40)]
-    target = other_model()
     for place in [*places, 0, 8, header - 1, header, len(content) - 1]:
         damaged = bytearray(content)
         damaged[place] ^= draw.randrange(1, 256)
         saved.write_bytes(damaged)
-        assert_refused(saved, target=target)
+        assert_refused(saved)
     saved.write_bytes(content)
-    load_model(saved, target)
+    open_model(saved)
 
 
 def test_blank_padding_that_is_not_spaces_is_refused(tmp_path, model):
@@ -201,17 +191,10 @@ def test_foreign_safetensors_and_other_formats_are_refused(tmp_path, model):
     assert_refused(tmp_path, "cannot read")
 
 
-@pytest.mark.parametrize(("in_file", "in_model"), [(16, 19), (19, 16)])
-def test_another_number_of_classes_is_refused(tmp_path, in_file, in_model):
-    path = tmp_path / "model.safetensors"
-    save_model(path, other_model(num_classes=in_file), {})
-    assert_refused(path, f"{in_file} classes.*{in_model}.*num_classes", other_model(num_classes=in_model))
-
-
 def edited(path, model, change):
     tensors = dict(model.state_dict())
     change(tensors)
-    save_tensors(path, tensors, {})
+    save_tensors(path, tensors, model.architecture.as_metadata())
     return path
 
 
@@ -224,22 +207,6 @@ def test_missing_foreign_misshapen_and_mistyped_tensors_are_refused(tmp_path, mo
     assert_refused(edited(path, model, lambda t: t.pop("bn1.num_batches_tracked")), "num_batches_tracked")
 
 
-def test_a_model_without_the_auxiliary_head_does_not_take_one_that_has_it(saved, tmp_path):
-    assert_refused(saved, "auxiliary", other_model(auxiliary=False))
-    save_model(tmp_path / "single", other_model(auxiliary=False), {})
-    assert_refused(tmp_path / "single", "auxiliary")
-
-
-def test_a_swapped_file_is_refused_where_the_hash_is_known(saved, model):
-    expected = content_sha256(model.state_dict())
-    assert load_model(saved, other_model(), expected_sha256=expected)["sha256"] == expected
-    save_model(saved, other_model(seed=3), METADATA)
-    target = other_model()
-    with pytest.raises(UserError, match="other weights"):
-        load_model(saved, target, expected_sha256=expected)
-    assert content_sha256(target.state_dict()) == content_sha256(other_model().state_dict())
-
-
 def test_a_full_disk_leaves_the_old_file_and_no_other(saved, model, monkeypatch):
     before = saved.read_bytes()
 
@@ -248,7 +215,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(saved, model, monkeypatch)
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match="no space left") as caught:
-        save_model(saved, other_model(seed=3), METADATA)
+        save_model(saved, initialise(deeplabv2("tiny", 19), 3, "kaiming"), METADATA)
     assert str(saved) in str(caught.value)
     assert saved.read_bytes() == before
     assert [each.name for each in saved.parent.iterdir()] == [saved.name]

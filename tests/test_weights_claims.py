@@ -15,6 +15,7 @@ from test_files import STRANGERS
 from test_import_weights import trained
 
 from segadapt.core.errors import UserError
+from segadapt.core.job import Input, Job
 from segadapt.models import load_tensors, open_model
 from segadapt.models.importing import import_weights
 from segadapt.plan.requirements import check_requirements
@@ -103,6 +104,7 @@ import resource, sys
 from pathlib import Path
 import torch
 from segadapt.core.errors import UserError
+from segadapt.core.job import Input, Job
 from segadapt.models import open_model
 from segadapt.models.importing import import_weights
 taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
@@ -150,7 +152,8 @@ def test_initial_weights_are_told_by_what_stands_there(tmp_path, monkeypatch, wo
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "initial.safetensors"
     STRANGERS[word](path)
-    job = SimpleNamespace(stage="pretrain", preset="paper", config={}, inputs={"initial_weights": str(path)})
+    inputs = (Input("initial_weights", str(path)),)
+    job = Job("pretrain", "pretrain/x", "paper", inputs, {}, "", {"model": {"backbone": "resnet101"}}, "")
     expected = "are missing: put the file there" if word == "No such file" else word
     with pytest.raises(UserError, match=expected):
         check_requirements([SimpleNamespace(job=job)])

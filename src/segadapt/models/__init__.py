@@ -12,6 +12,6 @@ if TYPE_CHECKING:
     from segadapt.models.input import INPUT_CONVENTIONS, to_input
     from segadapt.models.network import Network
     from segadapt.models.networks import build, deeplabv2
-    from segadapt.models.weights import load_model, load_tensors, open_model, save_model, save_tensors, weights_summary
+    from segadapt.models.weights import load_tensors, open_model, save_model, save_tensors, weights_summary
 
 __getattr__ = exports(__name__, __file__)

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from segadapt.core.artifacts import sha256_json, write_bytes
 from segadapt.core.errors import UserError
 from segadapt.core.parameters.training import TORCH_SUFFIXES
-from segadapt.models.architecture import METADATA_KEY as ARCHITECTURE_KEY
 from segadapt.models.architecture import Architecture
 from segadapt.models.claims import require_sane_safetensors, require_weights_file
 from segadapt.models.network import Network
@@ -114,9 +113,8 @@ def load_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, {**rest, CONTENT_KEY: metadata[CONTENT_KEY]}
 
 
-def _refuse_mismatch(path: Path, tensors: Mapping[str, Tensor], model: nn.Module) -> None:
+def _refuse_mismatch(path: Path, tensors: Mapping[str, Tensor], model: Network) -> None:
     expected = model.state_dict()
-    is_of_head = model.is_of_head if isinstance(model, Network) else lambda name: False
     missing, unexpected = set(expected) - set(tensors), set(tensors) - set(expected)
     if missing or unexpected:
         raise UserError(
@@ -126,7 +124,7 @@ def _refuse_mismatch(path: Path, tensors: Mapping[str, Tensor], model: nn.Module
         )
     for name in sorted(expected):
         have, want = tensors[name], expected[name]
-        if is_of_head(name) and have.shape[:1] != want.shape[:1]:
+        if model.is_of_head(name) and have.shape[:1] != want.shape[:1]:
             raise UserError(
                 f"{path} has a head of {have.shape[0]} classes ({name}) and the model one of {want.shape[0]}; "
                 f"set num_classes to {have.shape[0]} or use other weights"
@@ -146,38 +144,6 @@ def save_model(path: Path | str, model: nn.Module, metadata: Mapping[str, str]) 
     architecture = getattr(model, "architecture", None)
     described = {} if architecture is None else architecture.as_metadata()
     return save_tensors(path, model.state_dict(), {**metadata, **described})
-
-
-def load_model(path: Path | str, model: nn.Module, expected_sha256: str | None = None) -> dict[str, str]:
-    """Loads a file of :func:`save_model` into ``model`` (on its device) and returns the file's metadata.
-
-    Every key, shape and dtype must match, and with ``expected_sha256`` the content hash too (a file that was
-    swapped for another good one). UserError otherwise, with the model left untouched.
-    """
-    path = Path(path)
-    tensors, metadata = load_tensors(path)
-    if expected_sha256 is not None and metadata[CONTENT_KEY] != expected_sha256:
-        raise UserError(
-            f"{path} holds other weights than expected (sha256 {metadata[CONTENT_KEY][:12]}, not "
-            f"{expected_sha256[:12]}); restore the file or make it and what depends on it again"
-        )
-    _refuse_mismatch(path, tensors, model)
-    _refuse_other_architecture(path, metadata, model)
-    model.load_state_dict(tensors, strict=True)
-    return metadata
-
-
-def _refuse_other_architecture(path: Path, metadata: Mapping[str, str], model: nn.Module) -> None:
-    """What no shape shows: how many branches are summed, where the stride sits, which input is expected."""
-    own = getattr(model, "architecture", None)
-    if own is None or ARCHITECTURE_KEY not in metadata:
-        return
-    recorded = Architecture.from_metadata(metadata, path)
-    for name in recorded.differences(own):
-        raise UserError(
-            f"{path} was made with {name} {getattr(recorded, name)} and the model has {getattr(own, name)}; "
-            "use weights and settings that agree"
-        )
 
 
 def open_model(path: Path | str) -> tuple[Network, dict[str, str]]:

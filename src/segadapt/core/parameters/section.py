@@ -58,12 +58,6 @@ def width_height(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def height_width(size: str) -> tuple[int, int]:
-    """``"1280x720"`` as (720, 1280), the order of tensors."""
-    width, height = width_height(size)
-    return height, width
-
-
 def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with the values of ``over`` in place of its own; where both hold a mapping, likewise within.
 
