@@ -115,10 +115,6 @@ def test_a_game_is_no_control():
         ({"lambda_target": 0.1}, "lambda_target: has no effect without target_loss"),
         ({"guidance": {}}, "guidance: has no effect without target_loss"),
         ({"start": "scratch"}, "start"),
-        (
-            {"target_loss": "self_training", "self_training": {}, "lambda_target": 1, "start": "source"},
-            "adversarial: has no effect in self-training",
-        ),
     ],
 )
 def test_a_senseless_entry_is_refused_with_its_path(change, expected):

@@ -175,10 +175,10 @@ def test_a_presets_number_leaves_the_others_as_the_method_has_them():
         ({"target_loss": "entropy"}, r"methods\.cbst\.self_training: has no effect on entropy"),
         ({"target_loss": None, "lambda_target": 0}, r"methods\.cbst\.self_training: has no effect without target_loss"),
         ({"lambda_target": 0}, r"methods\.cbst\.lambda_target: is 0"),
-        ({"guidance": {}}, r"methods\.cbst\.guidance: has no effect in self-training"),
-        ({"image_weight": {}}, r"methods\.cbst\.image_weight: has no effect in self-training"),
+        ({"guidance": {}}, r"methods\.cbst\.guidance: has no effect on self_training"),
+        ({"image_weight": {}}, r"methods\.cbst\.image_weight: has no effect on self_training"),
         ({"auxiliary": True}, r"methods\.cbst\.auxiliary: has no effect in self-training"),
-        ({"adversarial": {"name": "advent"}}, r"methods\.cbst\.adversarial: has no effect in self-training"),
+        ({"adversarial": {"name": "advent"}}, r"methods\.cbst\.adversarial: has no effect on self_training"),
         ({"start": "initial"}, r"methods\.cbst\.start: self-training needs the labels of a source model"),
         ({"ensemble": ["minent", "maxsquare"], "target_loss": None, "lambda_target": 0, "batch_norm": None},
          r"methods\.cbst\.self_training: has no effect, for an ensemble"),
@@ -197,7 +197,7 @@ def test_combinations_that_make_no_sense_are_refused(changes, words):
         preset.get("methods", {}).pop("cbst", None)
     found["methods"]["cbst"] |= changes
     with pytest.raises(UserError, match=words):
-        parameters_from(found, "params.yaml")
+        make_plan(parameters_from(found, "params.yaml"))
 
 
 def test_no_method_can_be_named_like_a_round():

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from segadapt.core.chosen import Chosen, class_name
+from segadapt.core.parameters import BatchNormPolicy
 from segadapt.losses import ImageWeight
 from segadapt.methods.method import Method
 from segadapt.methods.settings import Settings
@@ -44,5 +45,6 @@ def _settings(config: Mapping[str, Any], options: type | None) -> Settings:
         adversarial=entry.get("adversarial"),
         auxiliary_weight=config["training"]["auxiliary_weight"],
         joint_batch=config["training"]["joint_batch"],
+        batch_norm=BatchNormPolicy(**config.get("model", {}).get("batch_norm", {})),
         seed=config["seed"],
     )

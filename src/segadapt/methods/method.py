@@ -14,11 +14,12 @@ class Method(nn.Module):
     """A training step; as it stands, of source images with labels and, where there are target images, ``target_loss``.
 
     All that it keeps (a teacher, discriminators, moments) are its parameters and buffers, saved and resumed with the
-    network's. ``columns`` are losses it shows beside ``source`` and ``target``. ``replays``: a step may be recorded and
-    repeated, for it asks nothing of ``Step`` but its batches and waits for no device.
+    network's. ``columns`` are losses it shows beside ``source`` and ``target``, ``measures`` what else. ``replays``: a
+    step may be recorded and repeated, for it asks nothing of ``Step`` but its batches and waits for no device.
     """
 
     columns: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
     replays = True
 
     def __init__(self, settings: Settings, model: nn.Module) -> None:
@@ -43,7 +44,7 @@ class Method(nn.Module):
         return (joined("joint", source, target),) if self.settings.joint_batch else (source, target)
 
     def after(self, step: Step, predictions: Mapping[str, Sequence[Prediction]]) -> Mapping[str, Tensor]:
-        """Comes after the network's update, with the predictions of every pass; returns losses by ``columns``."""
+        """Comes after the network's update, with the predictions of every pass; returns more that is shown."""
         return {}
 
     def learned_with_network(self) -> dict[str, nn.Parameter]:

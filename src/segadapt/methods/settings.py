@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from segadapt.core.parameters import BatchNormPolicy
 from segadapt.losses import ImageWeight
 from segadapt.methods.passes import Prediction
 
@@ -17,7 +18,7 @@ Guidance = Callable[[Prediction, tuple[int, int]], Tensor]
 class Settings:
     """A method's entry of ``params.yaml``, the switches of the protocol, and what holds for the run.
 
-    ``options`` are the file's ``Options``, None if it has none.
+    ``options`` are the file's ``Options``, None if it has none; ``batch_norm`` is what holds for the network.
     """
 
     lambda_target: float = 0.0
@@ -28,4 +29,5 @@ class Settings:
     adversarial: Mapping[str, Any] | None = None
     auxiliary_weight: float = 0.1
     joint_batch: bool = False
+    batch_norm: BatchNormPolicy = field(default_factory=BatchNormPolicy)
     seed: int = 0

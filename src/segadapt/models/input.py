@@ -47,9 +47,10 @@ def to_input(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """uint8 RGB images ``(B, H, W, 3)`` to the network's ``input_BCHW``, in channels-last memory.
+    """RGB images ``(B, H, W, 3)``, uint8 or floats from 0 to 255, to the network's ``input_BCHW``,
+    in channels-last memory.
 
-    The bytes cross to ``device`` (default: where they are) as uint8, a quarter of the float traffic; the arithmetic
+    Bytes cross to ``device`` (default: where they are) as uint8, a quarter of the float traffic; the arithmetic
     runs there in float32 (float64 if ``dtype`` is) and is rounded to ``dtype`` once. ``convention`` is a key of
     ``INPUT_CONVENTIONS`` or an ``InputConvention``. UserError for an unknown convention, another dtype or shape.
     """
@@ -58,9 +59,11 @@ def to_input(
             known = ", ".join(sorted(INPUT_CONVENTIONS))
             raise UserError(f"input convention {convention!r} is unknown; use one of {known}")
         convention = INPUT_CONVENTIONS[convention]
-    if image_BHWC.dtype != torch.uint8 or image_BHWC.ndim != 4 or image_BHWC.shape[-1] != 3:
+    known_type = image_BHWC.dtype == torch.uint8 or image_BHWC.is_floating_point()
+    if not known_type or image_BHWC.ndim != 4 or image_BHWC.shape[-1] != 3:
         raise UserError(
-            f"images are {image_BHWC.dtype} of shape {tuple(image_BHWC.shape)}; pass uint8 RGB of shape (B, H, W, 3)"
+            f"images are {image_BHWC.dtype} of shape {tuple(image_BHWC.shape)}; pass RGB of shape (B, H, W, 3), uint8 "
+            "or floats from 0 to 255"
         )
     image_BHWC = image_BHWC.to(device or image_BHWC.device, non_blocking=True)
     working = torch.float64 if dtype == torch.float64 else torch.float32
@@ -68,3 +71,10 @@ def to_input(
         image_BHWC = image_BHWC.flip(-1)
     offset, scale = _constants(convention, image_BHWC.device, working)
     return ((image_BHWC.to(working) - offset) * scale).permute(0, 3, 1, 2).to(dtype)
+
+
+def mean_colour(convention: str, device: torch.device) -> Tensor:
+    """RGB, from 0 to 255, of what is 0 in the network's input."""
+    known = INPUT_CONVENTIONS[convention]
+    offset_3, _ = _constants(known, device, torch.float32)
+    return offset_3.flip(0) if known.bgr else offset_3

@@ -2,8 +2,10 @@
 
 A file of ``segadapt/methods`` holds a class of its own name. ``TAKES`` names the sections of an entry that the class
 reads beside ``lambda_target``; ``TARGET_PASSES`` is what an estimate counts; ``BY_LOSS_TIME`` says that a preset's
-``lambda_rule`` holds for its λ. The fields of its class ``Options`` are of types that this module can read: those in
-``TYPES``, ``Literal`` of plain values, and ``Annotated`` of a type with one ``Field`` of numbers.
+``lambda_rule`` holds for its λ; ``SEES_TARGET`` is False for a method that needs no target images, and ``MIXES`` True
+for one that puts pixels of both domains into one image. The fields of its class ``Options`` are of types that this
+module can read: those in ``TYPES``, ``Literal`` of plain values, and ``Annotated`` of a type with one ``Field`` of
+numbers; ``class Options(dacs.Options)`` adds to those of another file.
 """
 
 import ast
@@ -14,7 +16,7 @@ from pydantic import Field, ValidationError, create_model
 
 from segadapt.core.chosen import class_name
 from segadapt.core.errors import UserError
-from segadapt.core.parameters import MethodEntry
+from segadapt.core.parameters import MethodEntry, Schedule, width_height
 from segadapt.core.parameters.section import Count, Fraction, Section, sentence
 from segadapt.plan.code import constant_of, module_body, require_file
 
@@ -53,8 +55,12 @@ def options_of(loss: str) -> type[Section]:
     """The ``Options`` of a file of ``segadapt/methods``, without options if it has no such class; UserError for a field
     that cannot be read."""
     fields: dict[str, Any] = {}
+    base: type[Section] = Section
     for node in module_body(f"segadapt.methods.{loss}"):
-        for field in node.body if isinstance(node, ast.ClassDef) and node.name == "Options" else ():
+        is_options = isinstance(node, ast.ClassDef) and node.name == "Options"
+        if is_options and isinstance(node.bases[0], ast.Attribute):  # mixed.Options
+            base = options_of(ast.unparse(node.bases[0].value))
+        for field in node.body if is_options else ():
             if isinstance(field, ast.AnnAssign):
                 try:
                     fields[field.target.id] = _type(field.annotation), ast.literal_eval(field.value)
@@ -63,7 +69,7 @@ def options_of(loss: str) -> type[Section]:
                         f"segadapt/methods/{loss}.py, line {field.lineno}: {ast.unparse(field)!r} is no option that a "
                         f"plan can read; write 'name: type = value' with a plain value and a type of {', '.join(TYPES)}"
                     ) from error
-    return create_model("Options", __base__=Section, **fields)
+    return create_model("Options", __base__=base, **fields)
 
 
 def _type(node: ast.expr) -> Any:
@@ -83,6 +89,33 @@ def _type(node: ast.expr) -> Any:
 def takes(loss: str) -> tuple[str, ...]:
     """The sections of an entry that a method's file can be combined with."""
     return _constant(loss, "TAKES", ())
+
+
+def sees_target(method: MethodEntry) -> bool:
+    """Whether target images are looked at while training."""
+    return method.sees_target and _constant(method.target_loss, "SEES_TARGET", True)
+
+
+def check_mixing(name: str, method: MethodEntry, schedule: Schedule, sizes: tuple[str, str] | None) -> None:
+    """UserError for a method that mixes images that cannot be, by the ``sizes`` of both caches, None of classifiers."""
+    where = f"params.yaml: methods.{name}"
+    if not _constant(method.target_loss, "MIXES", False):
+        return
+    if sizes is None:
+        raise UserError(f"{where}: mixes pixels, and a classifier's image is of one class; list it in another table")
+    source, target = (schedule.crop or size for size in sizes)
+    if source != target:
+        raise UserError(
+            f"{where}.training.crop: is missing, and images of {source} and {target} cannot be mixed; cut both to one "
+            "size"
+        )
+    (width, height), options = width_height(source), checked_options(name, method)
+    rows = options.get("margin_top", 0) + options.get("margin_bottom", 0)
+    if rows >= height:
+        raise UserError(f"{where}.options.margin_bottom: {rows} rows of margins leave none of {height}; lower them")
+    block = options.get("mask_block", 1)
+    if block > min(width, height):
+        raise UserError(f"{where}.options.mask_block: {block} does not fit into images of {source}; lower it")
 
 
 def target_passes(loss: str | None) -> tuple[str, ...]:

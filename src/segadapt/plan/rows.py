@@ -133,7 +133,8 @@ def round_training(settings: TrainingSettings, rounds: SelfTrainingSettings, num
     """The schedule of a round, a constant learning rate, made from that of an adaptation."""
     steps, first_rate = rounds.steps or settings.steps, rounds.learning_rate or settings.learning_rate
     rate = first_rate / rounds.learning_rate_divisor ** (number - 1)
-    changes = {"steps": steps, "horizon": steps, "learning_rate": rate, "annealing": Constant(), "snapshots": 0}
+    changes = {"steps": steps, "horizon": steps, "learning_rate": rate, "annealing": Constant(), "snapshots": 0,
+               "rare_classes": None}  # fmt: skip
     return settings.model_copy(update=changes)
 
 

@@ -1,12 +1,15 @@
 """From a job's configuration to a trainer."""
 
 from pathlib import Path
+from typing import Any
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import Schedule, width_height
 from segadapt.data.batches.augment import Augmentation
 from segadapt.data.batches.loader import BatchSource
+from segadapt.data.batches.rare_classes import RareClasses
+from segadapt.data.batches.windows import Windows
 from segadapt.data.packed.cache import PackedCache
 from segadapt.methods.composition import build_method
 from segadapt.models import BatchNormPolicy, Network
@@ -66,5 +69,13 @@ def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:
     on_gpu = compute.device.type == "cuda"
     return BatchSource(
         cache, domain, job.config["seed"], settings["batch_size"], augmentation,
-        with_labels=domain == "source", pin_memory=on_gpu, on_device=on_gpu,
+        with_labels=domain == "source", pin_memory=on_gpu, on_device=on_gpu, windows=_windows(settings, domain, cache),
     )  # fmt: skip
+
+
+def _windows(settings: dict[str, Any], domain: str, cache: PackedCache) -> Windows:
+    """The rules that hold for all runs, and those that only labels can tell of."""
+    if domain != "source":
+        return Windows(synchronised=settings["synchronised_crop"])
+    rare = settings["rare_classes"] and RareClasses.of(cache, **settings["rare_classes"])
+    return Windows(settings["crop_largest_share"], settings["synchronised_crop"], rare)

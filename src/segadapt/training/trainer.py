@@ -72,7 +72,7 @@ class Trainer:
         UserError at a loss that is not finite; the last good state stays in the store. Stopped at the next step that
         can be saved, which it then is, if the process is asked to stop.
         """
-        history = History(tuple(f"loss_{column}" for column in self.method.columns))
+        history = History((*(f"loss_{column}" for column in self.method.columns), *self.method.measures))
         start = self.store.restore(self.model, self.method, self.optimiser, history, self.snapshots.are_whole)
         apply_batchnorm_policy(self.model, self.batch_norm, training=True)
         train, device = self._trained_step(), self.compute.device
@@ -135,7 +135,7 @@ class Trainer:
         self.optimiser.step(rate)
         self.optimiser.zero_grad()
         losses |= self.method.after(step, predictions)
-        shown = ("source", "target", *self.method.columns)
+        shown = ("source", "target", *self.method.columns, *self.method.measures)
         assert losses.keys() <= set(shown), f"losses {list(losses)} of a method that shows {shown}"
         return tuple(losses.get(column) for column in shown)
 

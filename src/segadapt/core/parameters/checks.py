@@ -79,9 +79,8 @@ def _check_self_training(where: str, method: MethodEntry) -> None:
         raise ValueError(f"{where}.self_training: has no effect on {method.target_loss}; name that loss or drop this")
     if method.lambda_target == 0:
         raise ValueError(f"{where}.lambda_target: is 0, so that pseudo-labels teach nothing; 1 weighs them like labels")
-    for key in ("image_weight", "guidance", "adversarial", "auxiliary"):
-        if getattr(method, key):
-            raise ValueError(f"{where}.{key}: has no effect in self-training; drop it")
+    if method.auxiliary:
+        raise ValueError(f"{where}.auxiliary: has no effect in self-training; drop it")
     if method.start == "initial":
         raise ValueError(f"{where}.start: self-training needs the labels of a source model; drop this key")
 
@@ -226,14 +225,37 @@ def check_stage(where: str, only_source: bool, settings: TrainingSettings, cache
 
 def check_schedule(where: str, settings: Schedule, caches: Iterable[CacheEntry]) -> None:
     """ValueError for a schedule that contradicts itself, or whose window is larger than the images."""
+    caches = list(caches)
     for cache in caches:
         _check_crop(f"{where}.crop", settings.crop, cache.size)
+    _check_windows(where, settings, [width_height(settings.crop or cache.size) for cache in caches])
     if settings.snapshots >= settings.steps:
         raise ValueError(f"{where}.snapshots: must be fewer than steps ({settings.steps})")
     if settings.horizon < settings.steps:
         raise ValueError(f"{where}.horizon: must be at least steps ({settings.steps})")
     if getattr(settings.annealing, "warm_up", 0) >= settings.horizon:
         raise ValueError(f"{where}.annealing.warm_up: must be fewer than horizon ({settings.horizon})")
+
+
+def _check_windows(where: str, settings: Schedule, windows: list[tuple[int, int]]) -> None:
+    ruled = {"crop_largest_share": settings.crop_largest_share < 1, "rare_classes": settings.rare_classes is not None}
+    if settings.crop is None:
+        for key in ("crop_largest_share", "synchronised_crop"):
+            if ruled.get(key, settings.synchronised_crop):
+                raise ValueError(f"{where}.{key}: has no effect without crop; set one, or drop this key")
+    for key, rules in ruled.items():
+        if rules and settings.synchronised_crop:
+            raise ValueError(
+                f"{where}.{key}: chooses the source's window by its labels, which synchronised_crop would put onto the "
+                "target's; drop one of the two"
+            )
+    if settings.rare_classes is not None:
+        smallest = min(width * height for width, height in windows)
+        if settings.rare_classes.crop_pixels >= smallest:
+            raise ValueError(
+                f"{where}.rare_classes.crop_pixels: a window has {smallest} pixels, and none can have more than "
+                f"{settings.rare_classes.crop_pixels} of a class; lower it"
+            )
 
 
 def _check_crop(where: str, crop: str | None, size: str) -> None:
@@ -263,6 +285,8 @@ def check_classification(where: str, settings: Classification, caches: Mapping[s
         raise ValueError(
             f"{where}.domains: caches of {' and '.join(sorted(sizes))} do not fit in one batch; use one size"
         )
+    if settings.training.rare_classes is not None:
+        raise ValueError(f"{where}.training.rare_classes: counts pixels, of which a class here has none; drop this key")
     schedules = {"training": settings.training}
     figure = settings.easy_and_hard
     if figure is not None:

@@ -85,6 +85,17 @@ class Precision(Section):
     cuda_graphs: bool = False
 
 
+class RareClassSettings(Section):
+    """Rare-class sampling of source images (DAFormer): a class c of share f of the labelled pixels is drawn with
+    probability proportional to exp((1 - f) / ``temperature``), then an image with more than ``image_pixels`` of it,
+    then, of at most ten windows, one with more than ``crop_pixels``; counted in the cache, whatever its size.
+    """
+
+    temperature: Annotated[float, Field(gt=0)] = 0.01
+    image_pixels: Annotated[Whole, Field(ge=0)] = 3000
+    crop_pixels: Annotated[Whole, Field(ge=0)] = 1500
+
+
 class Schedule(Section):
     """For how long, how fast and on how changed images a network learns.
 
@@ -93,6 +104,8 @@ class Schedule(Section):
     Heads learn at ``head_factor`` times the backbone's rate, ``learning_rate``. ``joint_batch`` passes source and
     target images through the network as one batch, so that batch norm sees both domains at once.
     ``mirror`` to ``crop``: see ``segadapt.data.batches.augment.Augmentation``; the paper uses the first two.
+    Of at most ten random windows of a source image, that one is ``crop``'s in which no class has ``crop_largest_share``
+    of the labelled pixels; ``synchronised_crop`` puts the windows of both domains at the same place.
     ``snapshots`` models are kept on the way, evenly spaced, so that ways to choose a step can be compared.
     """
 
@@ -110,6 +123,9 @@ class Schedule(Section):
     colour: Fraction = 0.0
     zoom: Annotated[float, Field(ge=1)] = 1.0
     crop: Size | None = None
+    crop_largest_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    synchronised_crop: bool = False
+    rare_classes: RareClassSettings | None = None
     snapshots: Annotated[Whole, Field(ge=0)] = 0
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
 from segadapt.data.batches.draws import draw
+from segadapt.data.batches.windows import Window
 from segadapt.labels import ONE_LABEL
 
 
@@ -38,9 +39,10 @@ class Augmentation:
 
 
 def augment(
-    image_HWC: np.ndarray, label_HW: np.ndarray | None, random: np.random.Generator, how: Augmentation
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Mirror, zoom, colour, blur, crop, in this order; uint8 in, uint8 out.
+    image_HWC: np.ndarray, label_HW: np.ndarray | None, random: np.random.Generator, how: Augmentation,
+    window: Window | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
+    """Mirror, zoom, colour, blur, crop, in this order; uint8 in, uint8 out. ``window`` says more of where the crop is.
 
     The blur is PIL's GaussianBlur with radius U[0, 1) on the image alone (MaxSquareLoss
     ``datasets/cityscapes_Dataset.py:_train_sync_transform``); zoom resizes the image by PIL's bicubic filter and
@@ -48,7 +50,7 @@ def augment(
     A label of one pixel is the class of the whole image and stays as it is.
     """
     if label_HW is not None and label_HW.shape == ONE_LABEL:
-        return augment(image_HWC, None, random, how)[0], label_HW
+        return augment(image_HWC, None, random, how, window)[0], label_HW
     draws = draw(random, how.mirror, how.blur)
     draw_zoom, draw_left, draw_top = random.random(3)
     draw_colour = random.uniform(-1, 1, 4)
@@ -58,7 +60,7 @@ def augment(
         image_HWC = image_HWC[:, ::-1]
         label_HW = None if label_HW is None else label_HW[:, ::-1]
     if not (draws.blur_radius is not None or how.zoom > 1 or how.colour > 0):
-        return _cropped(image_HWC, label_HW, how, draw_corner, draw_mining)
+        return _cropped(image_HWC, label_HW, how, draw_corner, draw_mining, window)
     image = Image.fromarray(np.ascontiguousarray(image_HWC))
     if how.zoom > 1:
         box = _window(image.size, 1 + draw_zoom * (how.zoom - 1), draw_left, draw_top)
@@ -70,18 +72,25 @@ def augment(
         image = _recolour(image, (1 + how.colour) ** draw_colour)
     if draws.blur_radius is not None:
         image = image.filter(ImageFilter.GaussianBlur(draws.blur_radius))
-    return _cropped(np.asarray(image), label_HW, how, draw_corner, draw_mining)
+    return _cropped(np.asarray(image), label_HW, how, draw_corner, draw_mining, window)
 
 
 def _cropped(
-    image_HWC: np.ndarray, label_HW: np.ndarray | None, how: Augmentation, corner: np.ndarray, mining: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The window whose place ``corner`` in [0, 1)² chooses among all there are, or ``mining`` among rare pixels."""
+    image_HWC: np.ndarray, label_HW: np.ndarray | None, how: Augmentation, corner: np.ndarray, mining: np.ndarray,
+    rule: Window | None,
+) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
+    """The window whose place ``corner`` in [0, 1)² chooses among all there are, or ``rule``, or ``mining`` among rare
+    pixels.
+    """
     if how.crop is None:
         return image_HWC, label_HW
     height, width = image_HWC.shape[:2]
     free = np.array([width - how.crop[0], height - how.crop[1]])
-    left, top = (corner * (free + 1)).astype(int)
+    for place in [corner] if rule is None else rule.corners_T2:
+        left, top = (place * (free + 1)).astype(int)
+        inside = np.s_[top : top + how.crop[1], left : left + how.crop[0]]
+        if rule is None or label_HW is None or rule.holds_enough(label_HW[inside]):
+            break
     if label_HW is not None and mining[0] < how.mining:
         pixel = _rare_pixel(label_HW, how.rare, *mining[1:])
         if pixel is not None:

@@ -12,7 +12,7 @@ from segadapt.labels import ONE_LABEL
 
 @dataclass(frozen=True)
 class Batch:
-    """image_BHWC uint8 RGB and label_BHW uint8 train ids (None for a domain without labels).
+    """image_BHWC RGB, uint8 or floats from 0 to 255, and label_BHW uint8 train ids (None for a domain without labels).
 
     ``is_classification``: an image has one label, or would have one, and ``label_BHW`` is of shape (B, 1, 1).
     ``draws``: what is still to be done to each image on the device; None if there is nothing.

@@ -17,6 +17,7 @@ from segadapt.data.batches.augment import Augmentation, augment
 from segadapt.data.batches.batch import Batch
 from segadapt.data.batches.draws import draw
 from segadapt.data.batches.sampling import sample_index
+from segadapt.data.batches.windows import Windows
 from segadapt.data.packed.cache import PackedCache
 from segadapt.labels import ONE_LABEL
 
@@ -25,6 +26,7 @@ from segadapt.labels import ONE_LABEL
 class BatchSource:
     """All batches of one domain of one run.
 
+    ``windows``, if there are any, says which parts of which images come; without them all are alike.
     ``on_device``: they leave mirror and blur to :meth:`Batch.on`, unless ``augmentation`` has more than these two.
     """
 
@@ -36,19 +38,21 @@ class BatchSource:
     with_labels: bool
     pin_memory: bool = False
     on_device: bool = False
+    windows: Windows | None = None
 
     def batch(self, step: int) -> Batch:
         """The batch of training step ``step``, counted from 0."""
         later = self.on_device and self.augmentation.only_mirrors_and_blurs
         images, labels, draws = [], [], []
         for position in range(step * self.batch_size, (step + 1) * self.batch_size):
-            index = sample_index(self.seed, self.domain, position, len(self.cache))
+            drawn, window = self.windows.draw(self.seed, self.domain, position) if self.windows else (None, None)
+            index = sample_index(self.seed, self.domain, position, len(self.cache)) if drawn is None else drawn
             image_HWC, label_HW = self.cache.image(index), self.cache.label(index) if self.with_labels else None
             random = generator(self.seed, self.domain, "augment", position)
             if later:
                 draws.append(draw(random, self.augmentation.mirror, self.augmentation.blur))
             else:
-                image_HWC, label_HW = augment(image_HWC, label_HW, random, self.augmentation)
+                image_HWC, label_HW = augment(image_HWC, label_HW, random, self.augmentation, window)
             images.append(image_HWC)
             labels.append(label_HW)
         return Batch(

@@ -87,9 +87,10 @@ def _step(job: Job, plan: Plan) -> Counter[Pass]:
         _network(job, plan, config["model"]["batch_norm"]), learns=True, batch_size=batch_size,
         size=_seen_size(job, "source", plan),
     )  # fmt: skip
-    if not job.read("target"):
+    if method is None or (method["target_loss"] is None and adversarial is None):
         return Counter([source])
-    size = _seen_size(job, "target", plan)
+    # Of a method that sees no target image, what it passes besides is of the source's.
+    size = _seen_size(job, "target" if job.read("target") else "source", plan)
     if config["training"]["joint_batch"]:
         return Counter([replace(source, batch_size=2 * batch_size)])
     # With nothing to learn from them, target images are passed forward alone.

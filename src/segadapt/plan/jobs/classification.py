@@ -10,6 +10,7 @@ from segadapt.core.parameters.classification import task_name
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.plan.jobs.tables import Scored, table_jobs
 from segadapt.plan.jobs.training import initial_weights, training
+from segadapt.plan.methods import check_mixing, sees_target
 from segadapt.plan.networks import check_classifier
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import Row, baseline, look, plain_row
@@ -61,10 +62,9 @@ class Classifiers:
             inputs = [Input("model", self.frame.path(TABLE, "model", model=start, seed=seed))]
         inputs.append(Input("source", source))
         method = self.parameters.methods.get(row)
-        if method and method.sees_target:
-            inputs.append(Input("target", target))
-        model = self._model_name(task, row, stage)
-        return training(self.frame, stage, model, seed, self._schedule(stage), inputs, auxiliary=False, method=method)
+        if method is not None:
+            check_mixing(row, method, self._schedule(stage), None)
+            inputs += [Input("target", target)] if sees_target(method) else []
 
     def classify(self, task: str, row: str, stage: str, seed: int) -> Job:
         """Scores a classifier of a stage and its snapshots on all images of the task's target."""

@@ -6,7 +6,7 @@ from segadapt.core.job import Input, Job
 from segadapt.core.parameters import MethodEntry, Schedule
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.loss_time import lambda_by_rule
-from segadapt.plan.methods import checked_options
+from segadapt.plan.methods import check_mixing, checked_options, sees_target
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI
 
@@ -31,10 +31,12 @@ def pretrain(planner: Planner, model: str, seed: int) -> Job:
 def adapt(planner: Planner, name: str, method: MethodEntry, seed: int) -> Job:
     """Trains a method: stage ``adapt``, ``refine`` or ``joint``."""
     stage, settings, auxiliary = method.stage, planner.training(method), method.needs_auxiliary_head
+    caches = planner.preset.caches
+    check_mixing(name, method, settings, (caches[settings.source].size, caches[settings.target].size))
     source_model = Input("model", planner.model(SOURCE_MULTI if auxiliary else SOURCE, seed))
     inputs = [*initial_weights(planner)] if stage == JOINT else [source_model]
     inputs.append(Input("source", planner.cache(settings.source)))
-    if method.sees_target:
+    if sees_target(method):
         inputs.append(Input("target", planner.cache(settings.target)))
     return training(planner, stage, name, seed, settings, inputs, auxiliary=auxiliary, method=method)
 
