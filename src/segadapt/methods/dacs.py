@@ -1,0 +1,61 @@
+"""DACS: half of the source's classes on target images, the rest labelled by a teacher (Tranheden et al., WACV 2021).
+
+Its options are those of the authors' code (vikolss/DACS at cc6a87f); docs/teachers.md has DAFormer's.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from segadapt.data.batches.batch import Batch
+from segadapt.methods import Prediction, Settings, Step, mixed
+from segadapt.methods.mixing.teacher import Teacher, pseudo_labels
+
+MIXES = True
+TARGET_PASSES = ("forward", "learns")
+
+
+class Options(mixed.Options):
+    """``alpha`` of the teacher, which follows ``before`` the passes of a step or ``after`` its update. Target pixels
+    weigh as much as the share of them, in the ``batch`` or the ``image``, of a probability from ``threshold`` on; in
+    the first ``margin_top`` and last ``margin_bottom`` rows, nothing.
+    """
+
+    alpha: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    teacher_follows: Literal["before", "after"] = "after"
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.968
+    share_of: Literal["batch", "image"] = "batch"
+    margin_top: Annotated[int, Field(ge=0)] = 0
+    margin_bottom: Annotated[int, Field(ge=0)] = 0
+
+
+class Dacs(mixed.Mixed):
+    """``guess`` are the pseudo-labels of the step."""
+
+    measures = ("sure_share",)
+
+    def __init__(self, settings: Settings, model: nn.Module) -> None:
+        super().__init__(settings, model)
+        self.teacher = Teacher(model, settings.options.alpha, settings.batch_norm)
+
+    def before(self, step: Step) -> None:
+        options = self.settings.options
+        if options.teacher_follows == "before":
+            self.teacher.follow(step.model, step.number)
+        with torch.no_grad():
+            prediction = step.predict(self.teacher.network, step.target.image_BHWC)
+            margins = (options.margin_top, options.margin_bottom)
+            by_image = options.share_of == "image"
+            self.guess = pseudo_labels(prediction, step.target.size, options.threshold, by_image, margins)
+
+    def second(self, step: Step) -> tuple[Batch, Tensor | None]:
+        batch, pasted_BHW = self.mixed(step, self.guess.label_BHW)
+        return batch, torch.where(pasted_BHW, 1.0, self.guess.weight_BHW)
+
+    def after(self, step: Step, predictions: Mapping[str, Sequence[Prediction]]) -> Mapping[str, Tensor]:
+        if self.settings.options.teacher_follows == "after":
+            self.teacher.follow(step.model, step.number)
+        return {"sure_share": self.guess.sure_share}
