@@ -57,7 +57,7 @@ def test_a_method_with_a_teacher_is_one_file_and_an_entry(tmp_path):
     tiny.snakemake(project, "results/table2.csv")
     assert "Mean teacher" in (project / "results/table2.csv").read_text()
     history = (project / "work/tiny/models/mean_teacher/seed1/history.csv").read_text().splitlines()
-    assert history[0].endswith("loss_source,loss_target,loss_mixed") and len(history) == 7
+    assert history[0].endswith("loss_source,loss_target,loss_mixed,sure_share") and len(history) == 7
     parameters["methods"]["mean_teacher"]["options"] = {"keep": 0.9}
     tiny.write_parameters(project, parameters)
     result = tiny.snakemake(project, "-n", check=False)

@@ -19,19 +19,21 @@ STAGES = {
     "pretrain": "pretrain/source/seed1",
     "adapt": "adapt/maxsquare/seed1",
     "refine": "refine/maxsquare_iw_multi/seed1",
+    "a teacher": "adapt/mic_dacs/seed1",
 }
+ROWS = ("source_only", "maxsquare", "maxsquare_iw_multi", "mic_dacs")
 STEPS, SAVE_STEPS = 24, 4
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     """A project with its models made, whose training stages save every few steps."""
-    parameters = tiny.tiny_parameters()
-    for stage in STAGES:
+    parameters = tiny.tiny_parameters(ROWS)
+    for stage in ("pretrain", "adapt", "refine"):
         parameters["presets"]["tiny"][stage] |= {"steps": STEPS, "horizon": STEPS}
     parameters["presets"]["tiny"]["run"] |= {"save_steps": SAVE_STEPS}
     folder = tiny.make_project(tmp_path_factory.mktemp("kill") / "project", parameters)
-    models = (f"models/{name}/seed1/model.safetensors" for name in ("maxsquare", "maxsquare_iw_multi"))
+    models = (f"models/{name}/seed1/model.safetensors" for name in ROWS[1:])
     tiny.make_here(folder, *(f"work/tiny/{model}" for model in models))
     return folder
 

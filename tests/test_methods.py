@@ -18,6 +18,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
 from segadapt.data.batches.batch import Batch
 from segadapt.methods import Method, Pass, Prediction, Settings
+from segadapt.methods.mixing.class_mix import draw_scores
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, load_tensors, to_input
 from segadapt.plan import code, make_plan
 from segadapt.plan.estimate import passes
@@ -126,7 +127,7 @@ def mean_teacher(tmp_path_factory):
 
 def teacher_trainer(mean_teacher, caches, folder: Path, **loop) -> Trainer:  # noqa: F811
     trainer = make_trainer(caches, folder, entry(), **loop)
-    settings = Settings(lambda_target=0.7, options=mean_teacher.Options(kept=0.6, threshold=0.08), seed=7)
+    settings = Settings(lambda_target=0.7, options=mean_teacher.Options(alpha=0.6, threshold=0.08), seed=7)
     return replace(trainer, method=mean_teacher.MeanTeacher(settings, trainer.model))
 
 
@@ -148,11 +149,13 @@ def test_a_teachers_run_equals_plain_pytorch(mean_teacher, caches, tmp_path):  #
         with torch.no_grad():
             surest, guess = logits_of(teacher, target.image_BHWC).softmax(1).max(1)
         shares.append((surest >= 0.08).double().mean().item())
-        drawn = [train_id for train_id, is_drawn in enumerate(trainer.method.drawn_classes(step).tolist()) if is_drawn]
         image, label, weight = target.image_BHWC.clone(), guess.clone(), torch.full(guess.shape, shares[-1])
-        for train_id in drawn:
-            here = source.label_BHW == train_id
-            image[here], label[here], weight[here] = source.image_BHWC[here], train_id, 1.0
+        for index, scores in enumerate(draw_scores(2, 7, step)):
+            classes = sorted(source.label_BHW[index].unique().tolist(), key=lambda train_id: scores[train_id])
+            for train_id in classes[: (len(classes) + 1) // 2]:
+                here = source.label_BHW[index] == train_id
+                image[index][here], label[index][here] = source.image_BHWC[index][here], train_id
+                weight[index][here] = 1.0
         on_source = F.cross_entropy(logits_of(model, source.image_BHWC), source.label_BHW.long(), ignore_index=255)
         on_source.backward()
         each = F.cross_entropy(logits_of(model, image), label, ignore_index=255, reduction="none")
@@ -165,11 +168,12 @@ def test_a_teachers_run_equals_plain_pytorch(mean_teacher, caches, tmp_path):  #
             mine.data = kept * mine.data + (1 - kept) * its.data
         rows.append([on_source.item(), None, on_mixed.item()])
     history = trainer.run("test")
-    assert history.columns[2:] == ("loss_source", "loss_target", "loss_mixed")
+    assert history.columns[2:] == ("loss_source", "loss_target", "loss_mixed", "sure_share")
     assert [row[3] for row in history.rows] == [None] * 4 and any(0 < share < 1 for share in shares), shares
+    assert [row[5] for row in history.rows] == pytest.approx(shares, abs=5e-3)
     for got, wanted in zip(history.rows, rows, strict=True):
         assert (got[2], got[4]) == pytest.approx((wanted[0], wanted[2]), rel=1e-3)
-    for ours, naive in ((trainer.model, model), (trainer.method.teacher, teacher)):
+    for ours, naive in ((trainer.model, model), (trainer.method.teacher.network, teacher)):
         for name, tensor in ours.state_dict().items():
             torch.testing.assert_close(tensor, naive.state_dict()[name], rtol=2e-3, atol=2e-4, msg=name)
 
@@ -181,7 +185,7 @@ def test_a_teacher_is_saved_with_the_network_and_goes_on_bit_for_bit(mean_teache
     assert len(states) == 2
     for state in states:
         tensors, _ = load_tensors(state)
-        assert not torch.equal(tensors["method.teacher.conv1.weight"], tensors["model.conv1.weight"])
+        assert not torch.equal(tensors["method.teacher.network.conv1.weight"], tensors["model.conv1.weight"])
         folder = tmp_path / state.stem
         folder.mkdir()
         (folder / state.name).write_bytes(state.read_bytes())

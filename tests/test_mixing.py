@@ -15,6 +15,8 @@ from segadapt.core.errors import UserError
 from segadapt.data.batches.batch import Batch
 from segadapt.data.batches.colour_jitter import Jitter, colour_jitter, draw_jitter
 from segadapt.data.batches.strong_augmentation import StrongAugmentation, gaussian_blur, strongly_augmented
+from segadapt.losses.dispatch import use_plain_form
+from segadapt.losses.likeliest import likeliest
 from segadapt.methods import Prediction
 from segadapt.methods.mixing.blocks import draw_blocks, masked
 from segadapt.methods.mixing.class_mix import class_mix, draw_scores, pasted_pixels
@@ -116,6 +118,31 @@ def test_pseudo_labels_are_the_likeliest_classes_by_the_share_of_sure_pixels(by_
             outside = row < margins[0] or row >= 9 - margins[1]
             wanted = 0 if outside else shares[image] if by_image else np.mean(shares)
             assert found.weight_BHW[image, row].tolist() == pytest.approx([wanted] * 11, rel=1e-6)
+
+
+@given(
+    height=st.integers(1, 40), width=st.integers(1, 70), classes=st.integers(1, 21), double=st.booleans(),
+    levels=st.sampled_from([2, 1000]), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_the_likeliest_class_is_the_first_of_the_largest_probability(height, width, classes, double, levels, seed):
+    generator, dtype = torch.Generator().manual_seed(seed), torch.float64 if double else torch.float32
+    logits = torch.randint(0, levels, (2, classes, 5, 8), generator=generator).to(dtype) * (4 / levels)
+    label, probability = likeliest(logits, (height, width))
+    with use_plain_form():
+        plain = likeliest(logits, (height, width))
+    wide = F.interpolate(logits.double(), (height, width), mode="bilinear", align_corners=True).softmax(1)
+    for each, its in ((label, probability), plain):
+        assert each.dtype == torch.uint8 and its.dtype == dtype
+        torch.testing.assert_close(its.double(), wide.amax(1), rtol=1e-5, atol=0)
+        # Where rounding decides between two classes, either is at the top.
+        torch.testing.assert_close(wide.gather(1, each[:, None].long())[:, 0], wide.amax(1), rtol=1e-5, atol=0)
+    whole, _ = likeliest(logits)
+    assert torch.equal(whole.long(), torch.from_numpy(logits.numpy().argmax(axis=1))), "the first of several"
+
+
+def test_more_classes_than_a_byte_are_refused():
+    with pytest.raises(UserError, match="256 classes do not fit into labels of a byte"):
+        likeliest(torch.zeros(1, 256, 2, 2))
 
 
 # --- mixing ---------------------------------------------------------------------------------------

@@ -82,6 +82,10 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
             "accept": ["leftImg8bit/train", "leftImg8bit/val"],
         },
     }
+    for training in (method["training"] for method in preset["methods"].values() if "training" in method):
+        training.pop("crop", None)  # the toy images are smaller
+        if "annealing" in training:
+            training["annealing"]["warm_up"] = 1
     preset |= {"settings": {}, "figure_methods": [], "classification": None, "lambda_rule": None}
     preset["model"] = {"backbone": "streets", "classes": "cityscapes19", "initialisation": "kaiming"}
     used = ("source_train", "target_train", "target_train_labelled", "target_val")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from segadapt.core.errors import UserError
-from segadapt.losses.upsample import upsample
+from segadapt.losses.likeliest import likeliest
 from segadapt.methods.passes import Prediction
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy
 
@@ -37,16 +37,13 @@ def pseudo_labels(
     """The likeliest classes at ``size``, all of the batch weighted by its share of sure pixels, or each image by its
     own if ``by_image``; ``margins`` are rows at the top and at the bottom of weight 0.
     """
-    logits_BCHW = upsample(prediction.logits_final_BCHW, size)
-    top_BHW, label_BHW = logits_BCHW.max(dim=1)
-    # The largest probability is 1 over this.
-    partition_BHW = (logits_BCHW - top_BHW[:, None]).exp_().sum(dim=1)
-    sure_B11 = (partition_BHW * threshold <= 1).to(logits_BCHW.dtype).mean(dim=(1, 2), keepdim=True)
+    label_BHW, probability_BHW = likeliest(prediction.logits_final_BCHW, size)
+    sure_B11 = (probability_BHW >= threshold).to(probability_BHW.dtype).mean(dim=(1, 2), keepdim=True)
     share_B11 = sure_B11 if by_image else sure_B11.mean().expand_as(sure_B11)
-    weight_BHW = share_B11.expand_as(top_BHW).clone()
+    weight_BHW = share_B11.expand_as(probability_BHW).clone()
     weight_BHW[:, : margins[0]] = 0
     weight_BHW[:, size[0] - margins[1] :] = 0
-    return PseudoLabels(label_BHW.to(torch.uint8), weight_BHW, sure_B11.mean())
+    return PseudoLabels(label_BHW, weight_BHW, sure_B11.mean())
 
 
 class Teacher(nn.Module):
