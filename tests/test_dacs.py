@@ -221,7 +221,7 @@ REFUSED = {
     "no block": ({"target_loss": "mic", "options": {"mask_block": 0}}, "methods.dacs.options.mask_block: "),
     "everything masked": ({"target_loss": "mic", "options": {"mask_ratio": 1}}, "methods.dacs.options.mask_ratio: "),
     "guidance": ({"guidance": {}}, "methods.dacs.guidance: has no effect on dacs; drop this key"),
-    "discriminators": ({"adversarial": {"game": "advent"}}, "methods.dacs.adversarial: has no effect on dacs"),
+    "discriminators": ({"adversarial": {"name": "advent"}}, "methods.dacs.adversarial: has no effect on dacs"),
     "rounds": ({"self_training": {}}, "methods.dacs.self_training: has no effect on dacs"),
 }  # fmt: skip
 
@@ -251,6 +251,15 @@ def test_no_classifier_mixes_pixels():
     parameters["experiments"]["table1"]["rows"] = ["source_only", "dacs"]
     with pytest.raises(UserError, match=r"methods\.dacs: mixes pixels, and a classifier's image is of one class"):
         make_plan(parameters_from(parameters, "params.yaml"))
+
+
+def test_no_classifier_counts_pixels():
+    import toy_classification
+
+    parameters = toy_classification.parameters()
+    parameters["presets"]["tiny"]["classification"]["training"]["rare_classes"] = {}
+    with pytest.raises(UserError, match=r"classification\.training\.rare_classes: counts pixels, of which a class"):
+        parameters_from(parameters, "params.yaml")
 
 
 def test_a_job_reads_and_passes_what_its_method_needs():

@@ -65,6 +65,8 @@ class Classifiers:
         if method is not None:
             check_mixing(row, method, self._schedule(stage), None)
             inputs += [Input("target", target)] if sees_target(method) else []
+        model = self._model_name(task, row, stage)
+        return training(self.frame, stage, model, seed, self._schedule(stage), inputs, auxiliary=False, method=method)
 
     def classify(self, task: str, row: str, stage: str, seed: int) -> Job:
         """Scores a classifier of a stage and its snapshots on all images of the task's target."""
