@@ -36,7 +36,7 @@ test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: setup ## every benchmark that needs no GPU, one after the other; figures in results/bench
-	@for name in losses evaluation data step startup sgd plan summary; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in losses evaluation data step teacher startup sgd plan summary; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 faults: .venv/.ready-dev ## kills, lying disks, damage, scarcity and hostile input; figures in results/faults
 	$(BIN)/python -m tests.faults

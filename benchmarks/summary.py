@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from segadapt.core.artifacts import write_bytes
 from segadapt.reporting.figures import style
 
-BENCHMARKS = ("losses", "evaluation", "data", "step", "startup", "sgd", "plan")
+BENCHMARKS = ("losses", "evaluation", "data", "step", "teacher", "startup", "sgd", "plan")
 PICTURE = "ratios.png"
 HEAD = f"""# What is faster, by how much
 
