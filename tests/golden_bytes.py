@@ -39,6 +39,8 @@ from segadapt.plan import Plan, make_plan
 
 LIST = tiny.REPOSITORY / "tests" / "golden" / "toy_pipeline.json"
 LEFT_OUT = {"commit", "machine", "gpu_seconds", "gpu_hours", "fingerprint"}
+_NO_NUMBERS_MADE = ("costs", "gallery", "report")
+"""Stages that make none: times, and pictures of what is on the list."""
 _NO_NUMBERS = {".png", ".svg", ".md", ".tex", ".html"}
 _CLASSIFICATION = "table1"
 
@@ -136,7 +138,7 @@ def make(folder: Path) -> None:
 
 
 def _with_numbers(plan: Plan) -> Iterator[Any]:
-    return (job for job in plan.jobs if job.stage != "costs" and _number_files([*job.outputs.values()]))
+    return (job for job in plan.jobs if job.stage not in _NO_NUMBERS_MADE and _number_files([*job.outputs.values()]))
 
 
 def _number_files(paths: list[str]) -> list[str]:

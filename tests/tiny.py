@@ -100,7 +100,7 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
     parameters |= {"seeds": [1], "settings": {}}
     parameters["experiments"] = {"table2": {"rows": list(rows), "published": 2}}
     for each in parameters["presets"].values():
-        each |= {"experiments": {}, "tables": None}
+        each |= {"experiments": {}, "tables": None, "report": []}
     return parameters
 
 

@@ -146,6 +146,9 @@ class Preset(Section):
     ``figure_rows`` are the indices, in ``evaluate_on``, of the images that the qualitative figure shows, and
     ``figure_methods`` the methods that it shows; all of ours if there is none.
 
+    ``report`` names the tables that the page shows, the first of them on top; those of them that the preset makes. If
+    there is none, it shows all tables of the preset.
+
     ``classification`` is what Table 1 and Figure 5 are made of. A preset that has it may leave out ``model``,
     ``pretrain``, ``adapt``, ``refine`` and ``evaluate_on``, which segmentation needs, all together.
     """
@@ -166,6 +169,7 @@ class Preset(Section):
     evaluate_refined_on: Name | None = None
     figure_rows: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
     figure_methods: tuple[Name, ...] = ()
+    report: tuple[Name, ...] = ()
     classification: Classification | None = None
     settings: dict[Name, Setting] = Field(default_factory=dict)
     methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)

@@ -198,8 +198,9 @@ class Parameters(Section):
             for entry, change in getattr(preset, part).items():
                 known(entry, entries, f"{where}.{part}")
                 changed(entries[entry], change, f"{where}.{part}.{entry}")
-        for index, table in enumerate(preset.tables or ()):
-            known(table, self.experiments, f"{where}.tables[{index}]")
+        for part, tables in (("tables", preset.tables or ()), ("report", preset.report)):
+            for index, table in enumerate(tables):
+                known(table, self.experiments, f"{where}.{part}[{index}]")
         for name, setting in preset.settings.items():
             self._check_setting(f"{where}.settings.{name}", preset, setting)
 

@@ -1,6 +1,7 @@
 """An explanation of a cell as text for a terminal."""
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 from segadapt.core.errors import UserError
@@ -60,18 +61,23 @@ def _differences(found: Explanation, parameters: Path) -> str:
 
 
 def _cost(found: Explanation) -> str:
-    cost = sum(map(Cost.of_record, found.jobs), Cost())
-    killed = cost.processes - len(found.jobs)
-    lines = ["Machine and cost", *(f"  {machine}" for machine in sorted({job["machine"] for job in found.jobs}))]
+    return "\n".join(["Machine and cost", *(f"  {line}" for line in cost_lines(found.jobs))])
+
+
+def cost_lines(jobs: Sequence[Record]) -> list[str]:
+    """The machines that jobs ran on, and what all of them together cost."""
+    cost = sum(map(Cost.of_record, jobs), Cost())
+    killed = cost.processes - len(jobs)
+    lines = sorted({job["machine"] for job in jobs})
     lines.append(
-        f"  {cost.cpu_seconds / 3600:.3f} CPU-hours and {cost.gpu_seconds / 3600:.3f} GPU-hours, all seeds and inputs; "
+        f"{cost.cpu_seconds / 3600:.3f} CPU-hours and {cost.gpu_seconds / 3600:.3f} GPU-hours, all seeds and inputs; "
         f"peak memory {cost.peak_memory_bytes / 2**20:.0f} MiB"
     )
     if cost.peak_gpu_memory_bytes:
         lines[-1] += f", of the GPU {cost.peak_gpu_memory_bytes / 2**20:.0f} MiB"
     if killed:
-        lines.append(f"  interrupted and resumed {killed} times; what was spent before counts")
-    return "\n".join(lines)
+        lines.append(f"interrupted and resumed {killed} times; what was spent before counts")
+    return lines
 
 
 def _inputs(found: Explanation) -> str:
