@@ -11,9 +11,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/table2_statistics.csv \
-		results/table2_protocols.csv results/figures/qualitative.png $(MORE)
+		results/table2_protocols.csv results/figures/qualitative.png results/report/index.html $(MORE)
 	@$(BIN)/segadapt show results/table2.csv
-	@echo 'Pictures: results/figures/qualitative.png; other scoring modes: results/table2_protocols.md'
+	@echo 'All of it on one page, to open in a browser: results/report/index.html'
 
 table2-more: ## the same with eight seeds, of which three are those of table2; results/ shows them until table2 is made
 	@$(MAKE) table2 MORE="--config 'seeds=[1,2,3,4,5,6,7,8]'"
@@ -63,4 +63,4 @@ setup: .venv/.ready ## the environment, from pinned requirements
 	@touch $@
 
 clean-results: ## forget all results of all presets; the environment stays
-	rm -rf work results/*.csv results/*.json results/*.md results/*.tex results/*.html results/figures
+	rm -rf work results/*.csv results/*.json results/*.md results/*.tex results/*.html results/figures results/report

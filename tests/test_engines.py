@@ -15,10 +15,12 @@ import tiny
 
 ROWS = ("source_only", "maxsquare", "maxsquare_iw_multi")
 # What shows every row, and what shows the unadapted model and MaxSquare alone.
-FIGURES = ["figure/curves", "figure/qualitative", "figure/table2_classes"]
+FIGURES = ["figure/curves", "figure/gallery", "figure/qualitative", "figure/table2_classes"]
 OF_MAXSQUARE = ["figure/figure2", "figure/figure4"]
 TABLES = ["costs/table2", "measures/table2", "scoring/table2", "statistics/table2", "table/table2"]
-JOBS_OF_MAXSQUARE = sorted(["adapt/maxsquare/seed1", "evaluate/maxsquare/seed1", *FIGURES, *OF_MAXSQUARE, *TABLES])
+JOBS_OF_MAXSQUARE = sorted(
+    ["adapt/maxsquare/seed1", "evaluate/maxsquare/seed1", *FIGURES, *OF_MAXSQUARE, *TABLES, "report"]
+)
 UP_TO_DATE = "Data and pipelines are up to date."
 
 
@@ -125,8 +127,10 @@ def test_an_edited_lambda_remakes_that_method_and_the_table(finished, engine):
         "results/figures/curves.provenance.json",
         "results/figures/figure2.provenance.json",
         "results/figures/figure4.provenance.json",
+        "results/figures/gallery.provenance.json",
         "results/figures/qualitative.provenance.json",
         "results/figures/table2_classes.provenance.json",
+        "results/report/index.provenance.json",
         "results/table2.provenance.json",
         "results/table2_costs.provenance.json",
         "results/table2_measures.provenance.json",
@@ -161,7 +165,7 @@ def test_a_new_seed_and_a_new_row_run_only_their_own_jobs(finished):
     project = copy_of(finished, "row")
     tiny.write_parameters(project, tiny.tiny_parameters((*ROWS, "minent")))
     new = ["adapt/minent/seed1", "evaluate/minent/seed1"]
-    assert tiny.jobs_to_run(project) == sorted([*new, *FIGURES, *TABLES])
+    assert tiny.jobs_to_run(project) == sorted([*new, *FIGURES, *TABLES, "report"])
 
 
 def test_experiments_show_and_differ(finished):

@@ -24,7 +24,7 @@ ROWS = (
 )
 METHODS = ROWS[1:]
 # What shows every row, and what shows the unadapted model and MaxSquare alone.
-FIGURES = ["figure/curves", "figure/qualitative", "figure/table2_classes"]
+FIGURES = ["figure/curves", "figure/gallery", "figure/qualitative", "figure/table2_classes"]
 OF_MAXSQUARE = ["figure/figure2", "figure/figure4"]
 TABLES = ["costs/table2", "measures/table2", "scoring/table2", "statistics/table2", "table/table2"]
 
@@ -178,8 +178,20 @@ def test_the_oracle_is_no_candidate_of_a_choice_without_labels():
 
 def test_only_what_shows_a_row_depends_on_it():
     plan = plan_of()
-    assert below(plan, "evaluate/minent/seed1") == {"figure/curves", "figure/table2_classes", *TABLES}
-    assert below(plan, "adapt/maxsquare/seed1") == {"evaluate/maxsquare/seed1", *FIGURES, *OF_MAXSQUARE, *TABLES}
+    assert below(plan, "evaluate/minent/seed1") == {
+        "figure/curves",
+        "figure/gallery",
+        "figure/table2_classes",
+        "report",
+        *TABLES,
+    }
+    assert below(plan, "adapt/maxsquare/seed1") == {
+        "evaluate/maxsquare/seed1",
+        *FIGURES,
+        *OF_MAXSQUARE,
+        *TABLES,
+        "report",
+    }
     assert plan.by_name["figure/figure1"].inputs == ()
     assert list(plan.by_name["figure/figure2"].config["models"]) == ["source_only", "maxsquare"]
 
@@ -219,7 +231,7 @@ def test_the_baseline_is_the_control_that_forwards_target_images():
 
 def test_a_table_of_unadapted_models_has_no_figure_of_adaptation():
     names = {job.name for job in make_plan(parameters_from(tiny_parameters(("source_only",)), "x")).jobs}
-    figures = {"figure/figure1", "figure/figure2", "figure/figure4", "figure/table2_classes"}
+    figures = {f"figure/{name}" for name in ("figure1", "figure2", "figure4", "gallery", "table2_classes")}
     assert {name for name in names if name.startswith("figure/")} == figures
 
 

@@ -110,11 +110,16 @@ TRAINING = {"pretrain/source", "pretrain/source_multi", "refine/maxsquare_iw_mul
 MAX_SQUARES = {"adapt/target_forwarded", "adapt/maxsquare", "adapt/maxsquare_iw", "refine/maxsquare_iw_multi"}
 SCORED = {f"evaluate/{name}" for name in ("source", *METHODS)}
 PAGES = {f"{page}/table2" for page in ("table", "measures", "scoring", "statistics", "costs")}
-FIGURES = {f"figure/{name}" for name in ("curves", "figure1", "figure2", "figure4", "qualitative", "table2_classes")}
+FIGURES = {
+    f"figure/{name}" for name in ("curves", "gallery", "figure1", "figure2", "figure4", "qualitative", "table2_classes")
+}
 DEPENDANTS = [
     # Names that a package imports on demand are followed as well: see segadapt/core/lazy.py.
-    ("evaluation/measures/iou.py", SCORED | {"statistics/table2", "figure/figure2", "figure/figure4"}),
-    ("evaluation/predict.py", SCORED | {"figure/qualitative"}),
+    (
+        "evaluation/measures/iou.py",
+        SCORED | {"statistics/table2", "figure/figure2", "figure/figure4", "figure/gallery", "report"},
+    ),
+    ("evaluation/predict.py", SCORED | {"figure/qualitative", "figure/gallery"}),
     ("reporting/figures/qualitative.py", {"figure/qualitative"}),
     ("reporting/figures/bars.py", {"figure/table2_classes"}),
     ("reporting/figures/confidence.py", {"figure/figure2"}),

@@ -104,10 +104,10 @@ JOBS = {
     "image_weight_half": {"adapt", "refine"},
     "image_weight_index": {"adapt", "refine"},
     "guidance_mask": {"adapt", "refine"},
-    "aspp_branches": {"pretrain", "adapt", "refine", "evaluate", "qualitative", "confidence"},
+    "aspp_branches": {"pretrain", "adapt", "refine", "evaluate", "qualitative", "gallery", "confidence"},
     "repeated_updates": {"pretrain", "adapt", "refine"},
     "adam_epsilon": {"refine"},
-    "evaluation_size": {"table", "scoring", "statistics", "measures", "bars", "curves", "frequency"},
+    "evaluation_size": {"table", "scoring", "statistics", "measures", "bars", "curves", "gallery", "frequency"},
 }
 
 

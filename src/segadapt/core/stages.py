@@ -82,7 +82,7 @@ def benchmark_of(preset: str, job: str) -> str:
 
 
 PREPARE, PRETRAIN, PSEUDO_LABEL, EVALUATE, TABLE = "prepare", "pretrain", "pseudo_label", "evaluate", "table"
-GALLERY, REPORT = "gallery", "report"
+CURVES, GALLERY, REPORT = "curves", "gallery", "report"
 """Stages whose jobs others look for."""
 _MODEL = "{model}/seed{seed}"
 _TRAINED = {"model": "model.safetensors", "history": "history.csv"}
@@ -165,7 +165,7 @@ _ALL = (
         GALLERY, "table", "figure/{figure}", "results/figures", {"pictures": "{figure}.json"},
         "{figure}.provenance.json", script="figure", runtime=30, config={"figure": GALLERY}, **_RUNS_NETWORK,
     ),
-    _figure("curves", "curves"),
+    _figure(CURVES, CURVES),
     _figure("bars", "{table}_classes"),
     _figure("slopes", "figure1"),
     _figure("confidence", "figure2", runtime=30, **_RUNS_NETWORK),
@@ -175,7 +175,7 @@ _ALL = (
     _training("train_classifier", "classifiers", runtime=1440),
     _training("figure5_classifier", "classifiers/figure5", prefix="figure5", runtime=1440),
     _figure("easy_and_hard", "figure5"),
-    Stage(REPORT, "table", REPORT, "results/report", {"page": "index.html"}),
+    Stage(REPORT, "table", REPORT, "results/report", {"page": "index.html"}, "index.provenance.json"),
 )  # fmt: skip
 STAGES = {stage.name: stage for stage in _ALL}
 PHASES = tuple(dict.fromkeys(stage.phase for stage in _ALL))

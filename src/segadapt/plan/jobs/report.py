@@ -5,7 +5,7 @@ import hashlib
 from segadapt.core.job import Input, Job
 from segadapt.core.parameters import Parameters
 from segadapt.core.parameters.root import SOURCE_ONLY
-from segadapt.core.stages import BESIDE_TABLES, GALLERY, REPORT, TABLE
+from segadapt.core.stages import BESIDE_TABLES, CURVES, GALLERY, REPORT, TABLE
 from segadapt.plan.code import ROOT
 from segadapt.plan.jobs.tables import Reporter
 from segadapt.plan.planner import Planner
@@ -68,8 +68,8 @@ def report(planner: Planner, jobs: list[Job]) -> list[Job]:
     for job in jobs:
         if job.stage == GALLERY:
             inputs.append(Input(GALLERY, job.outputs["pictures"]))
-        elif job.stage == "curves" and any(name in parameters.tables for name in tables):
-            inputs.append(Input("curves", job.outputs["data"]))
+        elif job.stage == CURVES and any(name in parameters.tables for name in tables):
+            inputs.append(Input(CURVES, job.outputs["data"]))
     config = {"preset": parameters.preset, "protocol": parameters.protocol, "tables": tables, "looks": _looks()}
     others = [name for name in (*parameters.tables, *parameters.classification_tables) if name not in tables]
     return [planner.job(REPORT, {}, inputs=inputs, config=config | {"others": others})] if tables else []

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Input, Job
-from segadapt.core.stages import GALLERY
+from segadapt.core.stages import CURVES, GALLERY
 from segadapt.reporting.lineage.explain import read_lineage
 from segadapt.reporting.lineage.trace import Record, missing_note
 from segadapt.reporting.report.chart import chart
@@ -34,7 +34,7 @@ def build(job: Job) -> bytes:
         tables.append(_table(job, name, record, stories))
     main = job.config["tables"][0]
     cells = read_cells(Path(job.input("csv", row=main)))
-    galleries, histories = job.read(GALLERY), job.read("curves")
+    galleries, histories = job.read(GALLERY), job.read(CURVES)
     notes = dict.fromkeys(note for record in records.values() if (note := record["identity"]["config"]["data_note"]))
     content = {
         "title": f"{job.config['preset']}: {', '.join(records)}",
