@@ -99,7 +99,9 @@ def test_one_lambda_changes_one_card(method):
 
 def test_edits_change_the_cards_they_must():
     tiny = lambda each: each["presets"]["tiny"]  # noqa: E731
-    assert altered(lambda each: each["methods"]["minent"].update(title="Entropy")) == sorted([*FIGURES, *TABLES])
+    assert altered(lambda each: each["methods"]["minent"].update(title="Entropy")) == sorted(
+        [*FIGURES, *TABLES, "report"]
+    )
     assert altered(lambda each: tiny(each)["run"].update(save_steps=5, loader_threads=3)) == []
     # The tables print the size that a number was measured at.
     assert altered(lambda each: tiny(each)["caches"]["target_val"].update(size="96x48")) == [

@@ -12,8 +12,8 @@ from pathlib import Path
 import tiny
 
 SEGMENTATION, WIDE, ENGINE = "segmentation", "wide", "engine"
-NEVER_EQUAL = ("costs",)
-"""Stages whose outputs are seconds and bytes of memory."""
+NEVER_EQUAL = ("costs", "report")
+"""Stages in whose outputs stand seconds and bytes of memory."""
 TABLES = ("table2.csv", "table2_protocols.csv", "table2_statistics.csv", "table2_measures.csv", "table2_costs.csv")
 CLASSIFICATION = ("table1.csv", "figures/qualitative.png", "figures/curves.png")
 

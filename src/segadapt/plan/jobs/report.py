@@ -58,7 +58,7 @@ def _has_one_model(planner: Planner, row: Row) -> bool:
 def report(planner: Planner, jobs: list[Job]) -> list[Job]:
     """The page of what ``jobs``, the preset's tables and figures, make."""
     parameters = planner.parameters
-    tables, inputs = shown_tables(parameters), []
+    tables, inputs, looks = shown_tables(parameters), [], {}
     beside = [stage.name for stage in BESIDE_TABLES]
     for name in tables:
         own = {job.stage: job for job in jobs if job.subject.get("table") == name}
@@ -70,10 +70,15 @@ def report(planner: Planner, jobs: list[Job]) -> list[Job]:
             inputs.append(Input(GALLERY, job.outputs["pictures"]))
         elif job.stage == CURVES and any(name in parameters.tables for name in tables):
             inputs.append(Input(CURVES, job.outputs["data"]))
-    config = {"preset": parameters.preset, "protocol": parameters.protocol, "tables": tables, "looks": _looks()}
-    others = [name for name in (*parameters.tables, *parameters.classification_tables) if name not in tables]
-    return [planner.job(REPORT, {}, inputs=inputs, config=config | {"others": others})] if tables else []
-
-
-def _looks() -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in _PARTS)).hexdigest()[:20]
+            looks = {row["title"]: row["look"] for row in job.config["rows"]}
+    if not tables:
+        return []
+    config = {
+        "preset": parameters.preset,
+        "protocol": parameters.protocol,
+        "tables": tables,
+        "others": [name for name in (*parameters.tables, *parameters.classification_tables) if name not in tables],
+        "looks": looks,
+        "parts": hashlib.sha256(b"".join(path.read_bytes() for path in _PARTS)).hexdigest()[:20],
+    }
+    return [planner.job(REPORT, {}, inputs=inputs, config=config)]

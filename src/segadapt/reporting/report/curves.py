@@ -1,32 +1,36 @@
 """Losses and scores along the adaptation as lines in panels, from the points behind the figure of curves."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas
 
+from segadapt.reporting.figures import style
+
 WIDTH, HEIGHT, LEFT, BELOW, ABOVE = 520, 300, 52, 24, 10
 _PANELS = {"loss_source": "Source loss", "loss_target": "Target loss, in each method's own unit", "mIoU": "mIoU (%)"}
-_LOOKS = 16
 _MOST_POINTS = 250
 
 
-def curves(csv: Path) -> dict[str, Any] | None:
-    """Methods with the number of their look, and panels with ticks and polylines; None if nothing was trained."""
+def curves(csv: Path, looks: Mapping[str, int]) -> dict[str, Any] | None:
+    """Methods with their look, and panels with ticks and polylines; None if nothing was trained.
+
+    ``looks`` are the numbers of the methods' colours and lines in ``reporting.figures.style``, by title.
+    """
     frame = pandas.read_csv(csv)
     if frame.empty:
         return None
-    methods = list(dict.fromkeys(frame["method"]))
+    methods = {title: _look(looks[title]) for title in dict.fromkeys(frame["method"])}
     panels = [
         _panel(title, frame[frame["quantity"] == quantity], methods)
         for quantity, title in _PANELS.items()
         if (frame["quantity"] == quantity).any()
     ]
-    listed = [{"title": title, "look": place % _LOOKS} for place, title in enumerate(methods)]
-    return {"methods": listed, "panels": panels}
+    return {"methods": [{"title": title, "look": look} for title, look in methods.items()], "panels": panels}
 
 
-def _panel(title: str, points: pandas.DataFrame, methods: list[str]) -> dict[str, Any]:
+def _panel(title: str, points: pandas.DataFrame, methods: Mapping[str, str]) -> dict[str, Any]:
     steps, values = (points["step"].min(), points["step"].max()), (points["value"].min(), points["value"].max())
     x = _axis(*map(float, steps), LEFT + 6, WIDTH - 8)
     y = _axis(*map(float, values), HEIGHT - BELOW, ABOVE)
@@ -36,13 +40,17 @@ def _panel(title: str, points: pandas.DataFrame, methods: list[str]) -> dict[str
         places = " ".join(
             f"{x(step):.1f},{y(value):.1f}" for step, value in zip(of_one["step"], of_one["value"], strict=True)
         )
-        number = methods.index(method)
-        about = {"method": number, "look": number % _LOOKS, "title": f"{method}, seed {seed}"}
+        about = {"method": list(methods).index(method), "look": methods[method], "title": f"{method}, seed {seed}"}
         lines.append(about | {"points": places})
     return {
         "title": title, "width": WIDTH, "height": HEIGHT, "left": LEFT, "lines": lines,
         "x": _ticks(*steps, x), "y": _ticks(*values, y),
     }  # fmt: skip
+
+
+def _look(number: int) -> str:
+    """The classes of the style sheet for a colour and a line."""
+    return f"c{number % len(style.COLOURS)} d{number // len(style.COLOURS) % len(style.LINES)}"
 
 
 def _axis(low: float, high: float, start: float, end: float) -> Any:

@@ -44,7 +44,7 @@ def build(job: Job) -> bytes:
         "gallery": read_json(Path(galleries[0].path)) if galleries else None,
         "tables": tables,
         "others": job.config["others"],
-        "curves": curves(Path(histories[0].path)) if histories else None,
+        "curves": curves(Path(histories[0].path), job.config["looks"]) if histories else None,
         "figures": [{"title": Path(each.path).stem, "data": _data_uri(each)} for each in job.read("figure")],
         "stories": stories.content(),
         "style": Markup((HERE / "page.css").read_text(encoding="utf-8")),
