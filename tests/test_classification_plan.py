@@ -140,4 +140,5 @@ def test_everything_that_is_shown_is_asked_for():
         "results/table1.csv", "results/table1_protocols.csv", "results/table1_statistics.csv",
         "results/table1_costs.csv",
         "results/figures/figure5.png",
+        "results/report/index.html",
     }  # fmt: skip

@@ -27,18 +27,16 @@ def shown_tables(parameters: Parameters) -> list[str]:
 def gallery(reporter: Reporter) -> list[Job]:
     """Pictures of single images: for the rows of the page's first table of segmentation, in its first row's setting.
 
-    The models are those of the first seed. Cells of sweeps and ensembles are left out.
+    The models are those of the first seed. Cells of sweeps and ensembles are left out, and so are tables of nothing else.
     """
-    parameters = reporter.parameters
-    tables = [name for name in shown_tables(parameters) if name in parameters.tables]
-    if not tables:
-        return []
-    name, seed = tables[0], parameters.seeds[0]
-    listed = [row for row in reporter.rows[name] if row.key in parameters.tables[name].rows]
-    planner = reporter.planners[listed[0].setting]
-    rows = [row for row in listed if row.setting == listed[0].setting and _has_one_model(planner, row)]
+    parameters, rows = reporter.parameters, []
+    for name in shown_tables(parameters):
+        listed = [row for row in reporter.rows.get(name, ()) if row.key in parameters.tables[name].rows]
+        rows = rows or [row for row in listed if _has_one_model(reporter.planners[row.setting], row)]
     if not rows:
         return []
+    planner, seed = reporter.planners[rows[0].setting], parameters.seeds[0]
+    rows = [row for row in rows if row.setting == rows[0].setting]
     inputs = [Input("source", planner.cache(planner.preset.pretrain.source))]
     inputs.append(Input("labelled", planner.cache(planner.preset.evaluate_on)))
     config = {"models": {}, "images": IMAGES, "evaluation_size": parameters.active_protocol.evaluation_size}

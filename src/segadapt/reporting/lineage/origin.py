@@ -25,5 +25,6 @@ def origin_record(model: Path, weights: Path) -> dict[str, Any]:
 
 def origin(weights: Path, sha256: str) -> list[Record]:
     """The jobs that made the file of weights with this hash, upstream first; none if nothing beside it says so."""
-    record = read_json(origin_path(weights))
+    beside = origin_path(weights)
+    record = read_json(beside) if beside.is_file() else None
     return record["jobs"] if isinstance(record, dict) and record.get("sha256") == sha256 else []
