@@ -27,7 +27,7 @@ def shown_tables(parameters: Parameters) -> list[str]:
 def gallery(reporter: Reporter) -> list[Job]:
     """Pictures of single images: for the rows of the page's first table of segmentation, in its first row's setting.
 
-    The models are those of the first seed. Cells of sweeps and ensembles are left out, and so are tables of nothing else.
+    The models are those of the first seed. Cells of sweeps, and ensembles, are left out.
     """
     parameters, rows = reporter.parameters, []
     for name in shown_tables(parameters):
