@@ -95,6 +95,7 @@ def test_discriminators_need_maps_that_they_can_halve_five_times(key):
     def content(edit):
         found = shipped("streets", edit)
         found["presets"]["streets"]["methods"]["advent"] = {}
+        found["presets"]["streets"]["tables"] = ["table2"]
         found["experiments"]["table2"]["rows"] = ["advent"]
         return found
 

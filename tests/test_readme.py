@@ -12,6 +12,7 @@ import yaml
 
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan
+from segadapt.reporting.tables.cells import read_cells
 from segadapt.reporting.tables.markdown import readme_table
 
 README = (tiny.REPOSITORY / "README.md").read_text()
@@ -41,12 +42,25 @@ def test_the_oracle_beside_it_is_the_committed_one():
     assert oracle.split(" | ")[2] in re.search(r"An oracle[^.]*\.\d[^.]*\.\d", README).group()
 
 
+def test_what_is_said_of_robustness_is_what_the_table_has():
+    cells = read_cells(tiny.REPOSITORY / "results/streets/table5_lambda.csv")
+    cells = cells[cells["origin"] != "published"].set_index("method")
+    said = r"at (\d+) times its λ, MinEnt has lost ([\d.]+) points and MaxSquare nothing"
+    times, lost = re.search(said, README).groups()
+    paper = float(cells.loc["MaxSquare, λ_T = 0.1"]["paper_lambda"])
+    minent, maxsquare = (cells.loc[f"{title}, λ_T = {paper * int(times):g}"] for title in ("MinEnt", "MaxSquare"))
+    assert f"{-float(minent['vs_control']):.1f}" == lost and minent["verdict"] == "worse"
+    assert maxsquare["verdict"] == "cannot tell"
+
+
 def test_the_first_table_has_the_rows_that_make_table2_makes(monkeypatch):
     monkeypatch.chdir(tiny.REPOSITORY)
     makefile = Path("Makefile").read_text()
     assert re.search(r"^table2:.*\n.*snakemake.* results/table2\.csv ", makefile, re.M)
     parameters = load_parameters("params.yaml")
-    assert parameters.preset == "streets" and "3" in table_rows(README)[2] and len(parameters.seeds) == 3
+    assert parameters.preset == "streets" and len(parameters.seeds) == 3 and "with three seeds" in README
+    seeds = re.search(r"^table2-more:.*\n.*seeds=\[(.*?)\]", makefile, re.M).group(1).split(",")
+    assert {row.split(" | ")[-1] for row in table_rows(README)[2:]} == {f"{len(seeds)} |"} and len(seeds) == 8
     titles = ["Source only"] + [parameters.methods[row].title for row in parameters.experiments["table2"].rows[1:]]
     assert [row.split(" | ")[0].removeprefix("| ") for row in table_rows(README)[2:]] == titles
 
