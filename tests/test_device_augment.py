@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 from toy_digits import packed_digits
 
 from segadapt.core.job import Input, Job
+from segadapt.core.parameters.training import TrainingSettings
 from segadapt.data.batches.augment import Augmentation, augment
 from segadapt.data.batches.device_augment import augment_on_device, blur, box_weights
 from segadapt.data.batches.draws import Draws, draw
@@ -134,7 +135,7 @@ def test_what_the_device_cannot_do_is_done_by_the_threads(cache, more):
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_gpu_augments_and_a_cpu_leaves_it_to_the_threads(cache, device):
-    settings = {"mirror": 0.5, "blur": 0.5, "colour": 0.0, "zoom": 1.0, "crop": None, "batch_size": 1}
+    settings = TrainingSettings(source="x", steps=1, horizon=1).model_dump(mode="json")
     config = {"model": {"classes": "cityscapes19"}, "training": settings, "seed": 1}
     inputs = (Input("source", str(cache.folder / "manifest.json")),)
     job = Job("pretrain", "pretrain/x", "tiny", inputs, {}, "", config, "")

@@ -130,10 +130,11 @@ def test_an_input_that_was_remade_otherwise_is_seen(finished):
 
 def test_an_edited_or_missing_file_of_the_users_is_seen(finished):
     published = Path("results/published/paper_table2.csv")
+    reason = f"input differs ({published})"
     published.write_text("edited\n")
-    assert states(finished) == {"table/table2": f"input differs ({published})"}
+    assert states(finished) == {"table/table2": reason, "report": f"upstream (table/table2: {reason})"}
     published.unlink()
-    assert states(finished) == {"table/table2": f"input differs ({published})"}
+    assert states(finished) == {"table/table2": reason, "report": f"upstream (table/table2: {reason})"}
 
 
 def test_an_edited_parameter_makes_one_branch_stale(finished):

@@ -276,7 +276,8 @@ def test_input_is_channels_last_and_follows_the_device():
 @pytest.mark.parametrize(
     ("image", "convention", "words"),
     [
-        (torch.zeros(1, 2, 2, 3), "caffe", "uint8"),
+        (torch.zeros(1, 2, 2, 3, dtype=torch.int64), "caffe", "uint8 or floats"),
+        (torch.zeros(1, 3, 2, 2), "caffe", r"\(B, H, W, 3\)"),
         (torch.zeros(1, 3, 2, 2, dtype=torch.uint8), "caffe", r"\(B, H, W, 3\)"),
         (torch.zeros(2, 2, 3, dtype=torch.uint8), "caffe", r"\(B, H, W, 3\)"),
         (torch.zeros(1, 2, 2, 3, dtype=torch.uint8), "torch", "imagenet"),
