@@ -26,3 +26,21 @@ def both_forms(request):
 
     with use_plain_form() if request.param == "plain" else nullcontext():
         yield
+
+
+@pytest.fixture(scope="module")
+def page_made(tmp_path_factory):
+    """The folder of a project whose page of a run has been made, and its plan."""
+    from toy_report import make_page
+
+    folder = tmp_path_factory.mktemp("report")
+    return folder, make_page(folder)
+
+
+@pytest.fixture
+def page(page_made, monkeypatch):
+    """The page, in whose project the test runs."""
+    from toy_report import PAGE
+
+    monkeypatch.chdir(page_made[0])
+    return page_made[0] / PAGE

@@ -57,6 +57,16 @@ def test_a_backbone_alone_is_no_model(tmp_path, model):
         export_backbone(tmp_path / "initial.safetensors", tmp_path / "again.safetensors")
 
 
+def test_a_model_without_its_records_overwrites_nothing(tmp_path, monkeypatch, model, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_model("model.safetensors", model, {})
+    earlier = tmp_path / "initial.safetensors"
+    earlier.write_bytes(b"earlier")
+    assert main(["export-backbone", "model.safetensors", "initial.safetensors"]) == 2
+    assert "record" in capsys.readouterr().err
+    assert earlier.read_bytes() == b"earlier" and not (tmp_path / "initial.provenance.json").exists()
+
+
 def test_a_cell_is_traced_back_to_the_recipe_of_its_initial_weights(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "project"
     tiny.make_project(folder, tiny.tiny_parameters(("source_only",)))

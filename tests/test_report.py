@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from scored import matrices, record
 from tiny import tiny_parameters
-from toy_report import PAGE, SEEDS, TITLE, make_page
+from toy_report import SEEDS, TITLE
 
 from segadapt.core.parameters import parameters_from
 from segadapt.evaluation import miou_from_matrix
@@ -24,19 +24,6 @@ from segadapt.reporting.figures import gallery
 from segadapt.reporting.report import chart
 from segadapt.stages import table
 from segadapt.stages.report import write
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The folder of a project whose page has been made, and its plan."""
-    folder = tmp_path_factory.mktemp("report")
-    return folder, make_page(folder)
-
-
-@pytest.fixture
-def page(made, monkeypatch) -> Path:
-    monkeypatch.chdir(made[0])
-    return made[0] / PAGE
 
 
 class Read(HTMLParser):
@@ -77,9 +64,9 @@ def story_of(html: str) -> dict:
     return json.loads(re.search(r'id="stories">(.*?)</script>', html, re.S)[1])
 
 
-def test_equal_inputs_give_equal_bytes_and_every_tag_is_closed(made, page):
+def test_equal_inputs_give_equal_bytes_and_every_tag_is_closed(page_made, page):
     before = page.read_bytes()
-    write(made[1].by_name["report"], Path("scratch"))
+    write(page_made[1].by_name["report"], Path("scratch"))
     assert page.read_bytes() == before
     read = Read(before.decode())
     assert read.open == []
@@ -140,7 +127,7 @@ def test_every_row_has_a_sentence_with_its_word(page):
     assert all(sentence in read.text for sentence in sentences)
 
 
-def test_the_story_of_a_row_is_what_explain_knows(made, page):
+def test_the_story_of_a_row_is_what_explain_knows(page_made, page):
     told = story_of(page.read_text())
     by_title = {row["title"]: row for row in told["rows"]}
     row = by_title[TITLE]
@@ -158,14 +145,14 @@ def test_the_story_of_a_row_is_what_explain_knows(made, page):
         "parameters"
     ]
     assert "work/tiny/metrics/maxsquare/seed3/metrics.json" in row["remake"]
-    job = made[1].by_name["adapt/maxsquare/seed3"]
+    job = page_made[1].by_name["adapt/maxsquare/seed3"]
     files = dict(map(reversed, told["jobs"][row["jobs"][names.index(job.name)]]["files"]))
     sha256 = json.loads(Path(job.provenance).read_text())["outputs"]["model"]["sha256"]
     assert files[job.outputs["model"]] == sha256[:16]
 
 
-def test_a_row_that_is_not_there_is_shown_as_missing(made, page, monkeypatch):
-    plan = made[1]
+def test_a_row_that_is_not_there_is_shown_as_missing(page_made, page, monkeypatch):
+    plan = page_made[1]
     job, kept = plan.by_name["table/table2"], {}
     for path in (*job.outputs.values(), job.provenance):
         kept[path] = Path(path).read_bytes()

@@ -2,30 +2,16 @@
 
 import json
 import os
-from pathlib import Path
 
 import browser
 import pytest
-from toy_report import PAGE, ROWS, TITLE, make_page
+from toy_report import ROWS, TITLE
 
 from segadapt.labels import CITYSCAPES19
 
 pytestmark = pytest.mark.skipif(
     browser.PROGRAM is None and not os.environ.get("CI"), reason="no Chromium here; apt-get install chromium"
 )
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The folder of a project whose page has been made, and its plan."""
-    folder = tmp_path_factory.mktemp("report")
-    return folder, make_page(folder)
-
-
-@pytest.fixture
-def page(made, monkeypatch) -> Path:
-    monkeypatch.chdir(made[0])
-    return made[0] / PAGE
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "light"), (1400, "dark"), (2600, "light")])

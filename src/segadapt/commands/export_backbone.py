@@ -12,13 +12,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    from segadapt.core.artifacts import write_json
     from segadapt.core.errors import UserError
     from segadapt.models.exporting import export_backbone
-    from segadapt.reporting.lineage.origin import origin_path, origin_record
+    from segadapt.reporting.lineage.origin import jobs_behind, origin_path, write_origin
 
     if given.target.suffix != ".safetensors":
         raise UserError(f"{given.target} must end in .safetensors; choose another name")
+    # First, so that a model without its records leaves earlier weights as they are.
+    jobs = jobs_behind(given.model)
     size = export_backbone(given.model, given.target)
-    write_json(origin_path(given.target), origin_record(given.model, given.target))
+    write_origin(given.target, given.model, jobs)
     print(f"wrote {given.target} ({size / 1e6:.1f} MB) and {origin_path(given.target)}")

@@ -1,9 +1,8 @@
 """Where weights come from that a run of ours made and another run starts from."""
 
 from pathlib import Path
-from typing import Any
 
-from segadapt.core.artifacts import read_json, sha256_file
+from segadapt.core.artifacts import read_json, sha256_file, write_json
 from segadapt.core.job import Input
 from segadapt.reporting.lineage.trace import Record, Tracer, provenance_of
 
@@ -13,14 +12,16 @@ def origin_path(weights: Path) -> Path:
     return weights.with_suffix(".provenance.json")
 
 
-def origin_record(model: Path, weights: Path) -> dict[str, Any]:
-    """All jobs that led to the model from which ``weights`` were taken, upstream first.
-
-    UserError where the chain of records breaks.
-    """
+def jobs_behind(model: Path) -> list[Record]:
+    """All jobs that led to a model of ours, upstream first; UserError where the chain of records breaks."""
     tracer = Tracer()
     tracer.trace_file(Input("model", str(model), maker=provenance_of(str(model))))
-    return {"model": str(model), "sha256": sha256_file(weights), "jobs": list(tracer.jobs.values())}
+    return list(tracer.jobs.values())
+
+
+def write_origin(weights: Path, model: Path, jobs: list[Record]) -> None:
+    """Writes beside ``weights`` that they were taken from ``model``, which ``jobs`` made."""
+    write_json(origin_path(weights), {"model": str(model), "sha256": sha256_file(weights), "jobs": jobs})
 
 
 def origin(weights: Path, sha256: str) -> list[Record]:
