@@ -134,10 +134,10 @@ def test_a_part_that_the_entry_does_not_have(parameters):
 
 def test_a_row_in_a_setting_is_compared_with_its_preset(parameters):
     steps = tiny.shipped()["presets"]["streets"]["adapt"]["steps"]
-    edit = lambda content: content["presets"]["streets"]["adapt"].update(steps=steps + 1)  # noqa: E731
+    edit = lambda content: content["presets"]["streets"]["adapt"].update(steps=steps - 1)  # noqa: E731
     found = explanation("maxsquare", edit, "rome/maxsquare", "rome")
     assert [line for line in differences(found, parameters) if line.startswith("training.")] == [
-        f"training.steps: {steps + 1}, not {steps} (presets.streets.adapt)"
+        f"training.steps: {steps - 1}, not {steps} (presets.streets.adapt)"
     ]
 
 
