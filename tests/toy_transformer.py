@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from segadapt.models.architecture import Architecture
-from segadapt.models.network import HEADS, Group, Network
+from segadapt.models.network import HEADS, NORMS, Group, Network
 
 BACKBONES = {"toy_transformer": 8}
 SWITCHES = ()
@@ -17,6 +17,8 @@ class ToyTransformer(Network):
     """Patches of 8x8 pixels, a position, a norm and a mixing layer; one head."""
 
     heads = ("decode_head",)
+    # As DAFormer's: the first of these that is in a parameter's name.
+    groups = (("pos_block", Group("positions", decays=False)), ("head", HEADS), ("norm", NORMS))
 
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
@@ -26,14 +28,6 @@ class ToyTransformer(Network):
         self.norm = nn.LayerNorm(width)
         self.mlp = nn.Linear(width, width)
         self.decode_head = nn.Conv2d(width, num_classes, 1)
-
-    def group_of(self, name: str) -> Group:
-        """As DAFormer's: the first of pos_block, head and norm that is in the name."""
-        if "pos_block" in name:
-            return Group("positions", decays=False)
-        if self.is_of_head(name):
-            return HEADS
-        return Group("norms", decays=False) if "norm" in name else Group("backbone")
 
     def start(self, name: str, parameter: Tensor, draws) -> bool:
         """Positions from a truncated normal."""

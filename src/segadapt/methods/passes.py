@@ -35,7 +35,8 @@ class Step:
 
     ``progress`` of the schedule in [0, 1]. ``model`` is the network that is trained. ``rate(base)`` is the learning
     rate at this step of what begins with ``base``, on the network's schedule. ``predict(network, image_BHWC)`` passes
-    uint8 images through any network as the trainer feeds its own; whoever calls it says whether a gradient is wanted.
+    whole uint8 images through any network, or a function of such a one's input, as the trainer feeds its own; whoever
+    calls it says whether a gradient is wanted.
     """
 
     number: int

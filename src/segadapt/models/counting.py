@@ -97,7 +97,8 @@ def _network_work(each: NetworkPass) -> Work:
 
 def _run(network: torch.nn.Module, image_BCHW: Tensor, learns: bool) -> None:
     with torch.set_grad_enabled(learns):
-        heads = [logits for logits in network(image_BCHW)[:2] if logits is not None]
+        passed = network if learns else network.whole
+        heads = [logits for logits in passed(image_BCHW)[:2] if logits is not None]
     if learns:
         torch.autograd.backward(heads, [torch.empty_like(logits) for logits in heads])
 

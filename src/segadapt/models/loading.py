@@ -145,7 +145,7 @@ def heads_predictor(model: Network, compute: Compute) -> HeadsPredictor:
     def predict(image_HWC: np.ndarray) -> tuple[Tensor, Tensor | None]:
         image_BHWC = torch.from_numpy(np.array(image_HWC))[None]
         with compute.autocast():
-            return model(compute.layout(to_input(image_BHWC, convention, compute.device)))
+            return model.whole(compute.layout(to_input(image_BHWC, convention, compute.device)))[:2]
 
     return predict
 

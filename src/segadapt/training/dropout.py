@@ -5,13 +5,14 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from segadapt.core.seeding import torch_seed
 
 
 def has_dropout(model: nn.Module) -> bool:
     """Whether something in the network draws in training."""
-    return any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules())
+    return any(isinstance(module, _DropoutNd) and module.p > 0 for module in model.modules())
 
 
 @contextmanager

@@ -118,7 +118,7 @@ class Trainer:
 
     def _step(self, number: int, rate: float | Tensor, source: Batch, target: Batch | None) -> Losses:
         progress, own_rate = number / self.loop.horizon, partial(self._learning_rate, number)
-        step = Step(number, progress, source, target, self.model, own_rate, partial(self._predict, "other", number))
+        step = Step(number, progress, source, target, self.model, own_rate, partial(self._predict_whole, number))
         self.method.before(step)
         losses: dict[str, Tensor] = {}
         predictions: dict[str, tuple[Prediction, ...]] = {}
@@ -156,6 +156,11 @@ class Trainer:
         draws = drawing(self.compute.device, *key) if self._has_dropout else nullcontext()
         with self.compute.autocast(), draws:
             return Prediction(*network(image_BCHW))
+
+    def _predict_whole(
+        self, number: int, network: Callable[[Tensor], tuple[Tensor, ...]], image_BHWC: Tensor
+    ) -> Prediction:
+        return self._predict("other", number, getattr(network, "whole", network), image_BHWC)
 
     @cached_property
     def _has_dropout(self) -> bool:
