@@ -11,11 +11,16 @@ from scipy.integrate import quad
 from scipy.stats import chi2, ttest_rel
 from scipy.stats import norm as normal
 from scipy.stats import t as student
+from scored import MADE, make
+from tiny import tiny_parameters
 
 from segadapt.core.errors import UserError
+from segadapt.core.parameters import parameters_from
 from segadapt.core.scoring_mode import ScoringMode
 from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.evaluation.measures.reduction import accuracy_of_each, miou_of_each
+from segadapt.plan import make_plan
+from segadapt.reporting.lineage.trace import trace_table
 from segadapt.reporting.tables.cells import companion_csv
 from segadapt.reporting.tables.intervals import (
     BETTER,
@@ -31,6 +36,7 @@ from segadapt.reporting.tables.intervals import (
 )
 from segadapt.reporting.tables.statistics import (
     COLUMNS,
+    build,
     compare,
     comparison_columns,
     comparison_markdown,
@@ -279,3 +285,35 @@ def test_an_undefined_miou_is_an_empty_cell():
     cells = comparison_record(ROW, "control", found, CONFIG)
     assert found.values()["mIoU"] == [None] == found.values()["difference"]
     assert cells["mIoU"] == cells["difference"] == cells["images_low"] == "" and cells["pairs"] == "0"
+
+
+def test_rows_are_compared_with_a_second_row_as_well(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = ("source_only", "target_forwarded", "minent", "maxsquare")
+    content = tiny_parameters(rows) | {"seeds": [1, 2]}
+    content["experiments"]["table2"]["also_against"] = ["minent"]
+    plan = make_plan(parameters_from(content, "tiny"))
+    for job in plan.jobs:
+        if job.stage in MADE:
+            make(job)
+    (job,) = [job for job in plan.jobs if job.stage == "statistics"]
+    files, lineage = build(trace_table(job))
+    table = pandas.read_csv(io.BytesIO(files["csv"]))
+    second = "MinEnt"
+    assert list(zip(table.method, table.baseline, strict=True)) == [
+        *((each, "target forwarded, λ=0") for each in ("Source only", second, "MaxSquare")),
+        *((each, second) for each in ("Source only", "target forwarded, λ=0", "MaxSquare")),
+    ]
+    of = table.set_index(["method", "baseline"]).difference
+    apart = of["MaxSquare", "target forwarded, λ=0"] - of[second, "target forwarded, λ=0"]
+    assert of["MaxSquare", second] == pytest.approx(apart, abs=0.011)
+    assert files["md"].decode().count("| Source only |") == 2 and f"from the row **{second}**" in files["md"].decode()
+    assert [row["title"] for row in lineage][-1] == f"MaxSquare against {second}"
+    assert len({row["key"] for row in lineage}) == len(lineage) == 6
+
+
+def test_what_is_compared_with_must_be_a_row():
+    content = tiny_parameters()
+    content["experiments"]["table2"]["also_against"] = ["dacs"]
+    with pytest.raises(UserError, match=r"experiments\.table2\.also_against\[0\]: 'dacs' is not defined"):
+        parameters_from(content, "tiny")

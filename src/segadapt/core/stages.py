@@ -155,7 +155,7 @@ _ALL = (
            in_parts=True),
     _table("scoring", "scoring", "_protocols", says=("network_size",), in_parts=True),
     # Fixed, so that equal evaluations give equal intervals.
-    _table("statistics", "statistics", "_statistics", reads=("metrics", "confusion"), says=("baseline",),
+    _table("statistics", "statistics", "_statistics", reads=("metrics", "confusion"), says=("baseline", "also_against"),
            in_parts=True, config={"bootstrap_samples": 2000, "bootstrap_seed": 20191027}),
     _table("measures", "measures", "_measures", more={"ranking": "{table}_ranking.csv"}, says=("network_size",)),
     _table("costs", "costs", "_costs", in_parts=True),

@@ -142,10 +142,12 @@ class Experiment(Section):
 
     ``classes`` scores models of more classes on fewer (a 19-class head on SYNTHIA's 16). ``published`` is the table of
     the paper whose rows stand beside ours. A ``classification`` table has a column for each of the preset's tasks.
+    ``also_against`` are rows with which the statistics compare the others of the same setting, beside the control.
     """
 
     task: Literal["segmentation", "classification"] = "segmentation"
     rows: tuple[RowKey, ...] = ()
+    also_against: tuple[RowKey, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     classes: ClassSetName | None = None
     published: Literal[1, 2, 3, 4, 5, 6] | None = None

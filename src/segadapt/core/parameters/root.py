@@ -231,6 +231,8 @@ class Parameters(Section):
             raise ValueError(f"{where}.rows: is empty, and there are no sweeps; list the table's rows")
         if len(set(experiment.rows)) != len(experiment.rows):
             raise ValueError(f"{where}.rows: a row stands there twice; list each once")
+        for index, row in enumerate(experiment.also_against):
+            known(row, experiment.rows, f"{where}.also_against[{index}]")
 
     def _check_classification_table(self, where: str, name: str, experiment: Experiment) -> None:
         settings = self.active_preset.classification
@@ -239,7 +241,7 @@ class Parameters(Section):
                 f"{where}: preset {self.preset} has no classification; add that section, or name {name} only in the "
                 "tables of presets that have"
             )
-        for key in ("sweeps", "classes"):
+        for key in ("sweeps", "classes", "also_against"):
             if getattr(experiment, key):
                 raise ValueError(f"{where}.{key}: is for segmentation; drop this key")
         figure = settings.easy_and_hard

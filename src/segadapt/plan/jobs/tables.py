@@ -1,6 +1,6 @@
 """Jobs that put numbers together: the tables and what goes with each of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ class Scored:
     """A row of a table, or the part of it in one column: what is scored by itself.
 
     ``about`` is what tables say of it: ``key``, ``title``, ``origin``, ``paper_row``, ``backbone``, ``protocol``,
-    ``eval_size``, ``network_size`` and ``baseline``, the key of what it is compared with; of a part also ``row`` and
-    ``column``. ``file`` gives its scores by seed and role.
+    ``eval_size``, ``network_size`` and ``baseline``, the key of what it is compared with, perhaps ``also_against``, of
+    what else; of a part also ``row`` and ``column``. ``file`` gives its scores by seed and role.
     """
 
     about: dict[str, Any]
@@ -87,10 +87,10 @@ class Reporter:
             "primary": f"mIoU {self.parameters.active_protocol.evaluation_size}",
             "published_note": "",
         }
-        scored = [self._scored(row, rows) for row in rows]
+        scored = [self._scored(row, rows, experiment.also_against) for row in rows]
         return table_jobs(self.base, name, scored, about, alone=experiment.classes is not None)
 
-    def _scored(self, row: Row, rows: list[Row]) -> Scored:
+    def _scored(self, row: Row, rows: list[Row], also_against: Sequence[str]) -> Scored:
         planner = self.planners[row.setting]
         own = planner.of(row.method)
         switches = ", ".join(f"{name}={value}" for name, value in own.switches.items())
@@ -103,6 +103,8 @@ class Reporter:
             "network_size": size,
             "baseline": baseline(same, planner.methods),
         }
+        if others := [each.key for each in same if each.key in also_against and each.key != row.key]:
+            about["also_against"] = others
         return Scored(row.about() | about, lambda seed, role: self.score(row, seed, role))
 
     def about_table(self, rows: Iterable[Row]) -> dict[str, Any]:

@@ -58,25 +58,35 @@ class Comparison:
 
 
 def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
-    """``results/<table>_statistics.*`` by role, and what its lineage keeps: each row against its control, part by part.
+    """``results/<table>_statistics.*`` by role, and what its lineage keeps: each row against its control, part by part,
+    and against what the experiment says beside it.
 
     Those whose control cannot be traced are left out.
     """
-    config, cells, rows = traced.job.config, [], []
+    config, rows = traced.job.config, []
     by_key = {row.about["key"]: row for row in traced.scored}
+    # The controls come first, then what every row is compared with as well, a table each.
+    cells: dict[str, list[dict[str, str]]] = {"": []}
     for row in traced.scored:
-        control = by_key.get(row.about["baseline"])
-        if control is None or control is row:
-            continue
-        title = ", ".join(filter(None, [row.about["title"], config["columns"].get(row.column)]))
-        found = compare(*(_evaluations(each) for each in (row, control)), title, config)
-        cells.append(comparison_record(row.about | {"title": title}, control.about["title"], found, config))
-        # The control's jobs stand behind a difference as well.
-        rows.append(row.record(found.values()) | {"title": title, "made_by": row.made_by + control.made_by})
+        for key in (row.about["baseline"], *row.about.get("also_against", ())):
+            against, further = by_key.get(key), key != row.about["baseline"]
+            if against is None or against is row:
+                continue
+            title = ", ".join(filter(None, [row.about["title"], config["columns"].get(row.column)]))
+            found = compare(*(_evaluations(each) for each in (row, against)), title, config)
+            record = comparison_record(row.about | {"title": title}, against.about["title"], found, config)
+            cells.setdefault(against.about["title"] if further else "", []).append(record)
+            # The jobs of what it is compared with stand behind a difference as well.
+            traced_row = row.record(found.values()) | {"title": title, "made_by": row.made_by + against.made_by}
+            if further:
+                traced_row |= {name: f"{traced_row[name]} against {against.about[name]}" for name in ("key", "title")}
+            rows.append(traced_row)
     header = TableHeader.of_models(config, traced.notes(), traced.models())
     title, measure = Path(traced.job.outputs["csv"]).stem, config["measure"]
-    text = comparison_markdown(cells, title, header.entries(), header.data_note, measure)
-    return {"md": text.encode(), "csv": companion_csv(cells, comparison_columns(measure))}, rows
+    first, *others = cells.values()
+    text = comparison_markdown(first, title, header.entries(), header.data_note, measure, others)
+    every = [record for records in cells.values() for record in records]
+    return {"md": text.encode(), "csv": companion_csv(every, comparison_columns(measure))}, rows
 
 
 def _evaluations(row: TracedRow) -> list[Evaluation]:
@@ -138,7 +148,12 @@ def comparison_columns(measure: str) -> list[str]:
 
 
 def comparison_markdown(
-    records: Sequence[Mapping[str, str]], title: str, entries: Mapping[str, str], note: str, measure: str = "mIoU"
+    records: Sequence[Mapping[str, str]],
+    title: str,
+    entries: Mapping[str, str],
+    note: str,
+    measure: str = "mIoU",
+    others: Sequence[Sequence[Mapping[str, str]]] = (),
 ) -> str:
     """Markdown with the facts of ``entries``, the note, and what the columns mean.
 
@@ -148,6 +163,7 @@ def comparison_markdown(
         entries: Name and value of each fact.
         note: A warning, or "".
         measure: "mIoU" or "accuracy".
+        others: Comparisons of the same rows with other ones, a table for each.
     """
     lines = [*heading(title, entries, note), ""]
     if not records:
@@ -159,9 +175,20 @@ def comparison_markdown(
     facts = {"what": _WHAT[measure], "samples": escape(first["samples"]), "power": f"{POWER:g}"}
     facts["images"] = " or ".join(dict.fromkeys(escape(record["images"]) for record in records))
     facts["baseline"] = " or ".join(dict.fromkeys(escape(record["baseline"]) for record in records))
-    lines += [_MEANING.strip().format(**facts), ""]
-    heads = ("method", "origin", "pairs", first["primary"], "baseline", "difference ± sd", "95 % over seeds")
-    lines.append(row_line([*heads, "detectable", "verdict", "95 % over images"]))
+    lines += [_MEANING.strip().format(**facts), "", *_rows(records, measure)]
+    for each in others:
+        lines += [
+            "",
+            f"The same, in differences from the row **{escape(each[0]['baseline'])}**:",
+            "",
+            *_rows(each, measure),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(records: Sequence[Mapping[str, str]], measure: str) -> list[str]:
+    heads = ("method", "origin", "pairs", records[0]["primary"], "baseline", "difference ± sd", "95 % over seeds")
+    lines = [row_line([*heads, "detectable", "verdict", "95 % over images"])]
     lines.append(row_line(["---", "---", *["---:"] * 6, "---", "---:"]))
     for record in records:
         over_seeds = _interval(record["seeds_low"], record["seeds_high"])
@@ -181,7 +208,7 @@ def comparison_markdown(
                 ]
             )
         )
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _interval(low: str, high: str) -> str:
