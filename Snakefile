@@ -29,7 +29,7 @@ for phase in PHASES:
             phase_targets(plan, phase),
 
 
-# A row whose job failed is missing in the tables that were asked for; the others are there.
+# A row whose job failed is missing in the tables that were asked for, and on the page; the others are there.
 onerror:
     failed = [
         job
@@ -41,8 +41,13 @@ onerror:
     }
     logs = {str(path) for job in failed for path in job.log}
     module = STAGES[TABLE].module
-    for card in politely(partial_cards, plan, tables, logs):
+    cards = politely(partial_cards, plan, tables, logs)
+    for card in cards:
         shell("{sys.executable:q} -m {module} {card:q}")
+    module = STAGES[REPORT].module
+    if any(job.rule.name == REPORT for job in workflow.dag.jobs):
+        for card in politely(partial_page, plan, cards):
+            shell("{sys.executable:q} -m {module} {card:q}")
 
 
 onsuccess:

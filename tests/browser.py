@@ -79,10 +79,11 @@ class Page:
     def press(self, key: str) -> None:
         """A key, down and up, where the focus is."""
         text = {"text": key} if len(key) == 1 else {}
-        code = {"ArrowRight": 39, "ArrowLeft": 37, "ArrowUp": 38, "ArrowDown": 40, "Escape": 27}.get(key, 0)
+        number = {"ArrowRight": 39, "ArrowLeft": 37, "ArrowUp": 38, "ArrowDown": 40, "Escape": 27}.get(key, 0)
+        code = f"Digit{key}" if key.isdigit() else key
         for kind in ("keyDown", "keyUp"):
             self._ask(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
+                "Input.dispatchKeyEvent", type=kind, key=key, code=code, windowsVirtualKeyCode=number,
                 **(text if kind == "keyDown" else {}),
             )  # fmt: skip
 

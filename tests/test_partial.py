@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pandas
 import pytest
-from scored import make, scored_plan
+from scored import make, record, scored_plan
 
 from segadapt.cli import main
 from segadapt.core.artifacts import write_json
 from segadapt.core.errors import UserError
 from segadapt.core.job import read_card
 from segadapt.plan import statuses
-from segadapt.plan.jobs.partial import partial_cards
+from segadapt.plan.jobs.partial import partial_cards, partial_page
 from segadapt.reporting import read_table
 from segadapt.reporting.lineage.explain import explain
 from segadapt.reporting.lineage.verify import verify
-from segadapt.stages import table
+from segadapt.stages import report, table
 from segadapt.stages.runner import run_card
 
 ROWS = ("source_only", "target_forwarded", "maxsquare", "maxsquare_iw_multi")
@@ -126,3 +126,18 @@ def test_a_partial_table_is_explained_as_one(plan, capsys):
 def test_a_table_that_fails_itself_is_not_called_partial(plan):
     job = plan.by_name["table/table2"]
     assert partial_cards(plan, ["table2"], [job.log]) == []
+
+
+def test_the_page_shows_what_is_there_and_names_what_failed(plan):
+    for job in plan.jobs:
+        if "history" in job.outputs:
+            Path(job.outputs["history"]).write_text("step,learning_rate,loss_source,loss_target\n1,0.1,2,\n")
+            record(job)
+    made_partial(plan, "adapt/maxsquare/seed2")
+    (card,) = partial_page(plan, ["work/tiny/cards/partial/table2.json"])
+    run_card(report.write, Path(card))
+    html = Path("results/report/index.html").read_text()
+    assert "Missing: adapt/maxsquare/seed2 failed, see work/tiny/logs/adapt/maxsquare/seed2.log." in html
+    assert html.count('<div class="row missing"') == 1 and 'id="curves"' in html
+    assert {each.job.name: each.state for each in statuses(plan)}["report"] == "name differs"
+    assert partial_page(plan, []) == []

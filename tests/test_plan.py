@@ -112,8 +112,8 @@ def test_edits_change_the_cards_they_must():
     ]
     multi = ["evaluate/maxsquare_iw_multi/seed1", "refine/maxsquare_iw_multi/seed1"]
     assert altered(lambda each: tiny(each)["refine"].update(learning_rate=0.1)) == multi[1:]
-    # Other snapshots are scored, and a curve ends elsewhere.
-    assert altered(lambda each: tiny(each)["refine"].update(steps=5)) == sorted([*multi, "figure/curves"])
+    # Other snapshots are scored, and curves end elsewhere.
+    assert altered(lambda each: tiny(each)["refine"].update(steps=5)) == sorted([*multi, "figure/curves", "report"])
     assert altered(lambda each: tiny(each)["refine"].update(snapshots=2)) == multi
     assert altered(lambda each: tiny(each)["pretrain"].update(optimiser={"name": "repeated_sgd", "momentum": 0.8})) == [
         "pretrain/source/seed1",

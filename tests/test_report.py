@@ -186,6 +186,47 @@ def test_the_images_that_differ_most_come_first():
     assert gallery.most_different(scores, 3) == ["y", "w", "x"] and gallery.most_different(scores, 9)[3] == "z"
 
 
+def test_rows_that_were_scored_on_the_same_images_are_in_one_gallery():
+    parameters = tiny_parameters()
+    preset = parameters["presets"]["tiny"]
+    preset["caches"] |= {
+        f"{name}_13": preset["caches"][name] | {"classes": "nthu13"} for name in ("source_train", "target_val")
+    }
+    preset["settings"] = {
+        "equal": {"title": "equal", "protocol": {"normalisation": "paper"}},
+        "thirteen": {
+            "title": "13 classes",
+            "model": {"classes": "nthu13"},
+            "evaluate_on": "target_val_13",
+            **{stage: {"source": "source_train_13"} for stage in ("pretrain", "adapt", "refine")},
+        },
+    }
+    parameters["experiments"] = {
+        "table2": {"rows": ["source_only", "maxsquare", "equal/maxsquare"]},
+        "thirteen": {"rows": ["thirteen/source_only", "thirteen/maxsquare"]},
+        "other": {"rows": ["maxsquare", "minent"]},
+    }
+    plan = make_plan(parameters_from(parameters, "tiny"))
+    found = {job.name: list(job.config["models"]) for job in plan.jobs if job.stage == "gallery"}
+    assert found == {
+        "figure/gallery": ["source_only", "maxsquare", "equal/maxsquare", "minent"],
+        "figure/gallery_thirteen": ["thirteen/source_only", "thirteen/maxsquare"],
+    }
+    assert plan.by_name["figure/gallery_thirteen"].config["title"] == "13 classes"
+    report = plan.by_name["report"]
+    assert [len(report.read("history", row=row)) for row in ("source_only", "equal/maxsquare", "minent")] == [0, 1, 1]
+    assert [group["title"] for group in report.config["curves"]] == ["tiny", "equal", "13 classes"]
+    starts = {row["key"]: row["from"] for group in report.config["curves"] for row in group["rows"]}
+    assert starts == {
+        "source_only": None,
+        "maxsquare": "source_only",
+        "minent": "source_only",
+        "equal/maxsquare": None,
+        "thirteen/source_only": None,
+        "thirteen/maxsquare": "thirteen/source_only",
+    }
+
+
 def test_label_maps_keep_their_ids_and_large_pictures_shrink():
     label_HW = numpy.random.default_rng(0).choice([0, 7, 18, 255], (40, 1000)).astype(numpy.uint8)
     for array_HW, size in ((label_HW[:, :50], (50, 40)), (label_HW, (768, 31))):

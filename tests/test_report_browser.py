@@ -5,8 +5,10 @@ import os
 
 import browser
 import pytest
-from toy_report import ROWS, TITLE
+from scored import matrices
+from toy_report import ROWS, SEEDS, TITLE
 
+from segadapt.evaluation import miou_from_matrix
 from segadapt.labels import CITYSCAPES19
 
 pytestmark = pytest.mark.skipif(
@@ -108,7 +110,9 @@ def test_slider_keys_errors_and_classes(page):
         before = shown.run(look)
         shown.press("ArrowDown")
         drawn()
-        assert shown.run("document.querySelector('.which').textContent").startswith("2 of 3: <b>image 1, 4.0 points")
+        assert shown.run("document.querySelector('.which').textContent").startswith(
+            "2 of 3 (of 60): <b>image 1, 4.0 points"
+        )
         before = shown.run(look)
         shown.run("[...document.querySelectorAll('.classes button')].find(each => each.textContent === 'road').click()")
         drawn()
@@ -120,9 +124,63 @@ def test_slider_keys_errors_and_classes(page):
         assert pixel("left", 0) == sidewalk and shown.complaints == []
 
 
-def test_a_method_among_the_curves_can_be_hidden(page):
+def test_number_keys_choose_the_sides_and_a_score_opens_its_story(page):
     with browser.Page(page) as shown:
-        visible = "[...document.querySelectorAll('polyline')].filter(each => each.getClientRects().length).length"
-        assert shown.run(visible) == 2
-        shown.run("document.querySelector('.legend button').click()")
+        shown.run("document.getElementById('gallery').scrollIntoView()")
+        shown.until("document.querySelector('.viewer').dataset.drawn")
+        shown.run("document.querySelector('.viewer .slide').focus()")
+        for key, view, told in (("2", "truth", None), ("6", "row:maxsquare", f"{TITLE} · 52.0")):
+            before = shown.run("Number(document.querySelector('.viewer').dataset.drawn)")
+            shown.press(key)
+            shown.until(f"Number(document.querySelector('.viewer').dataset.drawn) > {before}")
+            assert shown.run("document.querySelector('select[data-side=right]').value") == view
+            assert shown.run("document.querySelector('.tag.right').disabled") == (told is None)
+        assert shown.run("document.querySelector('.tag.right').textContent") == told
+        shown.run("document.querySelector('.tag.right').click()")
+        assert shown.run("document.querySelector('.told h2').textContent") == f"{TITLE}, mIoU"
+        assert shown.complaints == []
+
+
+def test_a_difference_tells_of_both_sides(page):
+    has_title = f"row => row.cells[0].textContent === {json.dumps(TITLE)}"
+    row = f"[...document.querySelectorAll('.frame.main tr')].find({has_title})"
+    with browser.Page(page) as shown:
+        shown.run(f"{row}.querySelector('td[data-column=vs_control]').click()")
+        told = shown.run("document.querySelector('.told').textContent")
+        assert told.startswith(f"{TITLE} against target forwarded, λ=0")
+        assert "adapt/maxsquare/seed3" in told and "adapt/target_forwarded/seed3" in told
+        differences = shown.run(
+            "[...document.querySelectorAll('.told table')[0].rows].map(r => r.cells[3].textContent)"
+        )
+        means = {key: [miou_from_matrix(matrices(key, seed).sum(axis=0)) for seed in SEEDS] for key in ROWS[1:3]}
+        wanted = [ours - theirs for ours, theirs in zip(means["maxsquare"], means["target_forwarded"], strict=True)]
+        assert [float(each.split()[0]) for each in differences[1:]] == pytest.approx(
+            [100 * each for each in wanted], abs=0.0051
+        )
+        assert shown.complaints == []
+
+
+def test_classes_are_shaded_by_the_difference_from_the_control(page):
+    shade = "getComputedStyle({}).backgroundImage"
+    cell = "document.querySelector('.frame.main tbody tr:nth-child({}) td[data-column=sidewalk]')"
+    with browser.Page(page) as shown:
+        control, other = cell.format(2), cell.format(3)
+        before = shown.run(shade.format(other))
+        shown.run("document.querySelector('input.gains').click()")
+        ours, theirs = (float(shown.run(f"{each}.textContent")) for each in (other, control))
+        colour = "rgba(0, 114, 178" if ours > theirs else "rgba(213, 94, 0"
+        assert colour in shown.run(shade.format(other)) != before and shown.run(shade.format(control)) == "none"
+        assert shown.run(f"{other}.title") == f"{ours - theirs:+.1f} from the control" and shown.complaints == []
+
+
+def test_a_method_among_the_curves_can_be_hidden_and_a_line_opens_its_story(page):
+    visible = "[...document.querySelectorAll('#curves .panels polyline[data-row=\"2\"]')]"
+    visible += ".filter(each => each.getClientRects().length).length"
+    with browser.Page(page) as shown:
+        assert shown.run(visible) >= 3 * 4
+        line = "document.querySelector('#curves polyline[data-row=\"2\"]')"
+        shown.run(f"{line}.dispatchEvent(new MouseEvent('click', {{ bubbles: true }}))")
+        assert shown.run("document.querySelector('.told h2').textContent") == f"{TITLE}, mIoU"
+        shown.press("Escape")
+        shown.run("document.querySelector('.legend button[data-row=\"2\"]').click()")
         assert shown.run(visible) == 0 and shown.complaints == []

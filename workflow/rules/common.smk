@@ -18,10 +18,18 @@ sys.path.insert(0, SOURCE)
 from segadapt.core.edge import known_causes
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import load_parameters
-from segadapt.core.stages import PHASES, STAGES, TABLE, benchmark_of, card_of, log_of
+from segadapt.core.stages import (
+    PHASES,
+    REPORT,
+    STAGES,
+    TABLE,
+    benchmark_of,
+    card_of,
+    log_of,
+)
 from segadapt.plan import make_plan, phase_targets, result_files
 from segadapt.plan.interruption import pass_on_interrupts
-from segadapt.plan.jobs.partial import partial_cards
+from segadapt.plan.jobs.partial import partial_cards, partial_page
 from segadapt.plan.place import require_place, require_versionable
 from segadapt.plan.session import begin_session, has_gpu, lend_environment
 from segadapt.plan.shelf import shelve

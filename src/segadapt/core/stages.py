@@ -82,7 +82,7 @@ def benchmark_of(preset: str, job: str) -> str:
 
 
 PREPARE, PRETRAIN, PSEUDO_LABEL, EVALUATE, TABLE = "prepare", "pretrain", "pseudo_label", "evaluate", "table"
-CURVES, GALLERY, REPORT = "curves", "gallery", "report"
+BARS, ROBUSTNESS, GALLERY, REPORT = "bars", "robustness", "gallery", "report"
 """Stages whose jobs others look for."""
 _MODEL = "{model}/seed{seed}"
 _TRAINED = {"model": "model.safetensors", "history": "history.csv"}
@@ -165,12 +165,12 @@ _ALL = (
         GALLERY, "table", "figure/{figure}", "results/figures", {"pictures": "{figure}.json"},
         "{figure}.provenance.json", script="figure", runtime=30, config={"figure": GALLERY}, **_RUNS_NETWORK,
     ),
-    _figure(CURVES, CURVES),
-    _figure("bars", "{table}_classes"),
+    _figure("curves", "curves"),
+    _figure(BARS, "{table}_classes"),
     _figure("slopes", "figure1"),
     _figure("confidence", "figure2", runtime=30, **_RUNS_NETWORK),
     _figure("frequency", "figure4"),
-    _figure("robustness", "{table}_robustness"),
+    _figure(ROBUSTNESS, "{table}_robustness"),
     # Table 1 and Figure 5: image classifiers.
     _training("train_classifier", "classifiers", runtime=1440),
     _training("figure5_classifier", "classifiers/figure5", prefix="figure5", runtime=1440),

@@ -11,7 +11,7 @@ from segadapt.core.stages import STAGES, Stage
 from segadapt.plan.jobs.classification import Classifiers
 from segadapt.plan.jobs.data import data_jobs
 from segadapt.plan.jobs.figures import figures
-from segadapt.plan.jobs.report import gallery, report
+from segadapt.plan.jobs.report import galleries, report
 from segadapt.plan.jobs.scoring import evaluate
 from segadapt.plan.jobs.selftraining import self_training
 from segadapt.plan.jobs.tables import Reporter
@@ -65,8 +65,8 @@ def make_plan(parameters: Parameters) -> Plan:
     reports += figures(reporter)
     if parameters.classification_tables:
         reports += Classifiers(parameters, planners[None]).jobs()
-    reports += gallery(reporter)
-    reports += report(planners[None], reports)
+    reports += galleries(reporter)
+    reports += report(reporter, reports)
     # Settings share source models, and tables share rows.
     jobs = {job.name: job for job in [*trained, *scored, *reports]}
     sizes = {planners[None].cache(name): each.size for name, each in parameters.active_preset.caches.items()}

@@ -1,11 +1,12 @@
-"""Tables of a run in which jobs failed: the rows that are whole, and what is known of the others."""
+"""Tables and page of a run in which jobs failed: the rows that are whole, and what is known of the others."""
 
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 from segadapt.core.artifacts import write_json
 from segadapt.core.job import Job
-from segadapt.core.stages import TABLE
+from segadapt.core.stages import REPORT, STAGES, TABLE
 from segadapt.plan.plan import Plan
 from segadapt.plan.status import Status, statuses
 
@@ -32,6 +33,28 @@ def partial_cards(plan: Plan, tables: Collection[str], failed_logs: Collection[s
                 write_json(partial.card, partial.as_card())
                 cards.append(partial.card)
     return cards
+
+
+def partial_page(plan: Plan, cards: Collection[str]) -> list[str]:
+    """Writes the card of the page of all that is there, if it is not whole, and returns its path.
+
+    Args:
+        plan: Of the run that has ended.
+        cards: From ``partial_cards``; the tables have been made.
+    """
+    state = {status.job.name: status for status in statuses(plan)}
+    made = {job.provenance for job in plan.jobs if state[job.name].is_ok}
+    made |= {STAGES[TABLE].path("provenance", plan.parameters.preset, {"table": Path(card).stem}) for card in cards}
+    for job in plan.jobs:
+        if job.stage == REPORT and job.provenance not in made:
+            inputs = tuple(each for each in job.inputs if each.maker is None or each.maker in made)
+            partial = replace(job, name=f"partial/{job.name}", inputs=inputs)
+            tables = [name for name in job.config["tables"] if partial.read("csv", row=name)]
+            partial = replace(partial, config=job.config | {"tables": tables})
+            if tables:
+                write_json(partial.card, partial.as_card())
+                return [partial.card]
+    return []
 
 
 def _missing_rows(

@@ -25,7 +25,6 @@ def draw(job: Job) -> dict[str, bytes]:
     """The images on which the models' scores differ most, that one first, with what each model predicts."""
     models = job.config["models"]
     first = next(iter(models.values()))
-    compute = set_up_compute(first["precision"], first["cpu_threads"])
     source, target = PackedCache(Path(job.input("source"))), PackedCache(Path(job.input("labelled")))
     scores = {key: _scores(Path(job.input("confusion", row=key)), job.config["evaluation_size"]) for key in models}
     places = {target.name(index): index for index in range(len(target))}
@@ -44,19 +43,21 @@ def draw(job: Job) -> dict[str, bytes]:
             }
         )
     for key, config in progress(models.items(), job.name, len(models), "model"):
+        compute = set_up_compute(config["precision"], config["cpu_threads"])
         predict = predictor(Path(job.input("model", row=key)), config, compute)
         for name, each in zip(names, found, strict=True):
             size = target.native_label(places[name]).shape
             label_HW = predict_labels(predict(target.image(places[name])), size)[0].cpu().numpy()
             each["predictions"][key] = label_map(label_HW)
-    return {"pictures": gallery_file(first["model"]["classes"], models, found, len(target))}
+    return {"pictures": gallery_file(job.config["title"], first["model"]["classes"], models, found, len(target))}
 
 
-def gallery_file(classes: str, models: dict[str, Any], images: list[dict[str, Any]], of: int) -> bytes:
-    """The JSON file; ``of`` is how many images there were to choose from."""
+def gallery_file(title: str, classes: str, models: dict[str, Any], images: list[dict[str, Any]], of: int) -> bytes:
+    """The JSON file; ``title`` says which data it is, ``of`` how many images there were to choose from."""
     known, rows = CLASS_SETS[classes], [{"key": key, "title": each["title"]} for key, each in models.items()]
     palette = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in known.palette]
-    content = {"classes": list(known.classes), "palette": palette, "rows": rows, "of": of, "images": images}
+    content = {"title": title, "classes": list(known.classes), "palette": palette, "rows": rows, "of": of}
+    content["images"] = images
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
 
 

@@ -33,6 +33,13 @@
     }));
   }
 
+  for (const box of all("input.gains")) {
+    const frame = box.closest("article").querySelector(".frame.main");
+    box.addEventListener("change", () => frame.classList.toggle("gains", box.checked));
+  }
+
+  window.addEventListener("beforeprint", () => all("details").forEach((each) => { each.open = true; }));
+
   // --- the story of a number ---
   const told = data("stories");
   const dialog = document.getElementById("story");
@@ -44,24 +51,40 @@
     }
     return table;
   };
+  const COMPARED = /^(vs_control|detectable|verdict|difference|pairs|seeds_|images_|baseline)/;
   const open = (index, wanted) => {
     const story = told.rows[index];
-    const column = wanted in story.values ? wanted : story.mean;
+    const control = COMPARED.test(wanted) && story.baseline !== null ? told.rows[story.baseline] : null;
+    const names = [wanted, wanted.replace(/^mIoU /, ""), wanted.replace(/_sd$/, ""), wanted.replace(/^vs_control.*/, "difference")];
+    const column = names.find((name) => name in story.values) || story.mean;
     const values = story.values[column] || [];
+    const shown = (each) => each === null ? "not known" : `${(100 * each).toFixed(2)} %`;
     const box = dialog.querySelector(".told");
-    const title = make("h2", `${story.title}, ${column}`);
+    const title = make("h2", control && control !== story ? `${story.title} against ${control.title}` : `${story.title}, ${wanted || column}`);
     title.id = "story-title";
-    const seeds = make("div", "", "seeds");
-    values.forEach((each, place) => seeds.append(make("span",
-      `seed ${story.seeds[place]}: ${each === null ? "class absent" : `${(100 * each).toFixed(2)} %`}`)));
-    const parts = [make("p", `Table ${story.table}, preset ${story.preset}, protocol ${story.protocol}.`, "lead"), seeds];
+    const parts = [make("p", `Table ${story.table}, preset ${story.preset}, protocol ${story.protocol}.`, "lead")];
     const part = (heading, ...content) => parts.push(make("h4", heading), ...content);
-    part("Make it again", make("pre", story.remake));
-    part("Made by", lines(story.jobs.map((each) => told.jobs[each]).map((job) => [job.name, job.took, job.commit])));
-    part("Machine and cost", ...story.cost.map((line) => make("div", line)));
-    part("Parameters", lines(story.parameters));
+    if (control && control !== story) {
+      const theirs = control.values[story.mean];
+      const ours = story.values[story.mean];
+      parts.push(lines([["seed", story.title, control.title, "difference"], ...ours.map((each, place) => [story.seeds[place],
+        shown(each), shown(theirs[place]), `${(100 * (each - theirs[place])).toFixed(2)} points`])]));
+    } else {
+      const seeds = make("div", "", "seeds");
+      values.forEach((each, place) => seeds.append(make("span", `seed ${story.seeds[place]}: ${shown(each)}`)));
+      parts.push(make("p", column === wanted || !wanted ? "" : column, "lead"), seeds);
+    }
+    const both = control && control !== story ? [control, story] : [story];
+    const jobs = [...new Set(both.flatMap((each) => each.jobs))].map((each) => told.jobs[each]);
+    part("Make it again", make("pre", both.map((each) => each.remake).join("\n")));
+    part("Made by", lines(jobs.map((job) => [job.name, job.took, job.commit])));
+    for (const each of both) {
+      const whose = both.length > 1 ? `, ${each.title}` : "";
+      part(`Machine and cost${whose}`, ...each.cost.map((line) => make("div", line)));
+      part(`Parameters${whose}`, lines(each.parameters));
+    }
     part("Inputs, SHA-256", lines(story.inputs));
-    part("Files, SHA-256", lines(story.jobs.flatMap((each) => told.jobs[each].files)));
+    part("Files, SHA-256", lines(jobs.flatMap((job) => job.files)));
     box.replaceChildren(title, ...parts);
     dialog.showModal();
     dialog.scrollTop = 0;
@@ -69,35 +92,37 @@
   document.addEventListener("click", (event) => {
     if (event.target === dialog) return dialog.close();
     const holder = event.target.closest("[data-story]");
-    const cell = event.target.closest("td, button.number");
-    if (holder && cell && cell.textContent.trim()) {
+    const spot = event.target.closest("td, button, polyline, circle");
+    if (holder && spot && spot.textContent.trim()) {
       const named = event.target.closest("[data-column]");
       open(Number(holder.dataset.story), named ? named.dataset.column : "");
     }
   });
 
   // --- curves ---
-  for (const button of all(".legend button")) {
-    button.addEventListener("click", () => {
-      const on = button.ariaPressed !== "true";
-      button.ariaPressed = String(on);
-      all(`polyline[data-line="${button.dataset.line}"]`).forEach((line) => line.classList.toggle("off", !on));
-    });
+  for (const group of all("#curves .group")) {
+    for (const button of all(".legend button", group)) {
+      button.addEventListener("click", () => {
+        const on = button.ariaPressed !== "true";
+        button.ariaPressed = String(on);
+        all(`svg [data-row="${button.dataset.row}"]`, group).forEach((each) => each.classList.toggle("off", !on));
+      });
+    }
   }
 
   // --- images ---
   const section = document.getElementById("gallery");
   if (!section) return;
-  const pictures = data("pictures");
+  const galleries = data("pictures");
   const find = (selector) => section.querySelector(selector);
   const viewer = find(".viewer");
   const slide = find(".slide");
   const sides = { left: find("select[data-side=left]"), right: find("select[data-side=right]") };
   const canvases = { left: find("canvas.left"), right: find("canvas.right") };
-  const views = [["target", "Target image"], ["truth", "Ground truth"], ["source", "A source scene"],
-    ...pictures.rows.map((row) => [`row:${row.key}`, row.title])];
-  const palette = pictures.palette.map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
   const hidden = new Set();
+  let pictures;
+  let views;
+  let palette;
   let current = 0;
   let turn = 0;
 
@@ -118,7 +143,8 @@
     context.drawImage(image, 0, 0, width, height);
     return context.getImageData(0, 0, width, height);
   };
-  const uriOf = (item, view) => view.startsWith("row:") ? item.predictions[view.slice(4)] : item[view];
+  const rowOf = (view) => view.startsWith("row:") ? view.slice(4) : null;
+  const uriOf = (item, view) => rowOf(view) === null ? item[view] : item.predictions[rowOf(view)];
 
   const painted = async (item, view, errors) => {
     const truthImage = await load(item.truth);
@@ -151,13 +177,17 @@
       canvas.width = image.width;
       canvas.height = image.height;
       canvas.getContext("2d").putImageData(image, 0, 0);
-      const score = view.startsWith("row:") ? item.scores[view.slice(4)] : undefined;
-      const name = views.find((each) => each[0] === view)[1];
-      find(`.tag.${side}`).textContent = score === undefined ? name : `${name} · ${score.toFixed(1)}`;
+      const row = pictures.rows.find((each) => each.key === rowOf(view));
+      const score = row && item.scores[row.key];
+      const tag = find(`.tag.${side}`);
+      tag.textContent = score === undefined ? views.find((each) => each[0] === view)[1] : `${row.title} · ${score.toFixed(1)}`;
+      tag.disabled = !row || row.story === null;
+      if (tag.disabled) delete tag.dataset.story;
+      else tag.dataset.story = row.story;
     }
     const scores = Object.values(item.scores);
     const spread = scores.length ? `, ${(Math.max(...scores) - Math.min(...scores)).toFixed(1)} points apart` : "";
-    find(".which").textContent = `${current + 1} of ${pictures.images.length}: ${item.name}${spread}`;
+    find(".which").textContent = `${current + 1} of ${pictures.images.length} (of ${pictures.of}): ${item.name}${spread}`;
     all(".thumbs button", section).forEach((each, place) => { each.ariaSelected = String(place === current); });
     viewer.dataset.drawn = String(mine);
   };
@@ -172,47 +202,65 @@
     [sides.left.value, sides.right.value] = [sides.right.value, sides.left.value];
     draw();
   };
-
-  for (const [side, start] of [["left", 3], ["right", views.length - 1]]) {
-    for (const [key, name] of views) sides[side].append(new Option(name, key));
-    sides[side].selectedIndex = Math.min(start, views.length - 1);
-    sides[side].addEventListener("change", draw);
-  }
-  pictures.images.forEach((item, place) => {
-    const button = make("button");
-    button.type = "button";
-    button.role = "option";
-    const image = make("img");
-    image.loading = "lazy";
-    image.alt = item.name;
-    image.src = item.target;
-    button.append(image);
-    button.addEventListener("click", () => choose(place));
-    find(".thumbs").append(button);
-  });
-  const classes = pictures.classes.map((name, id) => {
-    const button = make("button");
-    button.type = "button";
-    button.ariaPressed = "true";
-    const swatch = make("i");
-    swatch.style.background = pictures.palette[id];
-    button.append(swatch, name);
-    button.addEventListener("click", () => {
-      hidden[hidden.has(id) ? "delete" : "add"](id);
-      button.ariaPressed = String(!hidden.has(id));
+  const put = (side, view) => {
+    if (views[view]) {
+      sides[side].selectedIndex = view;
       draw();
-    });
-    find(".classes").append(button);
-    return button;
-  });
+    }
+  };
+
+  // A gallery's own images, rows and classes in place of another's.
+  const enter = (number) => {
+    pictures = galleries[number];
+    views = [["target", "Target image"], ["truth", "Ground truth"], ["source", "A source scene"],
+      ...pictures.rows.map((row) => [`row:${row.key}`, row.title])];
+    palette = pictures.palette.map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+    hidden.clear();
+    for (const [side, start] of [["left", 3], ["right", views.length - 1]]) {
+      sides[side].replaceChildren(...views.map(([key, name], place) => new Option(place < 9 ? `${place + 1} ${name}` : name, key)));
+      sides[side].selectedIndex = Math.min(start, views.length - 1);
+    }
+    find(".thumbs").replaceChildren(...pictures.images.map((item, place) => {
+      const button = make("button");
+      button.type = "button";
+      button.role = "option";
+      const image = make("img");
+      image.loading = "lazy";
+      image.alt = item.name;
+      image.src = item.target;
+      button.append(image);
+      button.addEventListener("click", () => choose(place));
+      return button;
+    }));
+    find(".classes").replaceChildren(find(".classes .all"), ...pictures.classes.map((name, id) => {
+      const button = make("button", "", "class");
+      button.type = "button";
+      button.ariaPressed = "true";
+      const swatch = make("i");
+      swatch.style.background = pictures.palette[id];
+      button.append(swatch, name);
+      button.addEventListener("click", () => {
+        hidden[hidden.has(id) ? "delete" : "add"](id);
+        button.ariaPressed = String(!hidden.has(id));
+        draw();
+      });
+      return button;
+    }));
+    current = 0;
+  };
   find(".classes .all").addEventListener("click", () => {
     const none = hidden.size === 0;
-    classes.forEach((button, id) => {
+    all(".classes .class", section).forEach((button, id) => {
       hidden[none ? "add" : "delete"](id);
       button.ariaPressed = String(!none);
     });
     draw();
   });
+  find(".set").addEventListener("change", () => {
+    enter(find(".set").selectedIndex);
+    draw();
+  });
+  for (const side of Object.values(sides)) side.addEventListener("change", draw);
   slide.addEventListener("input", () => viewer.style.setProperty("--x", `${slide.value}%`));
   find(".errors").addEventListener("change", draw);
   find(".swap").addEventListener("click", swap);
@@ -226,8 +274,11 @@
       find(".errors").click();
     } else if (event.key === "s") {
       swap();
+    } else if (/^Digit[1-9]$/.test(event.code)) {
+      put(event.shiftKey ? "left" : "right", Number(event.code.slice(5)) - 1);
     }
   });
+  enter(0);
   // Pictures are decoded when somebody comes near them.
   const near = new IntersectionObserver((entries) => {
     if (entries.some((entry) => entry.isIntersecting)) {

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Input, Job
-from segadapt.core.stages import CURVES, GALLERY
+from segadapt.core.stages import GALLERY
 from segadapt.reporting.lineage.explain import read_lineage
 from segadapt.reporting.lineage.trace import Record, missing_note
 from segadapt.reporting.report.chart import chart
@@ -34,17 +34,16 @@ def build(job: Job) -> bytes:
         tables.append(_table(job, name, record, stories))
     main = job.config["tables"][0]
     cells = read_cells(Path(job.input("csv", row=main)))
-    galleries, histories = job.read(GALLERY), job.read(CURVES)
     notes = dict.fromkeys(note for record in records.values() if (note := record["identity"]["config"]["data_note"]))
     content = {
         "title": f"{job.config['preset']}: {', '.join(records)}",
         "facts": _facts(job, records.values()),
         "notes": notes,
         "chart": chart(main, cells, records[main], stories),
-        "gallery": read_json(Path(galleries[0].path)) if galleries else None,
+        "galleries": [_gallery(each, stories) for each in job.read(GALLERY)],
         "tables": tables,
         "others": job.config["others"],
-        "curves": curves(Path(histories[0].path), job.config["looks"]) if histories else None,
+        "curves": curves(job, stories.of_row),
         "figures": [{"title": Path(each.path).stem, "data": _data_uri(each)} for each in job.read("figure")],
         "stories": stories.content(),
         "style": Markup((HERE / "page.css").read_text(encoding="utf-8")),
@@ -79,12 +78,12 @@ def _facts(job: Job, records: Iterable[Record]) -> list[tuple[str, str]]:
 def _table(job: Job, name: str, record: Record, stories: Stories) -> dict[str, Any]:
     csv = Path(job.input("csv", row=name))
     cells = read_cells(csv)
-    stories.add(csv, record)
+    beside = [each for stage in _TITLES for each in job.read(stage, row=name)]
+    stories.add(csv, record, [read_lineage(Path(each.path)) for each in beside])
     story_of = stories.of_table(name)
-    beside = [
-        {"title": title, "file": _file(each), "grid": plain_grid(Path(each.path), story_of)}
-        for stage, title in _TITLES.items()
-        for each in job.read(stage, row=name)
+    grids = [
+        {"title": _TITLES[each.role], "file": _file(each), "grid": plain_grid(Path(each.path), story_of)}
+        for each in beside
     ]
     left_out = [
         f"{each['title']} is left out, it cannot be traced: {each['why']}" for each in record["lineage"]["left_out"]
@@ -93,10 +92,15 @@ def _table(job: Job, name: str, record: Record, stories: Stories) -> dict[str, A
         "name": name,
         "files": [_file(each) for kind in ("csv", "tex") for each in job.read(kind, row=name)],
         "notes": [*left_out, *filter(None, [missing_note(record["identity"]["config"])])],
-        "grid": main_grid(cells, story_of),
+        "grid": main_grid(cells, story_of, stories.controls(name)),
         "key": f"{meaning(cells)}, shaded from 0 to 100. Bold: best value measured here. {legend(cells)}",
-        "beside": beside,
+        "beside": grids,
     }
+
+
+def _gallery(each: Input, stories: Stories) -> dict[str, Any]:
+    pictures = read_json(Path(each.path))
+    return pictures | {"rows": [row | {"story": stories.of_row(row["key"])} for row in pictures["rows"]]}
 
 
 def _file(each: Input) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What ``segadapt explain`` knows of every row, as data for the page's script."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,23 @@ class Stories:
         self._rows: list[dict[str, Any]] = []
         self._jobs: dict[str, dict[str, Any]] = {}
 
-    def add(self, table: Path, record: Record) -> None:
-        """Those of a table's rows; ``record`` is the table's."""
+    def add(self, table: Path, record: Record, beside: Iterable[Record] = ()) -> None:
+        """Those of a table's rows.
+
+        Args:
+            table: Its CSV.
+            record: The table's provenance.
+            beside: Those of what goes with the table: their values of a row are told with the row.
+        """
+        numbers = {row["key"]: len(self._rows) + place for place, row in enumerate(record["lineage"]["rows"])}
+        controls = {each.get("row", each["key"]): each["baseline"] for each in record["identity"]["config"]["rows"]}
         for row in record["lineage"]["rows"]:
-            self._rows.append(self._story(table.stem, explain(table, row["key"]), row["values"]))
+            values = dict(row["values"])
+            for each in (other for record in beside for other in record["lineage"]["rows"]):
+                if each["key"] == row["key"]:
+                    values = each["values"] | values
+            story = self._story(table.stem, row["key"], explain(table, row["key"]), values)
+            self._rows.append(story | {"baseline": numbers.get(controls.get(row["key"]))})
 
     def content(self) -> dict[str, Any]:
         """``rows`` by number, and the ``jobs`` that they name."""
@@ -31,9 +45,19 @@ class Stories:
         """The rows of a table that has been added, by title, each with the number of its story."""
         return {row["title"]: number for number, row in enumerate(self._rows) if row["table"] == table}
 
-    def _story(self, table: str, found: Explanation, values: dict[str, list[float | None]]) -> dict[str, Any]:
+    def controls(self, table: str) -> dict[str, str]:
+        """The title of the control by the titles of the rows of a table that has been added."""
+        pairs = [(row["title"], row["baseline"]) for row in self._rows if row["table"] == table]
+        return {title: self._rows[number]["title"] for title, number in pairs if number is not None}
+
+    def of_row(self, key: str) -> int | None:
+        """The number of the story of the row with this key, in the first table that has it."""
+        return next((number for number, row in enumerate(self._rows) if row["key"] == key), None)
+
+    def _story(self, table: str, key: str, found: Explanation, values: dict[str, list[float | None]]) -> dict[str, Any]:
         several = len(found.trainings) > 1
         return {
+            "key": key,
             "title": found.title,
             "table": table,
             "preset": found.config["preset"],
