@@ -121,7 +121,7 @@ def test_edits_change_the_cards_they_must():
     ]
     new = altered(lambda each: each.update(seeds=[1, 2]))
     figures = ["figure/curves", "figure/figure4", "figure/table2_classes"]
-    assert [name for name in new if not name.endswith("seed2")] == sorted([*figures, *TABLES])
+    assert [name for name in new if not name.endswith("seed2")] == sorted([*figures, *TABLES, "report"])
 
 
 def test_switches_of_the_evaluation_change_the_evaluations_that_they_concern():

@@ -17,6 +17,7 @@ from segadapt.plan.requirements import check_requirements
 from segadapt.plan.shelf import shelve_leftovers, unshelve
 from segadapt.plan.status import Status, tell_engines
 from segadapt.plan.targets import jobs_behind
+from segadapt.plan.watching import write_session
 
 OWNER = Path("work/.owner")
 SNAKEMAKE_MARKS = (Path(".snakemake/locks"), Path(".snakemake/incomplete"))
@@ -75,6 +76,7 @@ def begin_session(plan: Plan, targets: Iterable[str] = ()) -> Session | None:
     asked_for = [status for status in due if status.job.name in needed]
     _refuse_folders(asked_for)
     check_requirements(asked_for)
+    write_session(plan.parameters.preset, [status.job for status in asked_for])
     return Session(owner, frozenset(path for status in due for path in status.job.outputs.values()))
 
 
