@@ -22,7 +22,10 @@ from segadapt.plan import make_plan
 from segadapt.plan.session import begin_session
 from segadapt.plan.watching import SESSION, look, write_session
 
-LINES = """adapt/maxsquare/seed1: 2026-11-26 10:00:00 UTC, process 4711 on node7
+LINES = """adapt/maxsquare/seed1: 2026-11-26 09:00:00 UTC, process 4710 on node7
+adapt/maxsquare/seed1: 0/200 (0 %), ?step/s, ? left, source 7
+segadapt: stopped after step 0 of 200; the same command goes on from there
+adapt/maxsquare/seed1: 2026-11-26 10:00:00 UTC, process 4711 on node7
 adapt/maxsquare/seed1: 0/200 (0 %), ?step/s, ? left
 adapt/maxsquare/seed1: 50/200 (25 %),  2.50step/s, 01:00 left, source 0.5, target -0.02
 adapt/maxsquare/seed1: 100/200 (50 %),  3.36s/step, 05:36 left, source 0.25, target -1e-05

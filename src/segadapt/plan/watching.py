@@ -103,6 +103,8 @@ def _seen(job: dict[str, str], preset: str, started: float) -> Seen:
         return Seen(name, WAITING, job["log"])
     silent = max(0.0, time.time() - _time(log))
     lines = [line for line in _text(log).splitlines() if line.strip()]
+    # Logs grow from try to try; each begins with its process.
+    lines = lines[max((place for place, line in enumerate(lines) if _PROCESS.search(line)), default=0) :]
     said = lines[-1] if lines else ""
     if said.startswith(_SENTENCE) or _TRACEBACK in lines:
         return Seen(name, FAILED, job["log"], silent, said.removeprefix(_SENTENCE))
