@@ -200,12 +200,14 @@ def test_a_row_whose_job_fails_is_missing_with_its_log_until_the_next_run(finish
     loss = copy / "src/segadapt/methods/entropy.py"
     sound = loss.read_text()
     loss.write_text(sound + "\nraise RuntimeError('a slip in this method')\n")
-    result = tiny.snakemake(copy, "results/table2.csv", "--keep-going", check=False)
+    page = "results/report/index.html"
+    result = tiny.snakemake(copy, "results/table2.csv", page, "--keep-going", check=False)
     assert result.returncode != 0
     frame = read_table(copy / "results/table2.csv").query("origin != 'published'").set_index("method")
     assert frame["seeds"].to_dict() == {"Source only": 1, "MinEnt": 0, "MaxSquare": 1}
     log = "work/tiny/logs/adapt/minent/seed1.log"
     assert f"adapt/minent/seed1 failed, see {log}" in (copy / "results/table2.md").read_text().replace("\\", "")
+    assert f"Missing: adapt/minent/seed1 failed, see {log}." in (copy / page).read_text()
     assert "a slip in this method" in (copy / log).read_text()
     loss.write_text(sound)
     assert tiny.jobs_to_run(copy, "results/table2.csv") == [

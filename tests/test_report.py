@@ -110,6 +110,9 @@ def test_titles_and_names_are_text(page):
     read = Read(html)
     assert TITLE in read.text and "<script>alert" not in html and "<b>" not in html
     assert sum(tag == "script" for tag, _ in read.tags) == 3
+    for name in ("table2.md", "table2.html", "table2.tex", "table2_statistics.md", "table2_costs.md"):
+        text = Path("results", name).read_text()
+        assert "script" in text and "<script" not in text, name
 
 
 def test_every_row_has_a_sentence_with_its_word(page):

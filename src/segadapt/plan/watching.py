@@ -13,6 +13,7 @@ from typing import Any
 from segadapt.core.artifacts import read_json, write_json
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
+from segadapt.core.stages import STAGES
 
 SESSION = Path("work/session.json")
 """What the last run was asked for; its time is the run's start."""
@@ -20,6 +21,7 @@ WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 _PROGRESS = re.compile(r"(\d+)/(\d+) \(\d+ %\), +(.+), (\S+) left(?:, (.*))?$")
 _LOSS = re.compile(r"(\w[\w ]*) (-?[\d.]+(?:e[-+]?\d+)?)(?:, |$)")
 _PROCESS = re.compile(r": .*, process (\d+) on \S+$")
+_HISTORY = next(stage.files["history"] for stage in STAGES.values() if stage.trains)
 _SENTENCE, _TRACEBACK = "segadapt: ", "Traceback (most recent call last):"
 
 
@@ -128,7 +130,7 @@ def _losses(told: Iterable[str]) -> dict[str, list[float]]:
 def _history(preset: str, lines: list[str]) -> dict[str, list[float]]:
     """The losses that a job has kept beside its state, those from before it was interrupted too; {} if it has not."""
     process = next((match[1] for line in lines if (match := _PROCESS.search(line))), None)
-    for path in Path(f"work/{preset}/run").glob("*/history.csv"):
+    for path in Path(f"work/{preset}/run").glob(f"*/{_HISTORY}"):
         if process is not None and _text(path.parent.with_suffix(".lock")).strip() == process:
             head, *rows = [line.split(",") for line in _text(path).splitlines()]
             columns: dict[str, Any] = dict(zip(head, zip(*rows, strict=True), strict=True))
