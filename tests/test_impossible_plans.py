@@ -209,3 +209,21 @@ def test_a_head_that_a_network_lacks_is_refused(monkeypatch):
             )
         else:
             make_plan(parameters_from(content, "params.yaml"))
+
+
+@pytest.mark.parametrize(("change", "words"), [({"crop": "60x24"}, "source images of 60x24"), ({}, "images of 64x32")])
+def test_sides_that_a_network_cannot_divide_are_refused(monkeypatch, change, words):
+    monkeypatch.setattr(
+        networks, "_constant", lambda backbone, name, where, default: {"streets_vit": 8 if change else 24}
+    )
+    parameters = tiny.tiny_parameters(("source_only", "maxsquare"))
+    preset = parameters["presets"]["tiny"]
+    preset["model"]["backbone"] = "streets_vit"
+    preset["adapt"] |= change
+    refused(parameters, words, "multiples of", "choose another cache or crop")
+
+
+def test_images_of_whole_patches_are_planned():
+    parameters = tiny.tiny_parameters(("source_only", "maxsquare"))
+    parameters["presets"]["tiny"]["model"]["backbone"] = "streets_vit"
+    make_plan(parameters_from(parameters, "params.yaml"))

@@ -64,9 +64,9 @@ class Method(nn.Module):
 
     def labelled(
         self, name: str, batch: Batch, pixel_weight_BHW: Tensor | None = None, denominator: str = "valid",
-        coefficient: float = 1.0,
+        coefficient: float = 1.0, **more: Tensor,
     ) -> Pass:  # fmt: skip
-        """Cross-entropy with the batch's labels on every head, the low one by ``auxiliary_weight``, as ``name``."""
+        """Cross-entropy with the batch's labels on every head, the low one by ``auxiliary_weight``; see ``Pass``."""
         told = {"pixel_weight_BHW": pixel_weight_BHW, "denominator": denominator}
 
         def losses(prediction: Prediction) -> dict[str, Tensor]:
@@ -76,4 +76,4 @@ class Method(nn.Module):
                 loss = loss + self.settings.auxiliary_weight * low
             return {name: coefficient * loss}
 
-        return Pass(name, (batch,), losses, coefficient > 0)
+        return Pass(name, (batch,), losses, coefficient > 0, more)

@@ -1,7 +1,7 @@
 """What goes through the network in a training step, and what is minimised on its predictions."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from torch import Tensor, nn
@@ -54,13 +54,14 @@ class Pass:
 
     ``losses(*predictions)``, a prediction a batch, gives scalars by the history's columns; their sum is minimised.
     ``name`` tells the pass from others of the step, also in what dropout draws. With ``learns`` False no graph is made:
-    nothing but the statistics of batch norm moves.
+    nothing but the statistics of batch norm moves. ``more`` is what else the network's ``forward`` is given, by name.
     """
 
     name: str
     batches: tuple[Batch, ...]
     losses: Callable[..., dict[str, Tensor]]
     learns: bool = True
+    more: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def joined(name: str, *passes: Pass) -> Pass:

@@ -10,7 +10,11 @@ A file of ``segadapt/models/networks`` defines
     the image classifier, if there is one,
 ``SWITCHES``
     what of an architecture it goes by beside backbone and classes, written out: of ``aspp_branches``,
-    ``stride_placement`` and ``auxiliary``. A network that lacks ``auxiliary`` has no auxiliary head.
+    ``stride_placement`` and ``auxiliary``. A network that lacks ``auxiliary`` has no auxiliary head,
+``SIDES``
+    if it takes no images of any size: what both of their sides must be multiples of, by backbone,
+``HIDES_TOKENS``
+    True if its ``forward`` takes which of its tokens are hidden, a map of ``token_grid(size)``.
 """
 
 from segadapt.core.chosen import Chosen

@@ -38,7 +38,7 @@ class Compute:
         """The model on the device and in its layout."""
         return model.to(self.device, memory_format=self._format)
 
-    def forward_of(self, model: nn.Module) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    def forward_of(self, model: nn.Module) -> Callable[..., tuple[Tensor, ...]]:
         """How to call the model in training: itself, or compiled if the switch is on.
 
         Compiled code is another object around the same tensors, so the model's state dict stays as it was. It is made
@@ -48,9 +48,9 @@ class Compute:
             return model
         compiled = torch.compile(model, dynamic=False, backend=self.backend)
 
-        def forward(image_BCHW: Tensor) -> tuple[Tensor, ...]:
+        def forward(image_BCHW: Tensor, **more: Tensor) -> tuple[Tensor, ...]:
             try:
-                return compiled(image_BCHW)
+                return compiled(image_BCHW, **more)
             except torch._dynamo.exc.ShortenTraceback as error:
                 cause = getattr(error, "inner_exception", error)
                 reason = next(iter(str(cause).splitlines()), type(cause).__name__)

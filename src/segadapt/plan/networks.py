@@ -1,6 +1,7 @@
 """Networks that no job could build or train: refused when the plan is made, by what params.yaml says alone."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job
@@ -42,6 +43,26 @@ def check_heads(jobs: Iterable[Job], preset: str) -> None:
             )
 
 
+def check_sides(jobs: Iterable[Job], sizes: dict[str, str], preset: str) -> None:
+    """UserError for images that cannot be divided into what their network works on.
+
+    ``sizes``: of the images in every cache, by the cache's manifest.
+    """
+    for job in jobs:
+        backbone = job.config.get("model", {}).get("backbone")
+        multiple = backbone and _constant(backbone, "SIDES", f"presets.{preset}", {}).get(backbone, 1)
+        if not backbone or multiple == 1:
+            continue
+        crop = (job.config.get("training") or {}).get("crop")
+        for role in ("source", "target", "labelled"):
+            size = next((crop or sizes[each.path] for each in job.read(role)), None)
+            if size is not None and any(side % multiple for side in width_height(size)):
+                raise UserError(
+                    f"presets/{preset}.yaml: {job.name} gives {backbone} {role} images of {size}, whose sides must be "
+                    f"multiples of {multiple}: choose another cache or crop"
+                )
+
+
 def check_discriminators(jobs: Iterable[Job], sizes: dict[str, str], preset: str) -> None:
     """UserError for a method whose discriminators would be given maps that are too small.
 
@@ -58,3 +79,11 @@ def check_discriminators(jobs: Iterable[Job], sizes: dict[str, str], preset: str
                     f"presets/{preset}.yaml: {job.name} trains discriminators on {role} images of {size}; they "
                     f"need at least {SMALLEST_SIDE} pixels each way: choose a larger cache or crop"
                 )
+
+
+def _constant(backbone: str, name: str, where: str, default: Any) -> Any:
+    """What the network's file says under that name; ``default`` if it says nothing."""
+    try:
+        return constant_of(file_of(backbone, where), name)
+    except KeyError:
+        return default

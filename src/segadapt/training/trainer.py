@@ -145,7 +145,8 @@ class Trainer:
     def _forward(self, each: Pass, number: int) -> tuple[Prediction, ...]:
         images = [batch.image_BHWC for batch in each.batches]
         image_BHWC = images[0] if len(images) == 1 else torch.cat(images)
-        prediction = self._predict(each.name, number, self._network, image_BHWC)
+        network = partial(self._network, **each.more) if each.more else self._network
+        prediction = self._predict(each.name, number, network, image_BHWC)
         return prediction.split([len(each_BHWC) for each_BHWC in images])
 
     def _predict(

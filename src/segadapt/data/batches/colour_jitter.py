@@ -1,13 +1,19 @@
-"""Colour jitter as the papers' runs had it: in HSV, where torchvision's and today's kornia's mix with grey.
+"""Colour jitter in the two forms that papers trained with, by name: ``kornia`` and ``torchvision``.
 
-Source: kornia up to 0.5.8 ``ColorJitter`` (today's ``ColorJiggle``), which DACS, DAFormer, HRDA and MIC trained with.
+Source: kornia up to 0.5.8 ``ColorJitter`` (today's ``ColorJiggle``), with which DACS, DAFormer, HRDA and MIC trained:
+saturation in HSV; torchvision ``ColorJitter``, VFM-UDA's (and what today's kornia has under that name): brightness is
+multiplied, contrast and saturation mix with grey. Both turn the hue in HSV.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+
+GREY = (0.2989, 0.587, 0.114)
+"""Of red, green and blue, as torchvision rounds them."""
 
 
 @dataclass(frozen=True)
@@ -23,28 +29,27 @@ class Jitter:
     hue: float
 
 
-def draw_jitter(random: np.random.Generator, strength: float) -> Jitter:
-    """Factors of U(1 - strength, 1 + strength), a hue of U(-strength, strength), and an order."""
-    brightness, contrast, saturation, hue = (strength * random.uniform(-1, 1, 4)).tolist()
+def draw_jitter(random: np.random.Generator, strength: float | Sequence[float]) -> Jitter:
+    """Factors of U(1 - strength, 1 + strength), a hue of U(-strength, strength), and an order.
+
+    Four strengths are those of brightness, contrast, saturation and hue.
+    """
+    brightness, contrast, saturation, hue = (np.asarray(strength) * random.uniform(-1, 1, 4)).tolist()
     order = ("brightness", "contrast", "saturation", "hue")
     return Jitter(
         tuple(order[place] for place in random.permutation(4)), 1 + brightness, 1 + contrast, 1 + saturation, hue
     )
 
 
-def colour_jitter(image_3HW: Tensor, jitter: Jitter) -> Tensor:
+def colour_jitter(image_3HW: Tensor, jitter: Jitter, form: str = "kornia") -> Tensor:
     """An RGB image of floats in [0, 1], changed; a new tensor in [0, 1]."""
     for name in jitter.order:
-        image_3HW = _CHANGES[name](image_3HW, getattr(jitter, name))
+        image_3HW = _CHANGES[form][name](image_3HW, getattr(jitter, name))
     return image_3HW
 
 
 def _brightness(image_3HW: Tensor, factor: float) -> Tensor:
     return (image_3HW + (factor - 1)).clamp_(0, 1)
-
-
-def _contrast(image_3HW: Tensor, factor: float) -> Tensor:
-    return (image_3HW * factor).clamp_(0, 1)
 
 
 def _saturation(image_3HW: Tensor, factor: float) -> Tensor:
@@ -73,4 +78,23 @@ def _hue(image_3HW: Tensor, turn: float) -> Tensor:
     return value_HW - chroma_HW * share_3HW
 
 
-_CHANGES = {"brightness": _brightness, "contrast": _contrast, "saturation": _saturation, "hue": _hue}
+def _multiplied(image_3HW: Tensor, factor: float) -> Tensor:
+    return (image_3HW * factor).clamp_(0, 1)
+
+
+def _from_mean_grey(image_3HW: Tensor, factor: float) -> Tensor:
+    return torch.lerp(_grey(image_3HW).mean(), image_3HW, factor).clamp_(0, 1)
+
+
+def _from_grey(image_3HW: Tensor, factor: float) -> Tensor:
+    return torch.lerp(_grey(image_3HW), image_3HW, factor).clamp_(0, 1)
+
+
+def _grey(image_3HW: Tensor) -> Tensor:
+    return sum(channel_HW * share for channel_HW, share in zip(image_3HW, GREY, strict=True))
+
+
+_CHANGES = {
+    "kornia": {"brightness": _brightness, "contrast": _multiplied, "saturation": _saturation, "hue": _hue},
+    "torchvision": {"brightness": _multiplied, "contrast": _from_mean_grey, "saturation": _from_grey, "hue": _hue},
+}

@@ -1,7 +1,7 @@
 """Colour jitter and Gaussian blur of a whole batch where it lies: what is drawn is a plain number of the host.
 
 Whether there is jitter, and whether there is blur, is drawn once for a batch; by how much, for each image (DACS
-``trainUDA.py``, DAFormer ``dacs_transforms.py``).
+``trainUDA.py``, DAFormer ``dacs_transforms.py``). VFM-UDA draws both for each image.
 """
 
 import math
@@ -22,11 +22,15 @@ BLURRED_OVER = 10
 
 @dataclass(frozen=True)
 class StrongAugmentation:
-    """``strength`` of the jitter, and the chance of each of the two in a batch."""
+    """``strength`` of the jitter, or four, and the chance of each of the two in a batch, or if ``by_image`` an image;
+    ``form`` is the jitter's.
+    """
 
-    strength: float
+    strength: float | tuple[float, float, float, float]
     jitter_chance: float
     blur_chance: float
+    form: str = "kornia"
+    by_image: bool = False
 
     def draw(self, count: int, *key: int | str) -> list[tuple[Jitter | None, float | None]]:
         """Jitter and sigma, None for neither, of each of ``count`` images: a pure function of ``key``."""
@@ -35,20 +39,24 @@ class StrongAugmentation:
         for index in range(count):
             random = generator(*key, "strong", index)
             jitter, sigma = draw_jitter(random, self.strength), random.uniform(*SIGMAS)
+            if self.by_image:
+                draw_jitters, draw_blurs = random.random(2)
             jitters, blurs = draw_jitters < self.jitter_chance, draw_blurs < self.blur_chance
             found.append((jitter if jitters else None, sigma if blurs else None))
         return found
 
 
-def strongly_augmented(image_BHWC: Tensor, draws: Sequence[tuple[Jitter | None, float | None]]) -> Tensor:
-    """uint8 RGB images as floats from 0 to 255, each changed by its own draws."""
-    image_B3HW = image_BHWC.permute(0, 3, 1, 2).float().div_(255)
-    changed = [_augmented(image_3HW, *each) for image_3HW, each in zip(image_B3HW.contiguous(), draws, strict=True)]
+def strongly_augmented(
+    image_BHWC: Tensor, draws: Sequence[tuple[Jitter | None, float | None]], form: str = "kornia"
+) -> Tensor:
+    """RGB images, uint8 or floats from 0 to 255, as such floats, each changed by its own draws."""
+    image_B3HW = image_BHWC.permute(0, 3, 1, 2).div(255).contiguous()
+    changed = [_augmented(image_3HW, *each, form) for image_3HW, each in zip(image_B3HW, draws, strict=True)]
     return torch.stack(changed).mul_(255).permute(0, 2, 3, 1)
 
 
-def _augmented(image_3HW: Tensor, jitter: Jitter | None, sigma: float | None) -> Tensor:
-    image_3HW = image_3HW if jitter is None else colour_jitter(image_3HW, jitter)
+def _augmented(image_3HW: Tensor, jitter: Jitter | None, sigma: float | None, form: str) -> Tensor:
+    image_3HW = image_3HW if jitter is None else colour_jitter(image_3HW, jitter, form)
     return image_3HW if sigma is None else gaussian_blur(image_3HW, sigma)
 
 
