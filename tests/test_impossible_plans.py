@@ -200,7 +200,7 @@ def test_a_classifier_that_sees_one_value_a_channel_is_refused():
 
 def test_a_head_that_a_network_lacks_is_refused(monkeypatch):
     """With a method that needs one; without it the plan stands."""
-    monkeypatch.setattr(networks, "constant_of", lambda module, name: ())
+    monkeypatch.setattr(networks, "has_switch", lambda backbone, switch, where: False)
     for rows, fails in ((["maxsquare"], False), (["maxsquare_iw_multi"], True)):
         content = tiny.tiny_parameters(tuple(rows))
         if fails:
@@ -213,9 +213,8 @@ def test_a_head_that_a_network_lacks_is_refused(monkeypatch):
 
 @pytest.mark.parametrize(("change", "words"), [({"crop": "60x24"}, "source images of 60x24"), ({}, "images of 64x32")])
 def test_sides_that_a_network_cannot_divide_are_refused(monkeypatch, change, words):
-    monkeypatch.setattr(
-        networks, "_constant", lambda backbone, name, where, default: {"streets_vit": 8 if change else 24}
-    )
+    sides = {"streets_vit": 8 if change else 24}
+    monkeypatch.setattr(networks, "_constant", lambda module, name, default: sides)
     parameters = tiny.tiny_parameters(("source_only", "maxsquare"))
     preset = parameters["presets"]["tiny"]
     preset["model"]["backbone"] = "streets_vit"
@@ -223,7 +222,8 @@ def test_sides_that_a_network_cannot_divide_are_refused(monkeypatch, change, wor
     refused(parameters, words, "multiples of", "choose another cache or crop")
 
 
-def test_images_of_whole_patches_are_planned():
-    parameters = tiny.tiny_parameters(("source_only", "maxsquare"))
+def test_images_of_whole_patches_are_planned_and_tokens_hidden_only_where_there_are_some():
+    parameters = tiny.tiny_parameters(("source_only", "vfm_uda"))
+    refused(parameters, "adapt/vfm_uda/seed1 hides tokens, and streets has none", "streets_vit")
     parameters["presets"]["tiny"]["model"]["backbone"] = "streets_vit"
     make_plan(parameters_from(parameters, "params.yaml"))

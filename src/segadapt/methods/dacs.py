@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from segadapt.data.batches.batch import Batch
+from segadapt.labels import IGNORE_INDEX
 from segadapt.methods import Prediction, Settings, Step, mixed
 from segadapt.methods.mixing.teacher import Teacher, pseudo_labels
 
@@ -21,7 +22,7 @@ TARGET_PASSES = ("forward", "learns")
 class Options(mixed.Options):
     """``alpha`` of the teacher, which follows ``before`` the passes of a step or ``after`` its update. Target pixels
     weigh as much as the share of them, in the ``batch`` or the ``image``, of a probability from ``threshold`` on; in
-    the first ``margin_top`` and last ``margin_bottom`` rows, nothing.
+    the first ``margin_top`` and last ``margin_bottom`` rows, and in the schedule's ``target_margins``, nothing.
     """
 
     alpha: Annotated[float, Field(ge=0, lt=1)] = 0.99
@@ -46,10 +47,16 @@ class Dacs(mixed.Mixed):
         if options.teacher_follows == "before":
             self.teacher.follow(step.model, step.number)
         with torch.no_grad():
-            prediction = step.predict(self.teacher.network, step.target.image_BHWC)
+            prediction = self.taught(step, step.target)
             margins = (options.margin_top, options.margin_bottom)
             by_image = options.share_of == "image"
             self.guess = pseudo_labels(prediction, step.target.size, options.threshold, by_image, margins)
+            if step.target.label_BHW is not None:
+                self.guess.weight_BHW.masked_fill_(step.target.label_BHW == IGNORE_INDEX, 0)
+
+    def taught(self, step: Step, batch: Batch) -> Prediction:
+        """What the teacher says of images."""
+        return step.predict(self.teacher.network, batch.image_BHWC)
 
     def second(self, step: Step) -> tuple[Batch, Tensor | None]:
         batch, pasted_BHW = self.mixed(step, self.guess.label_BHW)

@@ -51,7 +51,8 @@ class SourceAugmented(Method):
         """Images with labels, and the weights of their pixels."""
         return step.source, None
 
-    def augmented(self, batch: Batch, number: int, name: str) -> Batch:
+    def augmented(self, batch: Batch, number: int, name: str, how: StrongAugmentation | None = None) -> Batch:
         """The batch with its colours and sharpness changed, by the number of the step and the pass's name."""
-        draws = self.strong.draw(len(batch.image_BHWC), self.settings.seed, name, number)
-        return Batch(strongly_augmented(batch.image_BHWC, draws), batch.label_BHW)
+        how = how or self.strong
+        draws = how.draw(len(batch.image_BHWC), self.settings.seed, name, number)
+        return Batch(strongly_augmented(batch.image_BHWC, draws, how.form), batch.label_BHW)

@@ -27,7 +27,7 @@ DIGITS = 6
 
 def loss_time(training: Schedule) -> float:
     """The sum of the backbone's learning rate over all steps of a training."""
-    return _loss_time(training.steps, training.learning_rate, training.horizon, training.annealing)
+    return _loss_time(training.steps, training.scaled_rate, training.horizon, training.annealing)
 
 
 @cache

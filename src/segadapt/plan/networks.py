@@ -1,6 +1,6 @@
 """Networks that no job could build or train: refused when the plan is made, by what params.yaml says alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from segadapt.core.errors import UserError
@@ -48,11 +48,8 @@ def check_sides(jobs: Iterable[Job], sizes: dict[str, str], preset: str) -> None
 
     ``sizes``: of the images in every cache, by the cache's manifest.
     """
-    for job in jobs:
-        backbone = job.config.get("model", {}).get("backbone")
-        multiple = backbone and _constant(backbone, "SIDES", f"presets.{preset}", {}).get(backbone, 1)
-        if not backbone or multiple == 1:
-            continue
+    for job, backbone, module in _with_networks(jobs, preset):
+        multiple = _constant(module, "SIDES", {}).get(backbone, 1)
         crop = (job.config.get("training") or {}).get("crop")
         for role in ("source", "target", "labelled"):
             size = next((crop or sizes[each.path] for each in job.read(role)), None)
@@ -61,6 +58,18 @@ def check_sides(jobs: Iterable[Job], sizes: dict[str, str], preset: str) -> None
                     f"presets/{preset}.yaml: {job.name} gives {backbone} {role} images of {size}, whose sides must be "
                     f"multiples of {multiple}: choose another cache or crop"
                 )
+
+
+def check_tokens(jobs: Iterable[Job], preset: str) -> None:
+    """UserError for a method that hides tokens of a network that has none."""
+    for job, backbone, module in _with_networks(jobs, preset):
+        loss = (job.config.get("method") or {}).get("target_loss")
+        hides = loss is not None and _constant(f"segadapt.methods.{loss}", "HIDES_TOKENS", False)
+        if hides and not _constant(module, "HIDES_TOKENS", False):
+            raise UserError(
+                f"presets/{preset}.yaml: {job.name} hides tokens, and {backbone} has none; list it in a setting of "
+                "a vision transformer, such as streets_vit"
+            )
 
 
 def check_discriminators(jobs: Iterable[Job], sizes: dict[str, str], preset: str) -> None:
@@ -81,9 +90,17 @@ def check_discriminators(jobs: Iterable[Job], sizes: dict[str, str], preset: str
                 )
 
 
-def _constant(backbone: str, name: str, where: str, default: Any) -> Any:
-    """What the network's file says under that name; ``default`` if it says nothing."""
+def _with_networks(jobs: Iterable[Job], preset: str) -> Iterator[tuple[Job, str, str]]:
+    """The jobs that have a network, its backbone, and the module that builds it."""
+    for job in jobs:
+        backbone = job.config.get("model", {}).get("backbone")
+        if backbone is not None:
+            yield job, backbone, file_of(backbone, f"presets.{preset}")
+
+
+def _constant(module: str, name: str, default: Any) -> Any:
+    """What a module's text says under that name; ``default`` if it says nothing."""
     try:
-        return constant_of(file_of(backbone, where), name)
+        return constant_of(module, name)
     except KeyError:
         return default

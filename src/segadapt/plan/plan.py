@@ -17,7 +17,7 @@ from segadapt.plan.jobs.selftraining import self_training
 from segadapt.plan.jobs.tables import Reporter
 from segadapt.plan.jobs.training import adapt, pretrain
 from segadapt.plan.methods import checked_options
-from segadapt.plan.networks import check_discriminators, check_heads, check_sides
+from segadapt.plan.networks import check_discriminators, check_heads, check_sides, check_tokens
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import SOURCE, SOURCE_MULTI
 
@@ -72,6 +72,7 @@ def make_plan(parameters: Parameters) -> Plan:
     sizes = {planners[None].cache(name): each.size for name, each in parameters.active_preset.caches.items()}
     check_heads(jobs.values(), parameters.preset)
     check_sides(jobs.values(), sizes, parameters.preset)
+    check_tokens(jobs.values(), parameters.preset)
     check_discriminators(jobs.values(), sizes, parameters.preset)
     return Plan(parameters, _with_makers([*data_jobs(planners[None], jobs.values()), *jobs.values()]))
 

@@ -32,13 +32,17 @@ def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> T
     if beside := method.learned_with_network():
         groups += (ParameterGroup("method", settings.head_factor, {f"method.{k}": v for k, v in beside.items()}),)
     optimiser = OPTIMISERS[settings.optimiser.name](groups, settings.optimiser, job.config["repeated_updates"])
-    loop_keys = ("steps", "horizon", "learning_rate", "annealing")
+    loop_keys = ("steps", "horizon", "annealing")
     run_keys = ("log_steps", "save_steps", "save_seconds", "loader_threads")
     return Trainer(
         model=model,
         method=method,
         optimiser=optimiser,
-        loop=Loop(**{key: getattr(settings, key) for key in loop_keys}, **{key: job.run[key] for key in run_keys}),
+        loop=Loop(
+            learning_rate=settings.scaled_rate,
+            **{key: getattr(settings, key) for key in loop_keys},
+            **{key: job.run[key] for key in run_keys},
+        ),
         source=_batch_source(job, "source", compute),
         target=_batch_source(job, "target", compute) if job.read("target") else None,
         batch_norm=BatchNormPolicy(**model_settings["batch_norm"]),
@@ -66,10 +70,11 @@ def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:
     settings = job.config["training"]
     crop = settings["crop"] and width_height(settings["crop"])
     augmentation = Augmentation(**{key: settings[key] for key in ("mirror", "blur", "colour", "zoom")}, crop=crop)
-    on_gpu = compute.device.type == "cuda"
+    on_gpu, margins = compute.device.type == "cuda", settings["target_margins"] if domain == "target" else None
     return BatchSource(
         cache, domain, job.config["seed"], settings["batch_size"], augmentation,
         with_labels=domain == "source", pin_memory=on_gpu, on_device=on_gpu, windows=_windows(settings, domain, cache),
+        margins=margins and tuple(margins[side] for side in ("top", "bottom", "left", "right")),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from segadapt.core.parameters.section import ClassSetName, Count, Fraction, Name
 
 TORCH_SUFFIXES = (".pth", ".pt", ".tar", ".pkl")
 """Of weights that must be imported before they are used."""
+Margin = Annotated[float, Field(ge=0, lt=0.5)]
 
 
 class BatchNormPolicy(Section):
@@ -96,16 +97,28 @@ class RareClassSettings(Section):
     crop_pixels: Annotated[Whole, Field(ge=0)] = 1500
 
 
+class Margins(Section):
+    """Shares of an image's height and width, from its edges, that are left out."""
+
+    top: Margin = 0.0
+    bottom: Margin = 0.0
+    left: Margin = 0.0
+    right: Margin = 0.0
+
+
 class Schedule(Section):
     """For how long, how fast and on how changed images a network learns.
 
     ``optimiser`` and ``annealing``, the learning rate's way, are sections of several kinds, or a kind's name alone
     (``segadapt.core.parameters.learning``). The rate ends at ``horizon`` steps; ``steps`` is where training stops.
-    Heads learn at ``head_factor`` times the backbone's rate, ``learning_rate``. ``joint_batch`` passes source and
-    target images through the network as one batch, so that batch norm sees both domains at once.
+    Heads learn at ``head_factor`` times the backbone's rate, ``learning_rate``; with ``rate_of_image`` that is for a
+    batch of one image and grows with the root of the batch (VFM-UDA).
+    ``joint_batch`` passes source and target images through the network as one batch, so that batch norm sees both
+    domains at once.
     ``mirror`` to ``crop``: see ``segadapt.data.batches.augment.Augmentation``; the paper uses the first two.
     Of at most ten random windows of a source image, that one is ``crop``'s in which no class has ``crop_largest_share``
     of the labelled pixels; ``synchronised_crop`` puts the windows of both domains at the same place.
+    ``target_margins`` of a target image, where a camera's car or a frame is, have no pseudo-labels that count.
     ``snapshots`` models are kept on the way, evenly spaced, so that ways to choose a step can be compared.
     """
 
@@ -114,6 +127,7 @@ class Schedule(Section):
     batch_size: Count = 1
     learning_rate: Annotated[float, Field(gt=0)] = 2.5e-4
     head_factor: Annotated[float, Field(gt=0)] = 10.0
+    rate_of_image: bool = False
     optimiser: Optimiser = RepeatedSgd()
     annealing: Annealing = Poly()
     auxiliary_weight: Annotated[float, Field(ge=0)] = 0.1
@@ -126,7 +140,13 @@ class Schedule(Section):
     crop_largest_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     synchronised_crop: bool = False
     rare_classes: RareClassSettings | None = None
+    target_margins: Margins | None = None
     snapshots: Annotated[Whole, Field(ge=0)] = 0
+
+    @property
+    def scaled_rate(self) -> float:
+        """The backbone's learning rate before it is annealed."""
+        return self.learning_rate * (self.batch_size**0.5 if self.rate_of_image else 1.0)
 
     @property
     def snapshot_steps(self) -> tuple[int, ...]:

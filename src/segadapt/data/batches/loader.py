@@ -19,7 +19,7 @@ from segadapt.data.batches.draws import draw
 from segadapt.data.batches.sampling import sample_index
 from segadapt.data.batches.windows import Windows
 from segadapt.data.packed.cache import PackedCache
-from segadapt.labels import ONE_LABEL
+from segadapt.labels import IGNORE_INDEX, ONE_LABEL
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class BatchSource:
     """All batches of one domain of one run.
 
     ``windows``, if there are any, says which parts of which images come; without them all are alike.
+    ``margins``, of images without labels, are shares of their height at the top and the bottom and of their width at
+    the left and the right: there labels are ``IGNORE_INDEX``, elsewhere 0.
     ``on_device``: they leave mirror and blur to :meth:`Batch.on`, unless ``augmentation`` has more than these two.
     """
 
@@ -39,6 +41,7 @@ class BatchSource:
     pin_memory: bool = False
     on_device: bool = False
     windows: Windows | None = None
+    margins: tuple[float, float, float, float] | None = None
 
     def batch(self, step: int) -> Batch:
         """The batch of training step ``step``, counted from 0."""
@@ -48,6 +51,8 @@ class BatchSource:
             drawn, window = self.windows.draw(self.seed, self.domain, position) if self.windows else (None, None)
             index = sample_index(self.seed, self.domain, position, len(self.cache)) if drawn is None else drawn
             image_HWC, label_HW = self.cache.image(index), self.cache.label(index) if self.with_labels else None
+            if self.margins is not None:
+                label_HW = within_margins(image_HWC.shape[:2], self.margins)
             random = generator(self.seed, self.domain, "augment", position)
             if later:
                 draws.append(draw(random, self.augmentation.mirror, self.augmentation.blur))
@@ -57,7 +62,7 @@ class BatchSource:
             labels.append(label_HW)
         return Batch(
             self._tensor(images),
-            self._tensor(labels) if self.with_labels else None,
+            None if labels[0] is None else self._tensor(labels),
             is_classification=self.cache.label_size == ONE_LABEL,
             draws=tuple(draws) if later else None,
         )
@@ -65,6 +70,14 @@ class BatchSource:
     def _tensor(self, arrays: list[np.ndarray]) -> Tensor:
         tensor = torch.from_numpy(np.stack(arrays))
         return tensor.pin_memory() if self.pin_memory else tensor
+
+
+def within_margins(size: tuple[int, int], margins: tuple[float, float, float, float]) -> np.ndarray:
+    """uint8 (H, W): 0 inside of the margins, ``IGNORE_INDEX`` in them, whole pixels rounded down."""
+    (height, width), (top, bottom, left, right) = size, margins
+    label_HW = np.full(size, IGNORE_INDEX, np.uint8)
+    label_HW[int(top * height) : height - int(bottom * height), int(left * width) : width - int(right * width)] = 0
+    return label_HW
 
 
 def batches(source: BatchSource, first: int, end: int, threads: int) -> Iterator[Batch]:

@@ -48,12 +48,12 @@ def pseudo_labels(
 
 class Teacher(nn.Module):
     """``network`` begins as a copy, and has batch-norm statistics of its own, in training mode as the policy says; what
-    drops units or layers is off.
+    drops units or layers is off. With ``of_buffers`` those of floats are averaged, too.
     """
 
-    def __init__(self, model: nn.Module, alpha: float, batch_norm: BatchNormPolicy) -> None:
+    def __init__(self, model: nn.Module, alpha: float, batch_norm: BatchNormPolicy, of_buffers: bool = False) -> None:
         super().__init__()
-        self.alpha, self.network = alpha, copy.deepcopy(model)
+        self.alpha, self.network, self.of_buffers = alpha, copy.deepcopy(model), of_buffers
         apply_batchnorm_policy(self.network, batch_norm, training=True)
         self.network.requires_grad_(False)
         for module in self.network.modules():
@@ -63,10 +63,14 @@ class Teacher(nn.Module):
     @torch.no_grad()
     def follow(self, model: nn.Module, step: int) -> None:
         """Moves the parameters towards a network's in update ``step``; UserError for a network of another shape."""
-        mine, its = (dict(network.named_parameters()) for network in (self.network, model))
+        mine, its = (self._averaged(network) for network in (self.network, model))
         shapes = [{name: tuple(each.shape) for name, each in named.items()} for named in (mine, its)]
         if shapes[0] != shapes[1]:
             name = next(name for name in mine | its if shapes[0].get(name) != shapes[1].get(name))
             told = " and ".join(str(each.get(name, "not there")) for each in shapes)
             raise UserError(f"{name} of teacher and network is {told}; make the teacher of this very network")
         torch._foreach_lerp_(list(mine.values()), [its[name] for name in mine], 1 - alpha_at(step, self.alpha))
+
+    def _averaged(self, network: nn.Module) -> dict[str, Tensor]:
+        buffers = network.named_buffers() if self.of_buffers else ()
+        return dict(network.named_parameters()) | {name: each for name, each in buffers if each.is_floating_point()}
