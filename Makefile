@@ -28,9 +28,10 @@ tables: setup ## Tables 1 to 6, what goes with them, and the figures; a second c
 	$(BIN)/snakemake --cores $(CORES) paper
 	@for table in table1 table2 table2_compared table3 table4 table5 table5_lambda table6; do $(BIN)/segadapt show results/$$table.csv; done
 
-initial-weights: setup ## what the built-in streets start from, made again: weights/streets.safetensors
+initial-weights: setup ## what the built-in streets start from, made again: weights/streets*.safetensors
 	$(BIN)/snakemake --cores $(CORES) results/initial_weights.csv --config preset=elsewhere 'seeds=[1]'
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/source/seed1/model.safetensors weights/streets.safetensors
+	$(BIN)/segadapt export-backbone work/elsewhere/sources/vit/source/seed1/model.safetensors weights/streets_vit.safetensors
 
 test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -59,7 +59,7 @@ def parameters() -> dict[str, Any]:
     found["experiments"] = {
         **{name: ours["experiments"][name] for name in (_CLASSIFICATION, "table2")},
         "methods": {"rows": methods},
-        "teachers": {"rows": ours["experiments"]["table7"]["rows"]},
+        "teachers": {"rows": [row for row in ours["experiments"]["table7"]["rows"] if "/" not in row]},
         "of_16": {"rows": ["source_only", "maxsquare"], "classes": "synthia16"},
         "sweeps": {
             "rows": ["target_forwarded"],

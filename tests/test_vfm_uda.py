@@ -88,7 +88,7 @@ def test_chances_are_of_an_image_and_draws_of_the_key_alone():
 
 @pytest.fixture
 def vit(monkeypatch):
-    monkeypatch.setitem(BACKBONES, "tiny_vit", Backbone(16, 2, 2, patch=8, grid=3, enlarged=None, windows=None))
+    monkeypatch.setitem(BACKBONES, "tiny_vit", Backbone(16, 2, 2, patch=8, grid=3, enlarged=None, window=None))
     return initialise(build(Architecture("tiny_vit", 19, input="imagenet")), 3, "kaiming")
 
 
@@ -254,3 +254,35 @@ def test_a_plan_counts_both_looks_of_the_teacher():
     plan = make_plan(parameters_from(parameters, "params.yaml"))
     found = passes.passes(plan.by_name["adapt/vfm_uda/seed1"], plan)
     assert sum(found.values()) == 6 * 5 and sum(times for each, times in found.items() if not each.learns) == 12
+
+
+def test_the_row_of_the_paper_has_the_authors_numbers():
+    """tue-mps/vfm-uda at 598fdbc: ``uda_vit_vanilla.yaml`` and the defaults of what it names."""
+    plan = make_plan(parameters_from(tiny.shipped() | {"preset": "paper", "seeds": [1]}, "params.yaml"))
+    job, source = plan.by_name["joint/vit/vfm_uda/seed1"], plan.by_name["pretrain/vit/source/seed1"]
+    assert {each.role for each in job.inputs} == {"initial_weights", "source", "target"}
+    sizes = {role: plan.by_output[job.input(role)].config["size"] for role in ("source", "target")}
+    assert sizes == {"source": "2620x1440", "target": "2048x1024"}
+    training = job.config["training"]
+    assert training["optimiser"] == {
+        "name": "adamw",
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "epsilon": 1e-8,
+        "weight_decay": 0.01,
+    }
+    assert training["annealing"] == {"name": "linear", "warm_up": 1500, "warm_up_ratio": 1e-3}
+    numbers = {key: training[key] for key in ("steps", "horizon", "batch_size", "crop", "mirror", "crop_largest_share")}
+    assert list(numbers.values()) == [40000, 40000, 8, "1024x1024", 0.5, 0.75]
+    assert Schedule(**training).scaled_rate * training["head_factor"] == pytest.approx(5e-5 * 8**0.5)
+    assert training["target_margins"] == {"top": 0.03, "bottom": 0.25, "left": 0.03, "right": 0.03}
+    # 3,000 pixels of 1914x1052, counted at 2620x1440.
+    assert training["rare_classes"]["image_pixels"] == pytest.approx(3000 * (1440 / 1052) ** 2, rel=1e-3)
+    assert (training["rare_classes"]["temperature"], training["rare_classes"]["crop_pixels"]) == (0.05, 6000)
+    options = job.config["method"]["options"]
+    wanted = {"alpha": 0.999, "threshold": 0.968, "jitter": 0.2, "jitter_chance": 0.8, "blur_chance": 0.5}
+    wanted |= {"weak_chance": 0.9, "token_ratio": 0.7, "mask_weight": 1.0, "teacher_follows": "after"}
+    wanted |= {"classes_of": "batch", "share_of": "batch", "source_denominator": "valid"}
+    assert wanted.items() <= options.items() and job.config["method"]["lambda_target"] == 1
+    same = {key for key in training if training[key] == source.config["training"][key]}
+    assert set(training) - same == {"target_margins"}
