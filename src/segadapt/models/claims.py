@@ -10,8 +10,8 @@ from pathlib import Path
 from segadapt.core.errors import UserError
 from segadapt.core.files import require_regular
 
-MOST_BYTES = 4_000_000_000
-"""Of a file of weights: the largest network here takes 0.5 GB, and three times that with an optimiser's state."""
+MOST_BYTES = 6_000_000_000
+"""Of a file of weights: the largest network here takes 1.3 GB, and four times that with a teacher and Adam's state."""
 MOST_STRUCTURE = 64 << 20
 """Bytes of names and shapes: a header, a pickle, a table of contents."""
 _LENGTH_BYTES = 8

@@ -12,9 +12,11 @@ from segadapt.core.artifacts import sha256_file
 from segadapt.core.errors import UserError
 from segadapt.labels import CLASS_SETS
 from segadapt.models.architecture import Architecture
-from segadapt.models.importing.kinds import FAMILIES, KINDS, Kind, recognise
+from segadapt.models.importing.family import Kind
+from segadapt.models.importing.kinds import FAMILIES, KINDS, recognise
 from segadapt.models.importing.parts import Part
 from segadapt.models.importing.reading import read_foreign
+from segadapt.models.loading import IMAGE_SIZE
 from segadapt.models.networks import outline
 from segadapt.models.weights import save_tensors
 
@@ -85,7 +87,8 @@ def import_weights(
     done = Import(
         kind, architecture, sha256_file(source), tuple(sorted(matched)), tuple(left_out), tuple(filled), place
     )
-    save_tensors(target, {**matched, **counters}, {**architecture.as_metadata(), **done.as_metadata()})
+    scored_at = {IMAGE_SIZE: KINDS[kind].image_size} if KINDS[kind].image_size else {}
+    save_tensors(target, {**matched, **counters}, {**architecture.as_metadata(), **done.as_metadata(), **scored_at})
     return done
 
 

@@ -21,6 +21,7 @@ class Part:
     """Named values of one network: those of the dictionary ``place`` whose names began with ``prefix``, without it.
 
     ``beside`` are the names of what else there is around them, and ``strangers`` those of the same dictionary.
+    ``family`` is the key in ``FAMILIES`` of the network that it looks like.
     """
 
     values: dict[Any, Any]
@@ -28,6 +29,7 @@ class Part:
     prefix: str = ""
     beside: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
+    family: str = "resnet"
 
     @property
     def name(self) -> str:
@@ -47,6 +49,8 @@ def find_part(path: object, content: dict[Any, Any], wanted: str | None = None) 
         if wanted not in names:
             raise UserError(f"{path} has no network {wanted!r}; those in it are: {listed or 'none'}; correct --part")
         return found[names.index(wanted)]
+    if student := _student(found):
+        return student
     if len(found) > 1:
         raise UserError(
             f"{path} holds {len(found)} networks ({listed}), and nothing says which one to take; "
@@ -64,12 +68,31 @@ def find_part(path: object, content: dict[Any, Any], wanted: str | None = None) 
     return part
 
 
+def _student(found: list[Part]) -> Part | None:
+    """The one that its authors score, where what lies beside it is known by its prefix."""
+    for part in found:
+        family = FAMILIES[part.family]
+        others = [each for each in found if each is not part]
+        known = tuple(family.beside)
+        if family.student and part.prefix == family.student and (others or part.strangers):
+            explained = all(each.place == part.place and each.prefix in known for each in others)
+            if explained and all(name.startswith(known) for name in part.strangers):
+                return part
+    return None
+
+
 def _networks(values: dict[Any, Any], place: str, around: tuple[str, ...], depth: int) -> Iterator[Part]:
     """Those at ``place``, then those in its dictionaries; an optimiser's, which may bear the same names, are none."""
-    signs = [sign for family in FAMILIES.values() for sign in family.signs]
     bare = {key: key.replace(COMPILED, "") if isinstance(key, str) else key for key in values}
-    ends = (name.removesuffix(sign) for name in map(str, bare.values()) for sign in signs if name.endswith(sign))
-    prefixes = sorted({end for end in ends if not end or end.endswith(".")})
+    families = {
+        name.removesuffix(sign): family
+        for name in map(str, bare.values())
+        for family, about in FAMILIES.items()
+        for sign in about.signs
+        if name.endswith(sign) and name.removesuffix(sign)[-1:] in ("", ".")
+    }
+    inner = {prefix + FAMILIES[family].inner for prefix, family in families.items() if FAMILIES[family].inner}
+    prefixes = sorted(families.keys() - inner)
     for prefix in prefixes:
         deeper = tuple(each for each in prefixes if each != prefix and each.startswith(prefix))
         # Without a prefix, what has no proper name belongs to it too, and is refused by name later.
@@ -83,7 +106,7 @@ def _networks(values: dict[Any, Any], place: str, around: tuple[str, ...], depth
         if len(renamed) < len(own):  # two keys of one name: as they are, they are refused
             renamed = {key: values[key] for key in own}
         strangers = tuple(_shown(key) for key, value in values.items() if key not in own and isinstance(value, Tensor))
-        yield Part(renamed, place, cut, around + _names(values, set(own)), strangers)
+        yield Part(renamed, place, cut, around + _names(values, set(own)), strangers, families[prefix])
     for key, value in values.items():
         if isinstance(key, str) and isinstance(value, dict) and depth < _DEEPEST and not key.startswith("optim"):
             yield from _networks(value, f"{place}.{key}" if place else key, around + _names(values, {key}), depth + 1)
