@@ -96,8 +96,9 @@ def parameters() -> dict[str, Any]:
         preset[stage]["snapshots"] = 1
     for method in preset["methods"].values():
         if "training" in method:
-            method["training"] |= {"crop": "48x32", "learning_rate": 1e-3}
-            method["options"] |= {"blur_chance": 0.5, **({"alpha": 0.6} if "alpha" in method["options"] else {})}
+            method["training"] |= {"crop": "48x32", "learning_rate": 1e-3, "steps": 4, "horizon": 6}
+            toy = {"alpha": 0.6, "mask_block": 12, "blur_chance": 0.5}
+            method["options"] |= {key: value for key, value in toy.items() if key in method["options"]}
         if "self_training" in method:
             method["self_training"] |= {"rounds": 2, "steps": 3}
     preset["figure_methods"] = methods  # a table that comes later changes no figure
