@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from segadapt.core.errors import UserError
+from segadapt.data.shipped.as_shipped import network_size
 from segadapt.models import Architecture, build, initialise, open_model, save_model
 from segadapt.models.networks import outline
-from segadapt.models.networks.vit import BACKBONES, Backbone
+from segadapt.models.networks.vit import BACKBONES, SIDES, Backbone
 from segadapt.training.optimiser import parameter_groups
 
 PUBLISHED = {
@@ -286,3 +287,10 @@ def test_the_gradient_reaches_all_that_takes_part_and_repeats(tiny):
         torch.set_deterministic_debug_mode("default")
     assert all(each is not None and each.abs().sum() > 0 for each in found[0].values())
     assert all(torch.equal(each, found[1][name]) for name, each in found[0].items())
+
+
+def test_sides_of_the_plan_are_those_of_the_networks_and_pictures_are_fed_so():
+    for name in BACKBONES:
+        assert outline(Architecture(name, 19)).multiple == SIDES.get(name, 1)
+    assert network_size((961, 717), 256, 8) == (256, 192) and network_size((2048, 1024), 2048) == (2048, 1024)
+    assert network_size((10, 300), 256, 14) == (14, 252) and network_size((10, 300), 256) == (9, 256)

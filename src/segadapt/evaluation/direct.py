@@ -65,7 +65,7 @@ def score(weights: OpenedWeights, request: Request) -> tuple[Evaluation, tuple[i
     Labels are read in the head's classes; all else in them is ignored.
     """
     files = labelled_files(request.dataset, request.root, request.split)
-    size = request.size or network_size(image_size(files[0]), weights.long_side)
+    size = request.size or network_size(image_size(files[0]), weights.long_side, weights.model.multiple)
     compute = set_up_compute(EXACT, request.threads)
     if request.modes:
         predict = all_views(heads_predictor(weights.model, compute))

@@ -33,12 +33,14 @@ class Network(nn.Module):
     Images are floats in the network's input convention. ``heads`` are the names of the modules that make logits:
     weights of another data set are loaded without them, and they start anew. ``groups`` are rules of how parameters
     learn, (a part of a name, the group): the first whose part is in a parameter's name holds. ``architecture`` is what
-    :func:`segadapt.models.build` made the network from, None for one made by hand.
+    :func:`segadapt.models.build` made the network from, None for one made by hand. Sides of images must be multiples of
+    ``multiple``.
     """
 
     heads: ClassVar[tuple[str, ...]] = ()
     groups: ClassVar[tuple[tuple[str, Group], ...]] = ()
     architecture: Architecture | None = None
+    multiple: int = 1
     num_classes: int
 
     def is_of_head(self, name: str) -> bool:

@@ -68,8 +68,11 @@ def ahead(function: Callable[[Item], Result], items: Sequence[Item], threads: in
             yield result
 
 
-def network_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
-    """(width, height) with the same aspect, shrunk so that the longer side is at most ``long_side``."""
+def network_size(size: tuple[int, int], long_side: int, multiple: int = 1) -> tuple[int, int]:
+    """(width, height) with the same aspect, shrunk so that the longer side is at most ``long_side``.
+
+    Both are of the multiples of ``multiple`` the nearest ones.
+    """
     scale = min(1.0, long_side / max(size))
-    width, height = (max(8, round(each * scale)) for each in size)
-    return width, height
+    width, height = (max(round(each * scale / multiple), 1) * multiple for each in size)
+    return max(width, 8), max(height, 8)

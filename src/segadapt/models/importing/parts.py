@@ -75,7 +75,7 @@ def _student(found: list[Part]) -> Part | None:
         others = [each for each in found if each is not part]
         known = tuple(family.beside)
         if family.student and part.prefix == family.student and (others or part.strangers):
-            explained = all(each.place == part.place and each.prefix in known for each in others)
+            explained = all(each.place == part.place and each.prefix.startswith(known) for each in others)
             if explained and all(name.startswith(known) for name in part.strangers):
                 return part
     return None

@@ -196,6 +196,7 @@ class VfmUdaNetwork(Network):
         super().__init__()
         self.num_classes = num_classes
         self._patch, self._enlarged, self._window = backbone.patch, backbone.enlarged, backbone.window
+        self.multiple = backbone.patch if backbone.enlarged is None else 1
         half, quarter = backbone.width // 2, backbone.width // 4
         self.encoder = VisionTransformer(backbone)
         self.upscale = nn.Sequential(

@@ -42,7 +42,7 @@ def draw_photographs(
         except UserError as fault:
             faults.append(str(fault))
             continue
-        fed = size if isinstance(size, tuple) else network_size(photograph.size, size)
+        fed = size if isinstance(size, tuple) else network_size(photograph.size, size, weights.model.multiple)
         image_HWC = np.asarray(photograph.resize(fed, Image.Resampling.BICUBIC))
         label_HW = predict_labels(predict(image_HWC), (photograph.height, photograph.width))[0].cpu().numpy()
         classes = class_map(label_HW, weights.class_set)
