@@ -32,6 +32,7 @@ initial-weights: setup ## what the built-in streets start from, made again: weig
 	$(BIN)/snakemake --cores $(CORES) results/initial_weights.csv --config preset=elsewhere 'seeds=[1]'
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/source/seed1/model.safetensors weights/streets.safetensors
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/vit/source/seed1/model.safetensors weights/streets_vit.safetensors
+	$(BIN)/segadapt export-backbone work/elsewhere/sources/mit/source/seed1/model.safetensors weights/streets_mit.safetensors
 
 test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -43,8 +43,8 @@ _NO_NUMBERS_MADE = ("costs", "gallery", "report")
 """Stages that make none: times, and pictures of what is on the list."""
 _NO_NUMBERS = {".png", ".svg", ".md", ".tex", ".html"}
 _CLASSIFICATION = "table1"
-TRANSFORMERS = ("vfm_uda",)
-"""Methods that need a transformer: tests/test_vfm_uda.py holds its runs to plain PyTorch."""
+TRANSFORMERS = ("vfm_uda", "daformer", "daformer_mic")
+"""Methods that need a transformer: tests/test_vfm_uda.py and test_feature_distance.py hold their runs."""
 
 # --- the pipeline ---------------------------------------------------------------------------------
 

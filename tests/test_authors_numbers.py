@@ -151,6 +151,52 @@ def test_what_starts_from_the_initial_weights(row):
         assert method["lambda_target"] * method["options"]["low_weight"] == pytest.approx(low)
 
 
+# lhoyer/DAFormer at e6f6e04 and lhoyer/HRDA at c370b5b, ``configs/_base_`` and ``experiments.py``: AdamW, poly10warm,
+# rcs, fdthings, pmB for DAFormer; lhoyer/MIC at 2f932a9, experiment 80.
+FAMILY = {
+    "steps": 40_000, "horizon": 40_000, "batch_size": 2, "learning_rate": 6e-5, "head_factor": 10, "mirror": 0.5,
+    "blur": 0, "colour": 0, "zoom": 1, "crop_largest_share": 0.75, "auxiliary_weight": 0.1,
+    "optimiser": {"name": "adamw", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
+    "annealing": {"name": "poly", "power": 1, "warm_up": 1500, "warm_up_ratio": 1e-6},
+}  # fmt: skip
+RECIPE = {
+    "jitter": 0.2, "jitter_chance": 0.8, "blur_chance": 0.5, "source_denominator": "all", "classes_of": "batch",
+    "share_of": "batch", "alpha": 0.999, "threshold": 0.968, "teacher_follows": "before", "feature_weight": 0.005,
+    "thing_share": 0.75,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "backbone", "crop", "block"),
+    [
+        ("mit/daformer", "mit_b5", "512x512", None),
+        ("mit/daformer_mic", "mit_b5", "512x512", 32),
+        ("hrda/daformer", "hrda_mit_b5", "1024x1024", None),
+        ("hrda/daformer_mic", "hrda_mit_b5", "1024x1024", 64),
+    ],
+)
+def test_daformer_hrda_and_mic(row, backbone, crop, block):
+    job = plan().by_name[f"joint/{row}/seed1"]
+    training, options = job.config["training"], job.config["method"]["options"]
+    assert job.config["model"]["backbone"] == backbone and training["crop"] == crop
+    assert {key: training[key] for key in FAMILY} == FAMILY and {key: options[key] for key in RECIPE} == RECIPE
+    assert (options.get("mask_block"), options.get("mask_ratio")) == (block, block and 0.7)
+    large = 1 if crop == "512x512" else 2
+    assert caches(job) == {
+        "source": ("gta5", "1280x704" if large == 1 else "2560x1407", GTA5),
+        "target": ("cityscapes", f"{large * 1024}x{large * 512}", CITYSCAPES),
+    }
+    rare, area = training["rare_classes"], 1280 * 704 if large == 1 else 2560 * 1407
+    assert (rare["temperature"], rare["crop_pixels"]) == (0.01, 1500 * large**2)
+    assert rare["image_pixels"] == pytest.approx(3000 * area / (1914 * 1052), abs=1)
+    rows = {"top": 30 / 1024, "bottom": 240 / 1024, "left": 30 / 2048, "right": 30 / 2048}
+    if row == "mit/daformer":
+        assert (options["margin_top"], options["margin_bottom"], training["target_margins"]) == (15, 120, None)
+    else:
+        assert training["target_margins"] == pytest.approx(rows, abs=1e-4)
+        assert (options["margin_top"], options["margin_bottom"]) == (0, 0)
+
+
 def test_the_ensemble_is_of_both_models_of_advent():
     """ADVENT ``advent/scripts/configs/advent+minent_pretrained.yml``."""
     scored = plan().by_name["evaluate/advent_ensemble/seed1"]

@@ -35,6 +35,15 @@ def test_a_convolution_by_hand():
     assert count(lambda: second(first(asked)).backward(on_meta(2, 5, 10, 12))).flops == 3 * (one + two)
 
 
+def test_a_convolution_of_groups_by_hand():
+    with torch.device("meta"):
+        layer = nn.Conv2d(8, 16, 3, padding=1, groups=4)
+    image = on_meta(2, 8, 10, 12, requires_grad=True)
+    forward = 2 * 2 * 16 * 10 * 12 * (8 // 4) * 9
+    assert count(lambda: layer(image)).flops == forward
+    assert count(lambda: layer(image).backward(on_meta(2, 16, 10, 12))).flops == 3 * forward
+
+
 def test_bytes_by_hand():
     with torch.device("meta"):
         layer = nn.Conv2d(3, 8, 3, padding=1, bias=False)

@@ -205,7 +205,7 @@ REFUSED = {
     "a word": ({"options": {"classes_of": "step"}}, "methods.dacs.options.classes_of: "),
     "a margin below 0": ({"options": {"margin_top": -1}}, "methods.dacs.options.margin_top: "),
     "margins": (
-        {"options": {"margin_top": 20, "margin_bottom": 12}}, "margin_bottom: 32 rows of margins leave none of 32; ",
+        {"options": {"margin_top": 20, "margin_bottom": 12}}, "margin_top and margin_bottom take 32 rows of 32 and",
     ),
     "strong colours": ({"options": {"jitter": 0.6}}, "methods.dacs.options.jitter: "),
     "two sizes": (
@@ -239,7 +239,7 @@ def test_a_crop_makes_two_sizes_one_and_margins_count_in_it():
         parameters["presets"]["tiny"]["adapt"]["crop"] = "48x32"
 
     plan_with(edit=crop)
-    with pytest.raises(UserError, match="25 rows of margins leave none of 24"):
+    with pytest.raises(UserError, match="margin_top and margin_bottom take 25 rows of 24"):
         plan_with(edit=crop, training={"crop": "48x24"}, options={"margin_top": 25})
 
 

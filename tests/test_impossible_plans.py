@@ -95,7 +95,7 @@ def test_discriminators_need_maps_that_they_can_halve_five_times(key):
     def content(edit):
         found = shipped("streets", edit)
         found["presets"]["streets"]["methods"]["advent"] = {}
-        found["presets"]["streets"]["tables"] = ["table2"]
+        found["presets"]["streets"] |= {"tables": ["table2"], "settings": {}}
         found["experiments"]["table2"]["rows"] = ["advent"]
         return found
 
@@ -214,7 +214,7 @@ def test_a_head_that_a_network_lacks_is_refused(monkeypatch):
 @pytest.mark.parametrize(("change", "words"), [({"crop": "60x24"}, "source images of 60x24"), ({}, "images of 64x32")])
 def test_sides_that_a_network_cannot_divide_are_refused(monkeypatch, change, words):
     sides = {"streets_vit": 8 if change else 24}
-    monkeypatch.setattr(networks, "_constant", lambda module, name, default: sides)
+    monkeypatch.setattr(networks, "_constant", lambda module, name, default: sides if name == "SIDES" else default)
     parameters = tiny.tiny_parameters(("source_only", "maxsquare"))
     preset = parameters["presets"]["tiny"]
     preset["model"]["backbone"] = "streets_vit"

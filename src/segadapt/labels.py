@@ -178,6 +178,11 @@ OFFICE31 = _of_objects(
 
 DIGITS10 = _of_objects("digits10", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
 
+THINGS = frozenset(
+    {"light", "sign", "person", "pedestrian", "rider", "bicyclist", "car", "truck", "bus", "train", "motor", "bike"}
+)
+"""Names of the classes that come piece by piece; all others are stuff. Lights and signs are things to DAFormer."""
+
 CLASS_SETS = {each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11, OFFICE31, DIGITS10)}
 """By name: the built-in ones, and those of the user's that ``register`` was given."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from segadapt.data.batches.batch import Batch
-from segadapt.losses import cross_entropy
+from segadapt.methods.labelled import labelled_loss
 from segadapt.methods.passes import Pass, Prediction, Step, joined
 from segadapt.methods.settings import Settings
 
@@ -67,13 +67,9 @@ class Method(nn.Module):
         coefficient: float = 1.0, **more: Tensor,
     ) -> Pass:  # fmt: skip
         """Cross-entropy with the batch's labels on every head, the low one by ``auxiliary_weight``; see ``Pass``."""
-        told = {"pixel_weight_BHW": pixel_weight_BHW, "denominator": denominator}
+        told = (batch, pixel_weight_BHW, denominator, self.settings.auxiliary_weight)
 
         def losses(prediction: Prediction) -> dict[str, Tensor]:
-            loss = cross_entropy(prediction.logits_final_BCHW, batch.label_BHW, batch.size, **told)
-            if prediction.logits_low_BCHW is not None:
-                low = cross_entropy(prediction.logits_low_BCHW, batch.label_BHW, batch.size, **told)
-                loss = loss + self.settings.auxiliary_weight * low
-            return {name: coefficient * loss}
+            return {name: coefficient * labelled_loss(prediction, *told)}
 
         return Pass(name, (batch,), losses, coefficient > 0, more)

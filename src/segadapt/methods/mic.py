@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from segadapt.core.parameters.section import Count
+from segadapt.core.parameters.section import Side
 from segadapt.data.batches.batch import Batch
 from segadapt.data.batches.draws import sent
 from segadapt.methods import Pass, Settings, Step, dacs
@@ -23,7 +23,7 @@ TARGET_PASSES = ("forward", "learns", "learns")
 class Options(dacs.Options):
     """Blocks of ``mask_block`` pixels square are hidden with probability ``mask_ratio``; ``mask_weight`` is λ."""
 
-    mask_block: Count = 32
+    mask_block: Side = 32
     mask_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.7
     mask_weight: Annotated[float, Field(ge=0)] = 1.0
 

@@ -13,20 +13,26 @@ from segadapt.data.batches.batch import Batch
 class Prediction:
     """Logits at network resolution; ``logits_low_BCHW`` is None without the auxiliary head.
 
-    ``features_BFHW``, which only classifiers give, are what their logits are a linear function of.
+    ``features_BFHW`` are what a classifier's logits are a linear function of, or an encoder's last stage, of networks
+    that give them. ``logits_detail_BCHW`` are those of a part of the images alone, its rows and columns ``box``, of a
+    network that looks at one in detail (``segadapt.models.networks.hrda``).
     """
 
     logits_final_BCHW: Tensor
     logits_low_BCHW: Tensor | None
     features_BFHW: Tensor | None = None
+    logits_detail_BCHW: Tensor | None = None
+    box: tuple[slice, slice] | None = None
 
     def split(self, sizes: list[int]) -> tuple["Prediction", ...]:
         """Those on the first images of the batch, on the next ones, and so on."""
         if len(sizes) == 1:
             return (self,)
-        tensors = (self.logits_final_BCHW, self.logits_low_BCHW, self.features_BFHW)
+        tensors = (self.logits_final_BCHW, self.logits_low_BCHW, self.features_BFHW, self.logits_detail_BCHW)
         parts = [slice(*ends) for ends in pairwise(accumulate(sizes, initial=0))]
-        return tuple(Prediction(*(None if each is None else each[part] for each in tensors)) for part in parts)
+        return tuple(
+            Prediction(*(None if each is None else each[part] for each in tensors), self.box) for part in parts
+        )
 
 
 @dataclass(frozen=True)

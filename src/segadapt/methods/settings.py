@@ -9,6 +9,7 @@ from torch import Tensor
 from segadapt.core.parameters import BatchNormPolicy
 from segadapt.losses import ImageWeight
 from segadapt.methods.passes import Prediction
+from segadapt.models import Network
 
 Guidance = Callable[[Prediction, tuple[int, int]], Tensor]
 """(prediction, the (H, W) it is for) -> a term of the loss on target images."""
@@ -19,6 +20,7 @@ class Settings:
     """A method's entry of ``params.yaml``, the switches of the protocol, and what holds for the run.
 
     ``options`` are the file's ``Options``, None if it has none; ``batch_norm`` is what holds for the network.
+    ``initial`` makes that network with its initial weights, for a method with an option of features.
     """
 
     lambda_target: float = 0.0
@@ -31,3 +33,4 @@ class Settings:
     joint_batch: bool = False
     batch_norm: BatchNormPolicy = field(default_factory=BatchNormPolicy)
     seed: int = 0
+    initial: Callable[[], Network] | None = None

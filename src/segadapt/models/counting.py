@@ -39,12 +39,20 @@ class _Counting(TorchDispatchMode):
         if function.is_view or packet.__name__ in _ALLOCATES:
             return result
         tensors = [each for each in tree_leaves((args, kwargs, result)) if isinstance(each, Tensor)]
-        formula = flop_registry.get(packet)
+        formula = _grouped_backward if packet.__name__ == "convolution_backward" else flop_registry.get(packet)
         flops = 0 if formula is None else formula(*args, **kwargs, out_val=result)
         moved = sum(map(_bytes, tensors)) + _second_reading(packet.__name__, args)
         half = bool(tensors) and tensors[0].element_size() == 2
         self.operations[Operation(int(flops), moved, half)] += 1
         return result
+
+
+def _grouped_backward(gradient: Tensor, image: Tensor, weight: Tensor, *rest: Any, out_val: Any) -> int:
+    """Of a convolution: its forward's, for the image and for the weights; torch's formula takes groups for one."""
+    *_, groups, wanted = rest
+    if groups == 1:
+        return flop_registry[torch.ops.aten.convolution_backward](gradient, image, weight, *rest, out_val=out_val)
+    return 2 * gradient.numel() * weight[0].numel() * sum(wanted[:2])
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -14,6 +14,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.labels import CLASS_SETS
 from segadapt.models.architecture import Architecture
+from segadapt.models.backbones import NETWORK
 from segadapt.models.compute import Compute
 from segadapt.models.initialisation import initialise
 from segadapt.models.input import to_input
@@ -46,6 +47,14 @@ def starting_network(job: Job) -> Network:
     return model
 
 
+def initial_network(job: Job) -> Network:
+    """The job's network with the weights of its input ``initial_weights``, to look at: evaluated, never trained."""
+    path = Path(job.input("initial_weights"))
+    model = network(job.config, initial_architecture(path))
+    load_backbone(path, model)
+    return model.requires_grad_(False).eval()
+
+
 def network(config: dict[str, Any], initial: Architecture | None = None) -> Network:
     """The network that a card's configuration describes, with torch's default weights.
 
@@ -53,9 +62,17 @@ def network(config: dict[str, Any], initial: Architecture | None = None) -> Netw
     """
     wanted = _wanted(config)
     if initial is not None:
+        if encoder_of(wanted.backbone) == initial.backbone:
+            initial = replace(initial, backbone=wanted.backbone)
         wanted = replace(wanted, stride_placement=initial.stride_placement, input=initial.input)
         _refuse_contradiction("the initial weights", initial, config, ("backbone",))
     return build(wanted)
+
+
+def encoder_of(backbone: str) -> str:
+    """The backbone whose weights a network starts from: its own, or another one with the same encoder."""
+    other = NETWORK.load(backbone).BACKBONES[backbone]
+    return other if isinstance(other, str) else backbone
 
 
 def trained_network(weights: Path, config: dict[str, Any]) -> Network:

@@ -5,10 +5,13 @@ reads beside ``lambda_target``; ``TARGET_PASSES`` is what an estimate counts; ``
 ``lambda_rule`` holds for its λ; ``SEES_TARGET`` is False for a method that needs no target images, and ``MIXES`` True
 for one that puts pixels of both domains into one image. The fields of its class ``Options`` are of types that this
 module can read: those in ``TYPES``, ``Literal`` of plain values, and ``Annotated`` of a type with one ``Field`` of
-numbers; ``class Options(dacs.Options)`` adds to those of another file.
+numbers; ``class Options(dacs.Options)`` adds to those of another file. Three types say what an option must fit:
+``Rows`` of an image, of which all together must leave some; a ``Side``, which must fit into it; and ``FeatureWeight``,
+how much the distance of features weighs, for which the network must have some.
 """
 
 import ast
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -16,11 +19,27 @@ from pydantic import Field, ValidationError, create_model
 
 from segadapt.core.chosen import class_name
 from segadapt.core.errors import UserError
-from segadapt.core.parameters import MethodEntry, Schedule, width_height
-from segadapt.core.parameters.section import Count, Fraction, Section, sentence
+from segadapt.core.parameters import MethodEntry, ModelSettings, Schedule, width_height
+from segadapt.core.parameters.section import (
+    FEATURES,
+    ROWS,
+    SIDE,
+    Count,
+    FeatureWeight,
+    Fraction,
+    Rows,
+    Section,
+    Side,
+    sentence,
+)
+from segadapt.labels import CLASS_SETS, THINGS
 from segadapt.plan.code import constant_of, module_body, require_file
+from segadapt.plan.networks import feature_cell
 
-TYPES = {"float": float, "int": int, "bool": bool, "str": str, "Fraction": Fraction, "Count": Count}
+TYPES = {
+    "float": float, "int": int, "bool": bool, "str": str, "Fraction": Fraction, "Count": Count, "Rows": Rows,
+    "Side": Side, "FeatureWeight": FeatureWeight,
+}  # fmt: skip
 SECTIONS = ("image_weight", "guidance", "adversarial")
 """Sections of an entry that not every method can be combined with."""
 
@@ -109,13 +128,54 @@ def check_mixing(name: str, method: MethodEntry, schedule: Schedule, sizes: tupl
             f"{where}.training.crop: is missing, and images of {source} and {target} cannot be mixed; cut both to one "
             "size"
         )
-    (width, height), options = width_height(source), checked_options(name, method)
-    rows = options.get("margin_top", 0) + options.get("margin_bottom", 0)
-    if rows >= height:
-        raise UserError(f"{where}.options.margin_bottom: {rows} rows of margins leave none of {height}; lower them")
-    block = options.get("mask_block", 1)
-    if block > min(width, height):
-        raise UserError(f"{where}.options.mask_block: {block} does not fit into images of {source}; lower it")
+    (width, height), rows = width_height(source), options_like(method.target_loss, method.options, ROWS)
+    if rows and sum(rows.values()) >= height:
+        told = f"{' and '.join(rows)} take {sum(rows.values())} rows of {height}"
+        raise UserError(f"{where}.options.{[*rows][-1]}: {told} and leave none; lower them")
+    for option, side in options_like(method.target_loss, method.options, SIDE).items():
+        if side > min(width, height):
+            raise UserError(f"{where}.options.{option}: {side} does not fit into images of {source}; lower it")
+
+
+def options_like(loss: str | None, given: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Those options of a target loss that are of a kind (``segadapt.core.parameters.section``), as ``given`` or not."""
+    if loss is None:
+        return {}
+    options = options_of(loss)(**given)
+    return {
+        name: getattr(options, name) for name, field in type(options).model_fields.items() if kind in field.metadata
+    }
+
+
+def needs_features(loss: str | None, options: Mapping[str, Any]) -> bool:
+    """Whether features of the network are held against those of its initial weights."""
+    return any(weight > 0 for weight in options_like(loss, options, FEATURES).values())
+
+
+def check_features(name: str, method: MethodEntry, schedule: Schedule, size: str, model: ModelSettings) -> None:
+    """UserError for a method that needs features where there are none, or nothing to hold them against.
+
+    ``size`` is that of the source's cache.
+    """
+    if not needs_features(method.target_loss, method.options):
+        return
+    option = next(iter(options_like(method.target_loss, method.options, FEATURES)))
+    where = f"params.yaml: methods.{name}.options.{option}"
+    cell = feature_cell(model.backbone)
+    if cell is None:
+        raise UserError(f"{where}: {model.backbone} gives no features of its last stage; set it to 0")
+    if model.initial_weights is None:
+        raise UserError(
+            f"{where}: features are held against those of model.initial_weights, which is null; set it to 0"
+        )
+    if not THINGS & set(CLASS_SETS[model.classes].classes):
+        raise UserError(f"{where}: none of {model.classes} is a thing ({', '.join(sorted(THINGS))}); set it to 0")
+    seen = schedule.crop or size
+    if any(side % cell for side in width_height(seen)):
+        raise UserError(
+            f"params.yaml: methods.{name}.training.crop: sides of {seen} are no multiples of {cell}, the cells of "
+            f"{model.backbone}'s features; choose another crop, or set {option} to 0"
+        )
 
 
 def target_passes(loss: str | None) -> tuple[str, ...]:

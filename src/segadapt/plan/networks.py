@@ -25,6 +25,23 @@ def has_switch(backbone: str, switch: str, where: str) -> bool:
     return switch in constant_of(file_of(backbone, where), "SWITCHES")
 
 
+def encoder_of(backbone: str) -> str:
+    """The backbone whose weights a network starts from: its own, or another one with the same encoder."""
+    try:
+        other = constant_of(file_of(backbone, "model"), "BACKBONES")[backbone]
+    except ValueError:  # sizes that are more than plain values
+        return backbone
+    return other if isinstance(other, str) else backbone
+
+
+def feature_cell(backbone: str) -> int | None:
+    """Pixels each way of an image that a cell of the network's features has; None for a network that gives none."""
+    try:
+        return constant_of(file_of(backbone, "model"), "FEATURE_CELL")
+    except KeyError:
+        return None
+
+
 def check_classifier(backbone: str, where: str) -> None:
     """UserError for a backbone of which there is no image classifier."""
     if "classification" not in functions_of(file_of(backbone, where)):
@@ -44,12 +61,13 @@ def check_heads(jobs: Iterable[Job], preset: str) -> None:
 
 
 def check_sides(jobs: Iterable[Job], sizes: dict[str, str], preset: str) -> None:
-    """UserError for images that cannot be divided into what their network works on.
+    """UserError for images that are too small for their network, or cannot be divided into what it works on.
 
     ``sizes``: of the images in every cache, by the cache's manifest.
     """
     for job, backbone, module in _with_networks(jobs, preset):
         multiple = _constant(module, "SIDES", {}).get(backbone, 1)
+        least = _constant(module, "LEAST_SIZES", {}).get(backbone, (1, 1))[::-1]
         crop = (job.config.get("training") or {}).get("crop")
         for role in ("source", "target", "labelled"):
             size = next((crop or sizes[each.path] for each in job.read(role)), None)
@@ -57,6 +75,11 @@ def check_sides(jobs: Iterable[Job], sizes: dict[str, str], preset: str) -> None
                 raise UserError(
                     f"presets/{preset}.yaml: {job.name} gives {backbone} {role} images of {size}, whose sides must be "
                     f"multiples of {multiple}: choose another cache or crop"
+                )
+            if size is not None and any(side < want for side, want in zip(width_height(size), least, strict=True)):
+                raise UserError(
+                    f"presets/{preset}.yaml: {job.name} gives {backbone} {role} images of {size}, and it needs "
+                    f"{least[0]}x{least[1]} at least: choose a larger cache or crop"
                 )
 
 

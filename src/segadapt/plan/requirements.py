@@ -11,6 +11,7 @@ from segadapt.core.job import Job
 from segadapt.core.stages import PREPARE
 from segadapt.data.datasets import dataset_module
 from segadapt.plan.estimate.passes import said_architecture
+from segadapt.plan.networks import encoder_of
 from segadapt.plan.status import Status
 
 NAMED = (2, 3, 6)
@@ -39,7 +40,7 @@ def _check_weights(job: Job, weights: str) -> None:
         mend = f"put the file there, or point model.initial_weights in presets/{job.preset}.yaml at yours"
         raise UserError(f"initial weights {weights} are missing: {_of_a_snapshot() or mend}")
     wanted = job.config["model"]["backbone"]
-    if (backbone := said_architecture(weights).get("backbone", wanted)) != wanted:
+    if (backbone := said_architecture(weights).get("backbone", wanted)) not in (wanted, encoder_of(wanted)):
         raise UserError(
             f"initial weights {weights} are those of {backbone}, and {job.name} is to train {wanted}; "
             f"point model.initial_weights in presets/{job.preset}.yaml at weights of that network"

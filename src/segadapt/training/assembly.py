@@ -14,7 +14,7 @@ from segadapt.data.packed.cache import PackedCache
 from segadapt.methods.composition import build_method
 from segadapt.models import BatchNormPolicy, Network
 from segadapt.models.compute import Compute
-from segadapt.models.loading import IMAGE_SIZE
+from segadapt.models.loading import IMAGE_SIZE, initial_network
 from segadapt.training.dropout import has_dropout
 from segadapt.training.graphs import recorder_for
 from segadapt.training.optimiser import OPTIMISERS, ParameterGroup, parameter_groups
@@ -27,7 +27,7 @@ def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> T
     """The trainer of any training job; the model must be on the compute's device."""
     settings, model_settings = Schedule(**job.config["training"]), job.config["model"]
     compute.keep_compiled_code(Path(job.compiled_code))
-    method = compute.place(build_method(job.config, model))
+    method = compute.place(build_method(job.config, model, lambda: compute.place(initial_network(job))))
     groups = parameter_groups(model, settings.head_factor)
     if beside := method.learned_with_network():
         groups += (ParameterGroup("method", settings.head_factor, {f"method.{k}": v for k, v in beside.items()}),)

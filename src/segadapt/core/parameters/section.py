@@ -32,6 +32,11 @@ Whole = Annotated[int, Field(strict=True)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[Whole, Field(ge=1)]
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+ROWS, SIDE, FEATURES = "rows of an image", "a side within an image", "of features"
+"""What a method's options of the types below are, for whoever holds them against images and network."""
+Rows = Annotated[Whole, Field(ge=0), ROWS]
+Side = Annotated[Count, SIDE]
+FeatureWeight = Annotated[float, Field(ge=0), FEATURES]
 
 
 CHOSEN_BY_NAME = ("optimiser", "annealing")

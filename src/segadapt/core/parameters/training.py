@@ -113,6 +113,7 @@ class Schedule(Section):
     (``segadapt.core.parameters.learning``). The rate ends at ``horizon`` steps; ``steps`` is where training stops.
     Heads learn at ``head_factor`` times the backbone's rate, ``learning_rate``; with ``rate_of_image`` that is for a
     batch of one image and grows with the root of the batch (VFM-UDA).
+    ``auxiliary_weight`` is that of the low head's loss with labels, or of a detail's, in the place of that share.
     ``joint_batch`` passes source and target images through the network as one batch, so that batch norm sees both
     domains at once.
     ``mirror`` to ``crop``: see ``segadapt.data.batches.augment.Augmentation``; the paper uses the first two.

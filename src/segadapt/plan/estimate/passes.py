@@ -17,7 +17,7 @@ from segadapt.core.parameters import width_height
 from segadapt.core.stages import EVALUATE, PSEUDO_LABEL, STAGES
 from segadapt.core.workload import DiscriminatorPass, NetworkPass, Pass
 from segadapt.labels import CLASS_SETS
-from segadapt.plan.methods import target_passes
+from segadapt.plan.methods import needs_features, target_passes
 from segadapt.plan.plan import Plan
 
 TRAINING = tuple(stage.name for stage in STAGES.values() if stage.trains)
@@ -97,6 +97,8 @@ def _step(job: Job, plan: Plan) -> Counter[Pass]:
     learns = method["lambda_target"] > 0 or adversarial is not None
     kinds = target_passes(method["target_loss"])
     found.update([source, *(replace(source, size=size, learns=learns and kind == "learns") for kind in kinds)])
+    if needs_features(method["target_loss"], method["options"]):
+        found[replace(source, learns=False)] += 1
     for head in ("final", "low") if adversarial else ():
         if adversarial[f"lambda_{head}"] > 0:
             judge = DiscriminatorPass(source.num_classes, adversarial["width"], size, batch_size)

@@ -6,7 +6,7 @@ from segadapt.core.job import Input, Job
 from segadapt.core.parameters import MethodEntry, Schedule
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.loss_time import lambda_by_rule
-from segadapt.plan.methods import check_mixing, checked_options, sees_target
+from segadapt.plan.methods import check_features, check_mixing, checked_options, needs_features, sees_target
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI
 
@@ -32,9 +32,13 @@ def adapt(planner: Planner, name: str, method: MethodEntry, seed: int) -> Job:
     """Trains a method: stage ``adapt``, ``refine`` or ``joint``."""
     stage, settings, auxiliary = method.stage, planner.training(method), method.needs_auxiliary_head
     caches = planner.preset.caches
-    check_mixing(name, method, settings, (caches[settings.source].size, caches[settings.target].size))
+    sizes = caches[settings.source].size, caches[settings.target].size
+    check_mixing(name, method, settings, sizes)
+    check_features(name, method, settings, sizes[0], planner.preset.model)
     source_model = Input("model", planner.model(SOURCE_MULTI if auxiliary else SOURCE, seed))
-    inputs = [*initial_weights(planner)] if stage == JOINT else [source_model]
+    inputs = [] if stage == JOINT else [source_model]
+    if stage == JOINT or needs_features(method.target_loss, method.options):
+        inputs += initial_weights(planner)
     inputs.append(Input("source", planner.cache(settings.source)))
     if sees_target(method):
         inputs.append(Input("target", planner.cache(settings.target)))
