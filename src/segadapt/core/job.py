@@ -67,6 +67,11 @@ class Job:
         return benchmark_of(self.preset, self.name)
 
     @property
+    def events(self) -> str:
+        """The folder of what it logs for TensorBoard, if it does: no output, for times are never the same."""
+        return f"work/{self.preset}/tensorboard/{self.name}"
+
+    @property
     def compiled_code(self) -> str:
         """Where torch's compiler keeps what it made for any job of the preset; a cache that may be deleted."""
         return f"work/{self.preset}/compiled"

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # says otherwise what is imported, it says so here, too.
 NEUTRAL = {
     f"{PACKAGE}.core.{name}"
-    for name in ("artifacts", "chosen", "errors", "job", "locking", "parameters", "progress", "provenance")
+    for name in ("artifacts", "chosen", "errors", "events", "job", "locking", "parameters", "progress", "provenance")
 } | {f"{PACKAGE}.data.shipped.sources", f"{PACKAGE}.stages.runner"}
 
 

@@ -1,4 +1,4 @@
-"""What only the user can bring, asked for before anything runs: data sets and initial weights."""
+"""What only the user can bring, asked for before anything runs: data sets, initial weights, an optional package."""
 
 import csv
 import os
@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from segadapt.core.errors import UserError
+from segadapt.core.events import require_writer
 from segadapt.core.files import require_regular
 from segadapt.core.job import Job
-from segadapt.core.stages import PREPARE
+from segadapt.core.stages import PREPARE, STAGES
 from segadapt.data.datasets import dataset_module
 from segadapt.plan.estimate.passes import said_architecture
 from segadapt.plan.networks import encoder_of
@@ -30,6 +31,8 @@ def check_requirements(due: Iterable[Status]) -> None:
             _check_weights(job, weights)
         if job.config.get("published") and job.read("published"):
             _check_published(job)
+        if STAGES[job.stage].trains and job.run["tensorboard"]:
+            require_writer(job.preset)
 
 
 def _check_weights(job: Job, weights: str) -> None:

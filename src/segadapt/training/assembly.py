@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.core.errors import UserError
+from segadapt.core.events import EventFile, require_writer
 from segadapt.core.job import Job
 from segadapt.core.parameters import Schedule, width_height
 from segadapt.data.batches.augment import Augmentation
@@ -27,6 +28,8 @@ def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> T
     """The trainer of any training job; the model must be on the compute's device."""
     settings, model_settings = Schedule(**job.config["training"]), job.config["model"]
     compute.keep_compiled_code(Path(job.compiled_code))
+    if logs := job.run.get("tensorboard", False):
+        require_writer(job.preset)
     method = compute.place(build_method(job.config, model, lambda: compute.place(initial_network(job))))
     groups = parameter_groups(model, settings.head_factor)
     if beside := method.learned_with_network():
@@ -51,6 +54,7 @@ def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> T
         store=StateStore(scratch),
         snapshots=Snapshots.of(job, scratch),
         recorder=recorder_for(compute, method.replays, has_dropout(model)),
+        events=EventFile(Path(job.events)) if logs else None,
     )
 
 

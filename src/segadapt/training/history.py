@@ -8,6 +8,7 @@ from torch import Tensor
 
 from segadapt.core.artifacts import write_bytes
 from segadapt.core.errors import UserError
+from segadapt.core.events import EventFile
 
 COLUMNS = ("step", "learning_rate", "loss_source", "loss_target")
 """What every run has; an adversarial one has a column more for each of its discriminators."""
@@ -17,11 +18,13 @@ class History:
     """Collects losses on the device and reads them, all at once, at logging intervals.
 
     ``rows`` holds one list per logged interval: last step, its learning rate, and the mean source and target
-    losses of the interval (None for a run without target images), then those of the ``more`` columns.
+    losses of the interval (None for a run without target images), then those of the ``more`` columns. ``events`` gets
+    the rows as well.
     """
 
-    def __init__(self, more: tuple[str, ...] = ()) -> None:
+    def __init__(self, more: tuple[str, ...] = (), events: EventFile | None = None) -> None:
         self.columns = COLUMNS + more
+        self._events = events
         self.rows: list[list[float | int | None]] = []
         self._waiting: list[tuple[int, float, list[Tensor | None]]] = []
 
@@ -45,6 +48,8 @@ class History:
             row.append(sum(values) / len(values))
         self.rows.append(row)
         self._waiting.clear()
+        if self._events is not None:
+            self._events.write(self.columns, self.rows)
 
     def _require_finite(self, name: str, values: list[float]) -> None:
         keys = "adversarial.learning_rate" if name.startswith("discriminator") else "learning_rate or lambda_target"

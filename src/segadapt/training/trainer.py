@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from segadapt.core.errors import UserError
+from segadapt.core.events import EventFile
 from segadapt.core.parameters.learning import Annealing
 from segadapt.core.progress import progress_bar
 from segadapt.core.stopping import at_saved_steps, stopped_after
@@ -50,7 +51,7 @@ class Loop:
 class Trainer:
     """Everything one run needs. ``target`` is None for a run without target images.
 
-    With a ``recorder`` steps are recorded and replayed, of a method that allows it.
+    With a ``recorder`` steps are recorded and replayed, of a method that allows it. ``events`` gets the history, too.
     """
 
     model: nn.Module
@@ -65,6 +66,7 @@ class Trainer:
     store: StateStore
     snapshots: Snapshots
     recorder: Recorder | None = None
+    events: EventFile | None = None
 
     def run(self, description: str) -> History:
         """Trains from the last saved state to the last step and returns the history.
@@ -72,7 +74,7 @@ class Trainer:
         UserError at a loss that is not finite; the last good state stays in the store. Stopped at the next step that
         can be saved, which it then is, if the process is asked to stop.
         """
-        history = History((*(f"loss_{column}" for column in self.method.columns), *self.method.measures))
+        history = History((*(f"loss_{column}" for column in self.method.columns), *self.method.measures), self.events)
         start = self.store.restore(self.model, self.method, self.optimiser, history, self.snapshots.are_whole)
         apply_batchnorm_policy(self.model, self.batch_norm, training=True)
         train, device = self._trained_step(), self.compute.device

@@ -82,7 +82,10 @@ class EvaluationSettings(Section):
 
 
 class RunSettings(Section):
-    """How a job runs; nothing here may change a result on the same machine but ``cpu_threads``."""
+    """How a job runs; nothing here may change a result on the same machine but ``cpu_threads``.
+
+    With ``tensorboard`` trainings also log to event files, below ``work/<preset>/tensorboard``.
+    """
 
     cpu_threads: Count = 1
     loader_threads: Annotated[Whole, Field(ge=0)] = 0
@@ -90,6 +93,7 @@ class RunSettings(Section):
     save_seconds: Annotated[float, Field(gt=0)] = 60.0
     save_steps: Count = 1000
     log_steps: Count = 50
+    tensorboard: bool = False
 
 
 class Setting(Section):
