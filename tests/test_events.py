@@ -14,6 +14,7 @@ from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan
 from segadapt.plan.requirements import check_requirements
 from segadapt.plan.status import statuses
+from segadapt.training.trainer import Trainer
 
 COLUMNS = ("step", "learning_rate", "loss_source", "loss_target", "sure_share")
 
@@ -87,16 +88,27 @@ def test_a_missing_package_is_one_sentence_before_anything_runs(tmp_path, monkey
             refused()
 
 
-def test_a_run_with_events_is_the_run_without_them(tmp_path):
+def fails_at_its_end(trainer) -> None:
+    if trainer.target is not None:
+        raise UserError("a fault on purpose, after the last saved state")
+
+
+def test_a_run_with_events_is_the_run_without_them_also_after_a_resume(tmp_path, monkeypatch):
     model, history = (f"work/tiny/models/maxsquare/seed1/{name}" for name in ("model.safetensors", "history.csv"))
     made = {}
-    for name, run in (("without", {}), ("with", {"tensorboard": True})):
+    for name in ("without", "with", "resumed"):
         parameters = tiny.tiny_parameters(("source_only", "maxsquare"))
-        parameters["presets"]["tiny"]["run"] = {"log_steps": 2, **run}
+        run = {"log_steps": 1, "save_steps": 1, "tensorboard": name != "without"}
+        parameters["presets"]["tiny"]["run"] = run
         tiny.make_project(tmp_path / name, parameters)
+        if name == "resumed":
+            with monkeypatch.context() as patch, pytest.raises(SystemExit):
+                patch.setattr(Trainer, "_require_finite_weights", fails_at_its_end)
+                tiny.make_here(tmp_path / name, model)
+            assert list((tmp_path / name).glob("work/tiny/run/*/state-*.safetensors"))
         tiny.make_here(tmp_path / name, model)
         made[name] = [(tmp_path / name / path).read_bytes() for path in (model, history)]
-    assert made["with"] == made["without"]
+    assert made["without"] == made["with"] == made["resumed"]
     assert not (tmp_path / "without/work/tiny/tensorboard").exists()
     card = read_card(tmp_path / "with/work/tiny/cards/adapt/maxsquare/seed1.json")
     head, *rows = [line.split(",") for line in made["with"][1].decode().splitlines()]
@@ -106,4 +118,5 @@ def test_a_run_with_events_is_the_run_without_them(tmp_path):
         for column, value in zip(head[1:], row[1:], strict=True)
         if value
     ]
-    assert scalars(tmp_path / "with" / card.events) == wanted
+    assert len(rows) > 1
+    assert scalars(tmp_path / "with" / card.events) == scalars(tmp_path / "resumed" / card.events) == wanted
