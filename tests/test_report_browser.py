@@ -157,6 +157,12 @@ def test_a_difference_tells_of_both_sides(page):
         assert [float(each.split()[0]) for each in differences[1:]] == pytest.approx(
             [100 * each for each in wanted], abs=0.0051
         )
+        # A table of statistics may compare with another row than the control.
+        shown.press("Escape")
+        other = f"[...document.querySelectorAll('details tr[data-against]')].find({has_title})"
+        shown.run(f"{other}.dataset.against = {other}.dataset.story - 2")
+        shown.run(f"{other}.querySelector('td[data-column=difference]').click()")
+        assert shown.run("document.querySelector('.told h2').textContent") == f"{TITLE} against Source only"
         assert shown.complaints == []
 
 

@@ -49,7 +49,7 @@ def main_grid(cells: pandas.DataFrame, story_of: Mapping[str, int], controls: Ma
             about = {"text": text, "classes": " ".join(marks), "column": name, "heat": heat, "button": button}
             about["gain"] = "" if gain is None else f"{_STRONGEST_SHADE * abs(gain) / most:.3f}"
             found.append(about | {"hint": "" if gain is None else f"{gain:+.1f} from the control"})
-        rows.append({"origin": row["origin"], "story": story, "cells": found})
+        rows.append({"origin": row["origin"], "story": story, "against": None, "cells": found})
     columns = [
         {"label": _label(name, mean), "number": name in numbers, "more": name in more, "colour": colours.get(name)}
         for name in shown
@@ -71,7 +71,10 @@ def _gains(cells: pandas.DataFrame, scores: Iterable[str], controls: Mapping[str
 
 
 def plain_grid(csv: Path, story_of: Mapping[str, int]) -> dict[str, Any]:
-    """A table that goes with another one, its rows telling the stories of the rows they go with."""
+    """A table that goes with another one, its rows telling the stories of the rows they go with.
+
+    A row that names its ``baseline`` tells of that one, too, which need not be the table's control.
+    """
     cells = pandas.read_csv(csv, dtype=str, keep_default_na=False)
     shown = [name for name in cells.columns if (cells[name] != "").any()] or list(cells.columns)
     numbers = {name for name in shown if _is_number(cells[name])}
@@ -79,6 +82,7 @@ def plain_grid(csv: Path, story_of: Mapping[str, int]) -> dict[str, Any]:
         {
             "origin": row.get("origin", "ours"),
             "story": story_of.get(row.get("method", "")),
+            "against": story_of.get(row.get("baseline", "")),
             "cells": [
                 {
                     "text": row[name],

@@ -52,9 +52,10 @@
     return table;
   };
   const COMPARED = /^(vs_control|detectable|verdict|difference|pairs|seeds_|images_|baseline)/;
-  const open = (index, wanted) => {
+  const open = (index, wanted, against) => {
     const story = told.rows[index];
-    const control = COMPARED.test(wanted) && story.baseline !== null ? told.rows[story.baseline] : null;
+    const baseline = against === undefined ? story.baseline : Number(against);
+    const control = COMPARED.test(wanted) && baseline !== null ? told.rows[baseline] : null;
     const names = [wanted, wanted.replace(/^mIoU /, ""), wanted.replace(/_sd$/, ""), wanted.replace(/^vs_control.*/, "difference")];
     const column = names.find((name) => name in story.values) || story.mean;
     const values = story.values[column] || [];
@@ -95,7 +96,7 @@
     const spot = event.target.closest("td, button, polyline, circle");
     if (holder && spot && spot.textContent.trim()) {
       const named = event.target.closest("[data-column]");
-      open(Number(holder.dataset.story), named ? named.dataset.column : "");
+      open(Number(holder.dataset.story), named ? named.dataset.column : "", holder.dataset.against);
     }
   });
 

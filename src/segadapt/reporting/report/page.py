@@ -93,9 +93,16 @@ def _table(job: Job, name: str, record: Record, stories: Stories) -> dict[str, A
         "files": [_file(each) for kind in ("csv", "tex") for each in job.read(kind, row=name)],
         "notes": [*left_out, *filter(None, [missing_note(record["identity"]["config"])])],
         "grid": main_grid(cells, story_of, stories.controls(name)),
-        "key": f"{meaning(cells)}, shaded from 0 to 100. Bold: best value measured here. {legend(cells)}",
+        "key": f"{meaning(cells)}, shaded from 0 to 100. Bold: best value measured here. {_printed(record)}"
+        f"{legend(cells)}",
         "beside": grids,
     }
+
+
+def _printed(record: Record) -> str:
+    """Where the published rows come from; "" if there are none."""
+    number = record["identity"]["config"]["published"]
+    return "" if number is None else f"Published rows are those of the paper's Table {number}. "
 
 
 def _gallery(each: Input, stories: Stories) -> dict[str, Any]:
