@@ -33,6 +33,7 @@ def slide(
     said_NBKhw = predict(torch.cat(cut_NBCHW)).unflatten(0, (len(corners), len(image_BCHW)))
     if len(corners) == 1:
         return said_NBKhw[0]
+    said_NBKhw = said_NBKhw.to(torch.promote_types(said_NBKhw.dtype, torch.float32))
     total_BKHW = said_NBKhw.new_zeros((*said_NBKhw.shape[1:3], height // cell, width // cell))
     count_HW = said_NBKhw.new_zeros(total_BKHW.shape[2:])
     high, wide = said_NBKhw.shape[3:]
