@@ -58,7 +58,7 @@ def score_weights(
     members = [heads_predictor(network, compute) for network in networks]
     if config.get("ensemble_average") == "logits":
         members = [averaged_logits(members)]
-    views = [all_views(member, **test_time) for member in members]
+    views = [all_views(member, **test_time, aligned=networks[0].aligned) for member in members]
     classes = len(CLASS_SETS[config["model"]["classes"]])
     predict = views[0] if len(views) == 1 else averaged_views(views)
     evaluation = evaluate(predict, samples(caches["labelled"]), classes, progress, measures)

@@ -66,20 +66,22 @@ def score(weights: OpenedWeights, request: Request) -> tuple[Evaluation, tuple[i
     """
     files = labelled_files(request.dataset, request.root, request.split)
     size = request.size or network_size(image_size(files[0]), weights.long_side, weights.model.multiple)
-    compute = set_up_compute(EXACT, request.threads)
+    compute, aligned = set_up_compute(EXACT, request.threads), weights.model.aligned
     if request.modes:
-        predict = all_views(heads_predictor(weights.model, compute))
+        predict = all_views(heads_predictor(weights.model, compute), aligned=aligned)
     else:
         predict = final_predictor(weights.model, compute)
-        predict = _as_view(mirror_averaged(predict)) if request.mirror else predict
+        predict = _as_view(mirror_averaged(predict) if request.mirror else predict, request.mirror, aligned)
     samples = _samples(files, request, size, weights.class_set)
     with progress_bar(f"evaluate {request.dataset}/{request.split}", len(files), unit="image") as bar:
         return evaluate(predict, samples, len(weights.class_set), bar.update), size
 
 
-def _as_view(averaged: Callable[[numpy.ndarray], torch.Tensor]) -> Callable[[numpy.ndarray], list[View]]:
-    """The averaged probabilities in the place of the primary number."""
-    return lambda image_HWC: [View(averaged(image_HWC), are_probabilities=True)]
+def _as_view(
+    predict: Callable[[numpy.ndarray], torch.Tensor], are_probabilities: bool, aligned: bool
+) -> Callable[[numpy.ndarray], list[View]]:
+    """Logits, or averaged probabilities, in the place of the primary number."""
+    return lambda image_HWC: [View(predict(image_HWC), are_probabilities=are_probabilities, aligned=aligned)]
 
 
 def _samples(

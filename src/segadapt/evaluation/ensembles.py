@@ -57,7 +57,7 @@ def averaged_views(
         for same in zip(*(member(image_HWC) for member in members), strict=False):
             assert len({(view.head, view.flip) for view in same}) == 1
             mean_1CHW = sum(view.probabilities(size) for view in same) / len(same)
-            yield View(mean_1CHW, same[0].head, same[0].flip, are_probabilities=True)
+            yield View(mean_1CHW, same[0].head, same[0].flip, True, same[0].aligned)
 
     return views
 

@@ -165,7 +165,7 @@ def _score(view: View, sample: Sample, counts: MatrixCounts) -> Iterator[tuple[S
         label_HW = getattr(sample, f"label_{size}_HW")
         shape = tuple(label_HW.shape)
         if shape not in predictions:
-            predictions[shape] = unchecked_labels(scores_1CHW, shape)[0]
+            predictions[shape] = unchecked_labels(scores_1CHW if view.aligned else view.at(shape), shape)[0]
         mode = ScoringMode(size, view.head, view.flip)
         counts.add(sample.name, mode, label_HW, predictions[shape], finite)
         yield mode, predictions[shape]

@@ -34,13 +34,14 @@ class Network(nn.Module):
     weights of another data set are loaded without them, and they start anew. ``groups`` are rules of how parameters
     learn, (a part of a name, the group): the first whose part is in a parameter's name holds. ``architecture`` is what
     :func:`segadapt.models.build` made the network from, None for one made by hand. Sides of images must be multiples of
-    ``multiple``.
+    ``multiple``; ``aligned`` says how its predictions are brought to the size of labels, bilinearly.
     """
 
     heads: ClassVar[tuple[str, ...]] = ()
     groups: ClassVar[tuple[tuple[str, Group], ...]] = ()
     architecture: Architecture | None = None
     multiple: int = 1
+    aligned: bool = True
     num_classes: int
 
     def is_of_head(self, name: str) -> bool:

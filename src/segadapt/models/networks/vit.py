@@ -191,6 +191,7 @@ class VfmUdaNetwork(Network):
     """``encoder``, four times finer in two steps, and classes; logits have the size of the images."""
 
     heads = ("upscale", "out")
+    aligned = False
 
     def __init__(self, backbone: Backbone, num_classes: int) -> None:
         super().__init__()
