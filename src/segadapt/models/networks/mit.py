@@ -255,6 +255,7 @@ class TransformerNetwork(Network):
     """A Mix Transformer named ``backbone`` and a head on it; how they start and learn."""
 
     heads = ("decode_head",)
+    aligned = False
     # DAFormer's: batch norm and biases of the head, and biases of the encoder, do decay.
     groups = (("head", HEADS), ("norm", NORMS))
 

@@ -2,7 +2,7 @@
 
 Not the network of MaxSquareLoss, AdaptSegNet and DACS (``deeplab.py``). Facts: lhoyer/DAFormer at e6f6e04
 ``mmseg/models/backbones/resnet.py`` (``ResNetV1c``) and ``mmseg/models/decode_heads/dlv2_head.py``; names of tensors
-``configs/_base_/models/deeplabv2red_r50-d8.py``; names of tensors are the originals'.
+are the originals'.
 """
 
 import torch
