@@ -229,6 +229,20 @@ def test_whole_images_have_the_mean_probabilities_of_windows(monkeypatch, size):
     torch.testing.assert_close(model.whole(image)[0].softmax(1), total / seen, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("backbone", ["streets_vit", "registers"])
+def test_half_precision_is_near_and_gives_single_precision_logits(monkeypatch, backbone):
+    monkeypatch.setitem(BACKBONES, "registers", Backbone(16, 2, 2, patch=8, grid=3, registers=2, window=None))
+    model = initialise(build(Architecture(backbone, 5)), 3, "kaiming")
+    image, hidden = torch.randn(2, 3, 32, 48), torch.eye(*model.token_grid((32, 48))).bool().expand(2, -1, -1)
+    whole = model(image, hidden)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(image, hidden)[0]
+    half.square().mean().backward()
+    assert half.dtype == torch.float32 and not torch.equal(half, whole)
+    torch.testing.assert_close(half, whole, rtol=0.1, atol=0.1)
+    assert all(each.grad is not None and each.grad.isfinite().all() for each in model.parameters())
+
+
 # --- refusals, starts, files ----------------------------------------------------------------------
 
 
