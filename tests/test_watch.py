@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +26,7 @@ from segadapt.plan.watching import SESSION, look, write_session
 LINES = """adapt/maxsquare/seed1: 2026-11-26 09:00:00 UTC, process 4710 on node7
 adapt/maxsquare/seed1: 0/200 (0 %), ?step/s, ? left, source 7
 segadapt: stopped after step 0 of 200; the same command goes on from there
-adapt/maxsquare/seed1: 2026-11-26 10:00:00 UTC, process 4711 on node7
+adapt/maxsquare/seed1: {moment} UTC, process 4711 on node7
 adapt/maxsquare/seed1: 0/200 (0 %), ?step/s, ? left
 adapt/maxsquare/seed1: 50/200 (25 %),  2.50step/s, 01:00 left, source 0.5, target -0.02
 adapt/maxsquare/seed1: 100/200 (50 %),  3.36s/step, 05:36 left, source 0.25, target -1e-05
@@ -57,7 +58,8 @@ def jobs(tmp_path, monkeypatch):
     say(every["table/table2"], "of an earlier run\n", 1000)
     write_session("tiny", every.values())
     os.utime(SESSION, (time.time() - 300,) * 2)
-    say(every["adapt/maxsquare/seed1"], LINES, 90)
+    moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    say(every["adapt/maxsquare/seed1"], LINES.format(moment=moment), 90)
     finish(every["prepare/source"])
     say(every["adapt/minent/seed1"], "a/b: 1/2 (50 %), 1step/s, 00:01 left\nsegadapt: cannot write m: no space left\n")
     say(every["adapt/minent/seed2"], "Traceback (most recent call last):\n  File ...\nValueError: [b]odd[/b]\n", 20)
@@ -93,6 +95,9 @@ def test_a_job_that_has_said_nothing_yet_runs(jobs):
     assert (seen("table/table2").state, seen("table/table2").said) == ("running", "")
     say(jobs["table/table2"], "table/table2: reading\n")
     assert seen("table/table2").said == "table/table2: reading"
+    # What an earlier run's try said is nothing of this one's, which has not come to say its first word.
+    say(jobs["table/table2"], "table/table2: 2026-01-01 09:00:00 UTC, process 12 on here\nsegadapt: no space left\n")
+    assert (seen("table/table2").state, seen("table/table2").said) == ("running", "")
 
 
 def shown(width: int = 120) -> str:

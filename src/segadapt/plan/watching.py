@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ SESSION = Path("work/session.json")
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 _PROGRESS = re.compile(r"(\d+)/(\d+) \(\d+ %\), +(.+), (\S+) left(?:, (.*))?$")
 _LOSS = re.compile(r"(\w[\w ]*) (-?[\d.]+(?:e[-+]?\d+)?)(?:, |$)")
-_PROCESS = re.compile(r": .*, process (\d+) on \S+$")
+_PROCESS = re.compile(r": (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC, process (\d+) on \S+$")
+_SKEW = 60.0
+"""Seconds by which the clocks of two machines may differ."""
 _HISTORY = next(stage.files["history"] for stage in STAGES.values() if stage.trains)
 _SENTENCE, _TRACEBACK = "segadapt: ", "Traceback (most recent call last):"
 
@@ -105,8 +108,12 @@ def _seen(job: dict[str, str], preset: str, started: float) -> Seen:
         return Seen(name, WAITING, job["log"])
     silent = max(0.0, time.time() - _time(log))
     lines = [line for line in _text(log).splitlines() if line.strip()]
-    # Logs grow from try to try; each begins with its process.
-    lines = lines[max((place for place, line in enumerate(lines) if _PROCESS.search(line)), default=0) :]
+    # Logs grow from try to try, of earlier runs too; each try begins with its process.
+    begins = [(place, match) for place, line in enumerate(lines) if (match := _PROCESS.search(line))]
+    if begins:
+        place, match = begins[-1]
+        begun = datetime.strptime(match[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+        lines = lines[place:] if begun + _SKEW >= started else []
     said = lines[-1] if lines else ""
     if said.startswith(_SENTENCE) or _TRACEBACK in lines:
         return Seen(name, FAILED, job["log"], silent, said.removeprefix(_SENTENCE))
@@ -129,7 +136,7 @@ def _losses(told: Iterable[str]) -> dict[str, list[float]]:
 
 def _history(preset: str, lines: list[str]) -> dict[str, list[float]]:
     """The losses that a job has kept beside its state, those from before it was interrupted too; {} if it has not."""
-    process = next((match[1] for line in lines if (match := _PROCESS.search(line))), None)
+    process = next((match[2] for line in lines if (match := _PROCESS.search(line))), None)
     for path in Path(f"work/{preset}/run").glob(f"*/{_HISTORY}"):
         if process is not None and _text(path.parent.with_suffix(".lock")).strip() == process:
             head, *rows = [line.split(",") for line in _text(path).splitlines()]
