@@ -38,7 +38,10 @@
     box.addEventListener("change", () => frame.classList.toggle("gains", box.checked));
   }
 
-  window.addEventListener("beforeprint", () => all("details").forEach((each) => { each.open = true; }));
+  window.addEventListener("beforeprint", () => {
+    all("details").forEach((each) => { each.open = true; });
+    all("img").forEach((each) => { each.loading = "eager"; });
+  });
 
   // --- the story of a number ---
   const told = data("stories");
