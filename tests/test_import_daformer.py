@@ -2,13 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
+import tiny
 import torch
+import torch.nn.functional as F
+from PIL import Image
 
 from segadapt.cli import main
 from segadapt.core.errors import UserError
 from segadapt.evaluation.opened import open_weights
-from segadapt.models import Architecture, build, load_tensors, open_model
+from segadapt.models import Architecture, build, load_tensors, open_model, to_input
 from segadapt.models.importing import import_weights
 from segadapt.models.loading import load_backbone
 from segadapt.models.networks import hrda, resnet_v1c
@@ -115,7 +119,8 @@ CLASSIFIER = pair("head", 1000, WIDTHS[-1])
 
 def tensors(shapes: dict, seed: int = 0) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    found = {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
+    found = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    found |= {name: each.abs() + 0.5 for name, each in found.items() if name.endswith("running_var")}
     return {name: torch.tensor(7) if name.endswith("tracked") else each for name, each in found.items()}
 
 
@@ -205,3 +210,30 @@ def test_encoders_of_other_sizes_are_refused(tmp_path):
     more = {name.replace("block1.0", "block1.1"): each for name, each in encoder().items() if "block1.0" in name}
     with pytest.raises(UserError, match=r"Mix Transformer of \(4, 8, 20, 32\) channels and \(2, 2, 1, 1\) blocks"):
         import_weights(*saved(tmp_path, tensors(encoder() | more)))
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_the_evaluation_of_an_imported_file_is_its_authors(tmp_path, kind):
+    """Whole images, or windows; then to native labels, corners not aligned."""
+    tiny.write_cityscapes(tmp_path / "data", {"val": 2}, width=192, height=96)
+    source, target = saved(tmp_path, checkpoint(SHAPES[kind]))
+    import_weights(source, target)
+    model = open_model(target)[0].eval()
+    command = ["evaluate", "--weights", str(target), "--dataset", "cityscapes", "--root", str(tmp_path / "data")]
+    assert main([*command, "--size", "128x64", "--threads", "1", "-o", str(tmp_path / "m.json")]) == 0
+    ids, matrix = {tiny.ROAD: 0, tiny.BUILDING: 2, tiny.SKY: 10, tiny.CAR: 13}, np.zeros((19, 19), np.int64)
+    for number in range(2):
+        image, label_HW = tiny.toy_scene(1000 + number, 192, 96, darkness=40)
+        small = torch.from_numpy(np.asarray(image.resize((128, 64), Image.Resampling.BICUBIC)).copy())[None]
+        with torch.no_grad():
+            logits = model.whole(to_input(small, "imagenet"))[0]
+        found, otherwise = (
+            F.interpolate(logits, (96, 192), mode="bilinear", align_corners=aligned).argmax(1)[0].numpy()
+            for aligned in (False, True)
+        )
+        assert len(np.unique(found)) > 2 and (found != otherwise).any()
+        np.add.at(matrix, (np.vectorize(ids.get)(label_HW), found), 1)
+    there = matrix.sum(0) + matrix.sum(1) - matrix.diagonal() > 0
+    wanted = (matrix.diagonal()[there] / (matrix.sum(0) + matrix.sum(1) - matrix.diagonal())[there]).mean()
+    record = json.loads((tmp_path / "m.json").read_text())
+    assert record["mIoU_of_class_sets"]["cityscapes19"]["native"] == pytest.approx(wanted, abs=1e-6)

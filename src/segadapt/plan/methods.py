@@ -2,10 +2,11 @@
 
 A file of ``segadapt/methods`` holds a class of its own name. ``TAKES`` names the sections of an entry that the class
 reads beside ``lambda_target``; ``TARGET_PASSES`` is what an estimate counts; ``BY_LOSS_TIME`` says that a preset's
-``lambda_rule`` holds for its λ; ``SEES_TARGET`` is False for a method that needs no target images, and ``MIXES`` True
-for one that puts pixels of both domains into one image. The fields of its class ``Options`` are of types that this
-module can read: those in ``TYPES``, ``Literal`` of plain values, and ``Annotated`` of a type with one ``Field`` of
-numbers; ``class Options(dacs.Options)`` adds to those of another file. Three types say what an option must fit:
+``lambda_rule`` holds for its λ; ``SEES_TARGET`` is False for a method that needs no target images, ``MIXES`` True for
+one that puts pixels of both domains into one image, and ``HIDES_TOKENS`` for one that hides tokens of its network. The
+fields of its class ``Options`` are of types that this module can read: those in ``TYPES``, ``Literal`` of plain
+values, and ``Annotated`` of a type with one ``Field`` of numbers; ``class Options(dacs.Options)`` adds to those of
+another file. Three types say what an option must fit:
 ``Rows`` of an image, of which all together must leave some; a ``Side``, which must fit into it; and ``FeatureWeight``,
 how much the distance of features weighs, for which the network must have some.
 """
