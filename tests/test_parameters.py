@@ -102,6 +102,11 @@ def test_an_unknown_key_is_refused_with_its_path(path):
     assert f"params.yaml: {path}: unknown key" in message and "\n" not in message
 
 
+def test_a_misspelt_key_within_a_methods_schedule_is_refused_in_presets_that_are_not_active_too():
+    message = refusal(put(shipped(), "presets.camvid.methods.mic_dacs.training.annealing.warmup", 3))
+    assert "presets.camvid.methods.mic_dacs.training: annealing.warmup: unknown key" in message and "warm_up" in message
+
+
 def key_paths(section, prefix: tuple = ()) -> list[tuple]:
     """Paths of all keys that the models name (not of what users name themselves)."""
     found = []

@@ -4,7 +4,9 @@ import pandas
 import pytest
 
 from segadapt.core.errors import UserError
+from segadapt.core.parameters import load_parameters
 from segadapt.labels import CITYSCAPES19, SYNTHIA13, SYNTHIA16
+from segadapt.plan import make_plan
 from segadapt.reporting import published_frame, published_rows
 
 FOLDER = Path(__file__).parents[1] / "results" / "published"
@@ -109,7 +111,7 @@ def test_all_six_are_tables():
 @pytest.mark.parametrize(
     ("table", "city", "message"),
     [
-        (7, None, r"choose one of \[1, 2, 3, 4, 5, 6\]"),
+        (8, None, r"choose one of \[1, 2, 3, 4, 5, 6, 7\]"),
         (2, "Rome", "no rows for city 'Rome'"),
         (6, "Bonn", "Bonn"),
     ],
@@ -122,3 +124,13 @@ def test_wrong_questions_are_refused(table, city, message):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"paper_table2\.csv"):
         published_rows(2, folder=tmp_path)
+
+
+def test_later_work_says_where_each_number_stands_and_which_row_is_whose():
+    frame = published_frame(7, folder=FOLDER)
+    assert frame.mIoU.between(50, 80).all() and frame.source.str.contains(r"README at [0-9a-f]{7}").all()
+    plan = make_plan(load_parameters(FOLDER.parents[1] / "params.yaml", {"preset": "paper"}))
+    tables = [job for job in plan.jobs if job.stage == "table" and job.config["published"] == 7]
+    rows = [row for table in tables for row in table.config["rows"]]
+    stated = {row["paper_row"]: row["title"].rsplit(": ")[-1] for row in rows if row["paper_row"] in set(frame.method)}
+    assert stated == {name: name for name in frame.method}

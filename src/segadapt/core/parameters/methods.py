@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from segadapt.core.parameters.section import ClassSetName, Count, KeyPath, Name, RowKey, Section
+from segadapt.core.parameters.section import ClassSetName, Count, KeyPath, Name, RowKey, Section, keys_within
 from segadapt.core.parameters.self_training import SelfTrainingSettings
 from segadapt.core.parameters.training import BatchNormPolicy, TrainingSettings
 
@@ -81,9 +81,14 @@ class MethodEntry(Section):
     @classmethod
     def _keys_of_a_stage(cls, value: dict[str, Any]) -> dict[str, Any]:
         known = TrainingSettings.model_fields
-        for key in value:
+        for key, inner in value.items():
             if key not in known:
                 raise ValueError(f"{key}: unknown key; a stage's section has {', '.join(known)}")
+            # Values are judged once they lie over a stage's own; keys at once, in presets that are not active too.
+            inner_known = keys_within(known[key].annotation)
+            foreign = [name for name in inner if name not in inner_known] if isinstance(inner, dict) else []
+            if foreign:
+                raise ValueError(f"{key}.{foreign[0]}: unknown key; this section has {', '.join(inner_known)}")
         return value
 
     @property
@@ -141,7 +146,8 @@ class Experiment(Section):
     preset (``rome/maxsquare``); then the cells of ``sweeps``.
 
     ``classes`` scores models of more classes on fewer (a 19-class head on SYNTHIA's 16). ``published`` is the table of
-    the paper whose rows stand beside ours. A ``classification`` table has a column for each of the preset's tasks.
+    the paper whose rows stand beside ours, or 7, those of later work. A ``classification`` table has a column for each
+    of the preset's tasks.
     ``also_against`` are rows with which the statistics compare the others of the same setting, beside the control.
     """
 
@@ -150,4 +156,4 @@ class Experiment(Section):
     also_against: tuple[RowKey, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     classes: ClassSetName | None = None
-    published: Literal[1, 2, 3, 4, 5, 6] | None = None
+    published: Literal[1, 2, 3, 4, 5, 6, 7] | None = None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
@@ -55,6 +55,13 @@ class Section(BaseModel):
         if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is float:
             raise ValueError(f"must be a number, not {str(value).lower()}; write a number")
         return value
+
+
+def keys_within(annotation: Any) -> dict[str, None]:
+    """The keys of all sections that a field of this type may hold, in order; none for a plain value."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return dict.fromkeys(annotation.model_fields)
+    return {key: None for part in get_args(annotation) for key in keys_within(part)}
 
 
 def width_height(size: str) -> tuple[int, int]:
