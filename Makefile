@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 .PHONY: table1 table2 table2-more tables initial-weights test bench faults setup lint clean-results
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
-	$(BIN)/snakemake --cores $(CORES) results/table2.csv results/table2_statistics.csv \
+	$(BIN)/snakemake --quiet rules --cores $(CORES) results/table2.csv results/table2_statistics.csv \
 		results/table2_protocols.csv results/figures/qualitative.png results/report/index.html $(MORE)
 	@$(BIN)/segadapt show results/table2.csv
 	@echo 'All of it on one page, to open in a browser: results/report/index.html'
@@ -19,17 +19,17 @@ table2-more: ## the same with eight seeds, of which three are those of table2; r
 	@$(MAKE) table2 MORE="--config 'seeds=[1,2,3,4,5,6,7,8]'"
 
 table1: setup ## Table 1 and Figure 5, image classification, on the data of the active preset
-	$(BIN)/snakemake --cores $(CORES) results/table1.csv results/table1_protocols.csv \
+	$(BIN)/snakemake --quiet rules --cores $(CORES) results/table1.csv results/table1_protocols.csv \
 		results/table1_statistics.csv results/figures/figure5.png
 	@$(BIN)/segadapt show results/table1.csv
 	@echo 'Picture: results/figures/figure5.png; each row against the control: results/table1_statistics.md'
 
 tables: setup ## Tables 1 to 6, what goes with them, and the figures; a second call does nothing
-	$(BIN)/snakemake --cores $(CORES) paper
+	$(BIN)/snakemake --quiet rules --cores $(CORES) paper
 	@for table in table1 table2 table2_compared table3 table4 table5 table5_lambda table6; do $(BIN)/segadapt show results/$$table.csv; done
 
 initial-weights: setup ## what the built-in streets start from, made again: weights/streets*.safetensors
-	$(BIN)/snakemake --cores $(CORES) results/initial_weights.csv --config preset=elsewhere 'seeds=[1]'
+	$(BIN)/snakemake --quiet rules --cores $(CORES) results/initial_weights.csv --config preset=elsewhere 'seeds=[1]'
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/source/seed1/model.safetensors weights/streets.safetensors
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/vit/source/seed1/model.safetensors weights/streets_vit.safetensors
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/mit/source/seed1/model.safetensors weights/streets_mit.safetensors

@@ -17,6 +17,7 @@ sys.path.insert(0, SOURCE)
 
 from segadapt.core.edge import known_causes
 from segadapt.core.errors import UserError
+from segadapt.core.gpus import visible_gpus
 from segadapt.core.parameters import load_parameters
 from segadapt.core.stages import (
     PHASES,
@@ -28,10 +29,12 @@ from segadapt.core.stages import (
     log_of,
 )
 from segadapt.plan import make_plan, phase_targets, result_files
+from segadapt.plan.estimate.needs import Needs
+from segadapt.plan.estimate.table import Estimator
 from segadapt.plan.interruption import pass_on_interrupts
 from segadapt.plan.jobs.partial import partial_cards, partial_page
 from segadapt.plan.place import require_place, require_versionable
-from segadapt.plan.session import begin_session, has_gpu, lend_environment
+from segadapt.plan.session import begin_session, lend_environment
 from segadapt.plan.shelf import shelve
 
 
@@ -47,23 +50,28 @@ def politely(function, *arguments):
 politely(require_place, Path(workflow.basedir))
 
 # What --config says is laid over the file.
-plan = politely(make_plan, politely(load_parameters, "params.yaml", config))
-config.update(plan.parameters.model_dump(mode="json"))
-validate(config, "../schemas/params.schema.json", set_default=False)
+parameters = politely(load_parameters, "params.yaml", config)
+plan = politely(make_plan, parameters, workflow.is_main_process)
+if workflow.is_main_process:
+    config.update(parameters.model_dump(mode="json"))
+    validate(config, "../schemas/params.schema.json", set_default=False)
 
 # Child processes of Snakemake parse this file too; only the main one may move file times.
 session = None
 if workflow.is_main_process:
     # The workflow learns its targets only after this file, so they are read from the command line.
     targets = get_argument_parser().parse_known_args()[0].targets or []
-    politely(require_versionable, plan.parameters.preset)
+    politely(require_versionable, parameters.preset)
     session = politely(begin_session, plan, targets)
     pass_on_interrupts()
 made_anew = session.made_anew if session else frozenset()
 
+# Whether jobs go to a cluster: it alone has a limit of jobs instead of cores, and Snakemake chooses its executor later.
+ON_CLUSTER = workflow.is_main_process and workflow.resource_settings.nodes is not None
+
 # A limit on jobs a second makes Snakemake look at all waiting jobs once a second for every job that has ended so far:
 # after 200 jobs it does nothing else. On this machine the cores are the limit.
-if workflow.local_exec and workflow.scheduling_settings is not None:
+if not ON_CLUSTER and workflow.scheduling_settings is not None:
     workflow.scheduling_settings.max_jobs_per_timespan = None
 
 # The cards' times say what is due (segadapt.plan.status), whatever the command line or another profile says: neither
@@ -80,7 +88,21 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     # Snakemake takes PYTHONPATH away from jobs that have an environment of their own.
     before_jobs += f"export PYTHONPATH={shlex.quote(SOURCE)}; "
 shell.prefix(before_jobs.replace("{", "{{").replace("}", "}}"))
-PRESET = plan.parameters.preset
+PRESET = parameters.preset
+
+# Jobs on this machine share the GPUs that it lets them see; which of them each job takes, segadapt.core.gpus says.
+GPUS = len(visible_gpus())
+if not ON_CLUSTER and "gpu" not in workflow.global_resources:
+    jobs_per_gpu = parameters.active_preset.run.jobs_per_gpu
+    workflow.register_resource("gpu", GPUS * jobs_per_gpu)
+
+# A cluster is told what jobs need, and Snakemake here if it has a limit. It takes torch, and seconds.
+needs = None
+has_limit = any(name.startswith("mem") for name in workflow.global_resources)
+if ON_CLUSTER or (workflow.is_main_process and has_limit):
+    from segadapt.models.counting import pass_work
+
+    needs = Needs(Estimator(plan, pass_work))
 
 
 def subjects_of(jobs):
@@ -92,6 +114,11 @@ def subjects_of(jobs):
     return {name: "|".join(sorted(values)) for name, values in found.items()}
 
 
+def job_of(stage, wildcards):
+    """The job of a stage on a subject."""
+    return plan.by_name[stage.job.format(**dict(wildcards.items()))]
+
+
 def inputs_of(stage):
     """An input function: what other jobs make for a job of the stage.
 
@@ -100,11 +127,35 @@ def inputs_of(stage):
     """
 
     def upstream(wildcards):
-        job = plan.by_name[stage.job.format(**dict(wildcards.items()))]
-        made = [each.path for each in job.inputs if each.maker]
+        made = [each.path for each in job_of(stage, wildcards).inputs if each.maker]
         return [path if path in made_anew else ancient(path) for path in made]
 
     return upstream
+
+
+def resources_of(stage):
+    """A GPU for jobs that run networks: if one is here, or on a cluster, whose profile may say otherwise.
+
+    What else they need depends on the job and on the attempt.
+    """
+    if not stage.gpu:
+        return {"gpu": 0, "mem_mb": stage.mem_mb, "runtime": stage.runtime}
+    gpu = int(ON_CLUSTER or GPUS > 0)
+    if needs is None:
+        return {"gpu": gpu}
+    profile = workflow.resource_settings.overwrite_resources.get(stage.name, {})
+    uses_gpu = profile["gpu"].value != 0 if "gpu" in profile else bool(gpu)
+
+    def of_a_job(need):
+        return lambda wildcards, attempt: need(
+            job_of(stage, wildcards), uses_gpu, attempt
+        )
+
+    return {
+        "gpu": gpu,
+        "mem_mb": of_a_job(needs.mem_mb),
+        "runtime": of_a_job(needs.runtime),
+    }
 
 
 def outputs_of(stage, jobs):

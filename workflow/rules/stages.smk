@@ -16,14 +16,13 @@ for stage, jobs in plan.stages:
             benchmark_of(PRESET, stage.job)
         wildcard_constraints:
             **subjects_of(jobs),
+        localrule: stage.is_short
         conda:
             "../envs/segadapt.yaml"
-        threads: stage.threads_in(plan.parameters.active_preset.run)
+        threads: stage.threads_in(parameters.active_preset.run)
         resources:
-            mem_mb=stage.mem_mb,
-            runtime=stage.runtime,
-            gpu=int(stage.gpu and has_gpu()),
+            **resources_of(stage),
         params:
             module=stage.module,
         shell:
-            "python -m {params.module} {input.card} {threads} 2>&1 | tee {log}"
+            "python -m {params.module} {input.card} {threads} 2>&1 | tee -a {log}"

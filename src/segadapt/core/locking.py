@@ -9,6 +9,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +22,15 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 def try_lock(path: Path) -> IO[str] | None:
     """Takes the lock and returns the open file that holds it, or None if somebody living has it."""
-    file, is_ours = _try(path)
+    return _or_none(*_try(path))
+
+
+def try_machine_lock(name: str) -> IO[str] | None:
+    """The same of a lock that all processes of this user on this machine know by its name."""
+    return _or_none(*_try_here(name))
+
+
+def _or_none(file: IO[str], is_ours: bool) -> IO[str] | None:
     if not is_ours:
         file.close()
         return None
@@ -51,9 +60,14 @@ def _try(path: Path) -> tuple[IO[str], bool]:
             raise
         folder = path.parent.resolve()
         _say_once(folder, error.strerror)
+    return _try_here(hashlib.sha256(os.fsencode(folder / path.name)).hexdigest()[:40])
+
+
+def _try_here(name: str) -> tuple[IO[str], bool]:
+    """A lock of this machine, in its own temporary folder."""
     own = Path(tempfile.gettempdir()) / f"segadapt-locks-{os.getuid()}"
     own.mkdir(mode=0o700, exist_ok=True)
-    return _try_file(own / hashlib.sha256(os.fsencode(folder / path.name)).hexdigest()[:40])
+    return _try_file(own / name)
 
 
 def _try_file(path: Path) -> tuple[IO[str], bool]:
@@ -66,7 +80,7 @@ def _try_file(path: Path) -> tuple[IO[str], bool]:
         file.close()
         raise
     file.truncate(0)
-    file.write(f"{os.getpid()}\n")
+    file.write(f"{os.getpid()} on {socket.gethostname()}\n")
     file.flush()
     return file, True
 

@@ -19,7 +19,9 @@ class Stage:
     serves several, ``config``, a part of the configuration of every job, says which. ``reads`` are the roles of the
     scores that a table is made from, ``says`` is what it tells of each row beside title and origin; ``in_parts``:
     it can read rows that are scored in parts, a column each. ``threads`` is a number or a key of a preset's ``run``;
-    ``captions`` maps the roles of files that Snakemake's report shows to their texts in ``workflow/report``.
+    ``captions`` maps the roles of files that Snakemake's report shows to their texts in ``workflow/report``. Jobs with
+    ``gpu`` run networks; ``mem_mb`` and ``runtime`` (minutes) are of the others, for theirs are estimated
+    (``segadapt.plan.estimate.needs``).
     """
 
     name: str
@@ -51,9 +53,15 @@ class Stage:
         """Where in the report its files stand."""
         return "Tables" if self.script == TABLE else "Figures"
 
+    @property
+    def is_short(self) -> bool:
+        """Whether its jobs take less than it takes to start them elsewhere."""
+        return self.phase == "table" and not self.gpu
+
     def threads_in(self, run: Any) -> int:
         """Of one job, where ``run`` is that part of its preset."""
-        return getattr(run, self.threads) if isinstance(self.threads, str) else self.threads
+        own = getattr(run, self.threads) if isinstance(self.threads, str) else self.threads
+        return own + (run.loader_threads if self.trains else 0)
 
     def patterns(self, preset: str, more: Iterable[str] = ()) -> dict[str, str]:
         """Role to path of all outputs, their subject in braces; ``more`` are files that not all its jobs make."""
@@ -86,15 +94,13 @@ BARS, ROBUSTNESS, GALLERY, REPORT = "bars", "robustness", "gallery", "report"
 """Stages whose jobs others look for."""
 _MODEL = "{model}/seed{seed}"
 _TRAINED = {"model": "model.safetensors", "history": "history.csv"}
-_RUNS_NETWORK = {"threads": CPU_THREADS, "mem_mb": 1500, "gpu": True}
+_RUNS_NETWORK = {"threads": CPU_THREADS, "gpu": True}
 
 
-def _training(
-    name: str, folder: str = "models", phase: str = "adapt", prefix: str | None = None, runtime: int = 2880
-) -> Stage:
+def _training(name: str, folder: str = "models", phase: str = "adapt", prefix: str | None = None) -> Stage:
     return Stage(
-        name, phase, f"{prefix or name}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train", runtime=runtime,
-        trains=True, **_RUNS_NETWORK,
+        name, phase, f"{prefix or name}/{_MODEL}", f"{folder}/{_MODEL}", _TRAINED, script="train", trains=True,
+        **_RUNS_NETWORK,
     )  # fmt: skip
 
 
@@ -144,12 +150,12 @@ _ALL = (
     Stage(
         PSEUDO_LABEL, "adapt", f"pseudo_label/{_MODEL}", f"models/{_MODEL}/labels",
         {"pack": "pack.bin", "manifest": "manifest.json", "selection": "selection.json"},
-        runtime=240, scores=True, **_RUNS_NETWORK,
+        scores=True, **_RUNS_NETWORK,
     ),
     _training("self_train"),
     Stage(
         EVALUATE, "evaluate", f"evaluate/{_MODEL}", f"metrics/{_MODEL}",
-        {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, runtime=120, scores=True, **_RUNS_NETWORK,
+        {"metrics": "metrics.json", "confusion": "confusion.safetensors"}, scores=True, **_RUNS_NETWORK,
     ),
     _table(TABLE, "main", says=("paper_row", "is_cell", "backbone", "protocol", "eval_size", "baseline"),
            in_parts=True),
@@ -159,21 +165,21 @@ _ALL = (
            in_parts=True, config={"bootstrap_samples": 2000, "bootstrap_seed": 20191027}),
     _table("measures", "measures", "_measures", more={"ranking": "{table}_ranking.csv"}, says=("network_size",)),
     _table("costs", "costs", "_costs", in_parts=True),
-    _figure("qualitative", "{figure}", {"picture": "png"}, runtime=30, **_RUNS_NETWORK),
+    _figure("qualitative", "{figure}", {"picture": "png"}, **_RUNS_NETWORK),
     # What the page shows of single images: every row's prediction.
     Stage(
         GALLERY, "table", "figure/{figure}", "results/figures", {"pictures": "{figure}.json"},
-        "{figure}.provenance.json", script="figure", runtime=30, config={"figure": GALLERY}, **_RUNS_NETWORK,
+        "{figure}.provenance.json", script="figure", config={"figure": GALLERY}, **_RUNS_NETWORK,
     ),
     _figure("curves", "curves"),
     _figure(BARS, "{table}_classes"),
     _figure("slopes", "figure1"),
-    _figure("confidence", "figure2", runtime=30, **_RUNS_NETWORK),
+    _figure("confidence", "figure2", **_RUNS_NETWORK),
     _figure("frequency", "figure4"),
     _figure(ROBUSTNESS, "{table}_robustness"),
     # Table 1 and Figure 5: image classifiers.
-    _training("train_classifier", "classifiers", runtime=1440),
-    _training("figure5_classifier", "classifiers/figure5", prefix="figure5", runtime=1440),
+    _training("train_classifier", "classifiers"),
+    _training("figure5_classifier", "classifiers/figure5", prefix="figure5"),
     _figure("easy_and_hard", "figure5"),
     Stage(REPORT, "table", REPORT, "results/report", {"page": "index.html"}, "index.provenance.json"),
 )  # fmt: skip

@@ -60,9 +60,14 @@ class Operation:
 
 @dataclass(frozen=True)
 class Work:
-    """How often each operation is to be done."""
+    """How often each operation is to be done, and the most bytes that what they make takes at a time.
+
+    ``parameters`` are the network's, of which ``peak`` has the gradients alone.
+    """
 
     operations: Counter[Operation]
+    peak: int = 0
+    parameters: int = 0
 
     @property
     def flops(self) -> int:

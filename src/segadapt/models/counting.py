@@ -4,8 +4,10 @@ Every operation that torch would run is seen on its way and put down with what i
 and loading are no network's, hence not counted.
 """
 
+import weakref
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -31,10 +33,16 @@ class _Counting(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.operations: Counter[Operation] = Counter()
+        self.peak = self._held = 0
+        self._known: set[int] = set()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         result = function(*args, **kwargs)
+        given = {each.untyped_storage()._cdata for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)}
+        for each in (each.untyped_storage() for each in tree_leaves(result) if isinstance(each, Tensor)):
+            if each._cdata not in self._known and each._cdata not in given:
+                self._hold(each)
         packet = function.overloadpacket
         if function.is_view or packet.__name__ in _ALLOCATES:
             return result
@@ -45,6 +53,18 @@ class _Counting(TorchDispatchMode):
         half = bool(tensors) and tensors[0].element_size() == 2
         self.operations[Operation(int(flops), moved, half)] += 1
         return result
+
+    def _hold(self, storage: torch.UntypedStorage) -> None:
+        """Counts a result's memory until nothing refers to it any more."""
+        key, size = storage._cdata, storage.nbytes()
+        self._known.add(key)
+        self._held += size
+        self.peak = max(self.peak, self._held)
+        weakref.finalize(storage, self._let_go, key, size)
+
+    def _let_go(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self._held -= size
 
 
 def _grouped_backward(gradient: Tensor, image: Tensor, weight: Tensor, *rest: Any, out_val: Any) -> int:
@@ -75,7 +95,7 @@ def count(run: Callable[[], object]) -> Work:
     counting = _Counting()
     with counting:
         run()
-    return Work(counting.operations)
+    return Work(counting.operations, counting.peak)
 
 
 @cache
@@ -100,7 +120,8 @@ def _network_work(each: NetworkPass) -> Work:
     # A pass without a backward is an evaluation, or one whose batch norm alone learns: ``batch_statistics`` says which.
     apply_batchnorm_policy(network, policy)
     image_BCHW = _on_meta(each.batch_size, 3, each.size, number_format)
-    return count(lambda: _run(network, image_BCHW, each.learns))
+    work = count(lambda: _run(network, image_BCHW, each.learns))
+    return replace(work, parameters=sum(each.numel() for each in network.parameters()))
 
 
 def _run(network: torch.nn.Module, image_BCHW: Tensor, learns: bool) -> None:

@@ -48,11 +48,14 @@ class Plan:
         return {job.name: job for job in self.jobs}
 
 
-def make_plan(parameters: Parameters) -> Plan:
-    """The jobs of every experiment of the active preset; UserError for what params.yaml says and no job could do."""
+def make_plan(parameters: Parameters, hash_code: bool = True) -> Plan:
+    """The jobs of every experiment of the active preset; UserError for what params.yaml says and no job could do.
+
+    Without ``hash_code``, half of the time, jobs do not know their code: for who runs one that has its card.
+    """
     for name, method in parameters.methods.items():
         checked_options(name, method)
-    planners = {setting: Planner(parameters, setting) for setting in parameters.resolved}
+    planners = {setting: Planner(parameters, setting, hash_code=hash_code) for setting in parameters.resolved}
     reporter = Reporter(parameters, planners)
     rows = {row.key: row for table in reporter.rows.values() for row in table}.values()
     wanted = {setting: [row.method for row in rows if row.setting == setting] for setting in planners}

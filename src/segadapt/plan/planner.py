@@ -23,8 +23,11 @@ class Planner:
     protocol, ``aspp_branches`` one of them where given.
     """
 
-    def __init__(self, parameters: Parameters, setting: str | None = None, aspp_branches: int | None = None) -> None:
-        self.parameters = parameters
+    def __init__(
+        self, parameters: Parameters, setting: str | None = None, aspp_branches: int | None = None,
+        hash_code: bool = True,
+    ) -> None:  # fmt: skip
+        self.parameters, self._hash_code = parameters, hash_code
         self.setting = parameters.resolved[setting]
         own = {} if aspp_branches is None else {"aspp_branches": aspp_branches}
         self.switches, self.protocol = self.setting.switches | own, self.setting.protocol.model_copy(update=own)
@@ -34,7 +37,7 @@ class Planner:
         self._has_branches = model is None or has_switch(model.backbone, "aspp_branches", where)
         self.preset, self.methods = self.setting.preset, self.setting.methods
         self.prefix = "" if setting is None else f"{setting}/"
-        self.run = self.preset.run.model_dump(exclude={"cpu_threads"})
+        self.run = self.preset.run.model_dump(exclude={"cpu_threads", "jobs_per_gpu"})
 
     def of(self, name: str) -> Planner:
         """Who plans a model of that name: a method may sum other branches than the protocol, if its network has any."""
@@ -44,7 +47,7 @@ class Planner:
         own = method.aspp_branches if method is not None and self._has_branches else None
         branches = own or self.protocol.aspp_branches
         if branches not in self._by_branches:
-            self._by_branches[branches] = Planner(self.parameters, self.setting.name, branches)
+            self._by_branches[branches] = Planner(self.parameters, self.setting.name, branches, self._hash_code)
         return self._by_branches[branches]
 
     def job(
@@ -65,7 +68,8 @@ class Planner:
         return Job(
             stage, about.job.format(**subject), self.parameters.preset, inputs=tuple(inputs), outputs=outputs,
             provenance=provenance, config=config | self.definitions(_named_classes(config)),
-            code=code_hash(about.module, config), run=self.run, subject=subject, snapshots=snapshots,
+            code=code_hash(about.module, config) if self._hash_code else "", run=self.run, subject=subject,
+            snapshots=snapshots,
         )  # fmt: skip
 
     def path(self, stage: str, role: str, **subject: str | int) -> str:

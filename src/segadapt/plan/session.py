@@ -26,11 +26,6 @@ are whole or not there."""
 SNAKEMAKE_NOTES = Path(".snakemake/metadata")
 
 
-def has_gpu() -> bool:
-    """Whether this machine has an NVIDIA device, told without importing torch."""
-    return Path("/dev/nvidia0").exists()
-
-
 def lend_environment(source: str) -> None:
     """Jobs run with the Python of this process, activated or not, and with the code in ``source``.
 

@@ -1,15 +1,20 @@
 """What every stage script does around its own work: lock, check, time, record, refuse politely."""
 
+import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import sha256_file
 from segadapt.core.edge import guarded
 from segadapt.core.errors import UserError
+from segadapt.core.gpus import one_gpu
 from segadapt.core.job import Job, read_card
 from segadapt.core.locking import exclusive
 from segadapt.core.metering import Meter
@@ -67,7 +72,11 @@ def _run(stage: Stage, job: Job, hashes: dict[str, str]) -> None:
             print(f"{job.name}: already made", file=sys.stderr)
         else:
             _remove_leftovers(job)
-            with Meter(scratch) as meter:
+            moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            print(f"{job.name}: {moment}, process {os.getpid()} on {socket.gethostname()}", file=sys.stderr)
+            with Meter(scratch) as meter, one_gpu() if "precision" in job.config else nullcontext() as gpu:
+                if gpu is not None:
+                    print(f"{job.name}: on GPU {gpu}", file=sys.stderr)
                 more = stage(job, scratch)
                 cost = meter.total()
             write_provenance(job, fingerprint, hashes, cost, more)

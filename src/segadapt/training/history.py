@@ -12,6 +12,8 @@ from segadapt.core.events import EventFile
 
 COLUMNS = ("step", "learning_rate", "loss_source", "loss_target")
 """What every run has; an adversarial one has a column more for each of its discriminators."""
+HISTORY_SO_FAR = "history.csv"
+"""Beside the state of a run that goes on: its rows so far, for whoever watches."""
 
 
 class History:
@@ -60,8 +62,13 @@ class History:
                     f"lower {keys}; the last good state is kept"
                 )
 
-    def write(self, path: Path) -> None:
-        """The rows as CSV, readable by ``dvc plots``."""
+    def latest(self) -> str:
+        """The losses of the last row in few words: ``"source 0.4123, target -0.0211"``."""
+        named = zip(self.columns[2:], self.rows[-1][2:], strict=True)
+        return ", ".join(f"{name.removeprefix('loss_')} {value:.4g}" for name, value in named if value is not None)
+
+    def write(self, path: Path, lasting: bool = True) -> None:
+        """The rows as CSV, readable by ``dvc plots``; ``lasting`` as of ``atomic_path``."""
         lines = [",".join(self.columns)]
         lines += [",".join("" if cell is None else f"{cell:.9g}" for cell in row) for row in self.rows]
-        write_bytes(path, ("\n".join(lines) + "\n").encode())
+        write_bytes(path, ("\n".join(lines) + "\n").encode(), lasting)

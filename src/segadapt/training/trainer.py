@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from segadapt.core.errors import UserError
 from segadapt.core.events import EventFile
 from segadapt.core.parameters.learning import Annealing
-from segadapt.core.progress import progress_bar
+from segadapt.core.progress import LINE_SECONDS, progress_bar
 from segadapt.core.stopping import at_saved_steps, stopped_after
 from segadapt.data.batches.batch import Batch
 from segadapt.data.batches.loader import BatchSource, batches
@@ -26,7 +26,7 @@ from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input
 from segadapt.models.compute import Compute
 from segadapt.training.dropout import drawing, has_dropout
 from segadapt.training.graphs import GraphedStep, Losses, Recorder
-from segadapt.training.history import History
+from segadapt.training.history import HISTORY_SO_FAR, History
 from segadapt.training.optimiser import Optimiser
 from segadapt.training.schedule import learning_rate
 from segadapt.training.snapshots import Snapshots
@@ -79,16 +79,20 @@ class Trainer:
         apply_batchnorm_policy(self.model, self.batch_norm, training=True)
         train, device = self._trained_step(), self.compute.device
         saved_step, saved_time = start, time.monotonic()
+        shown_time = saved_time
         with at_saved_steps() as asked_to_stop, progress_bar(description, self.loop.steps, start, "step") as bar:
             for step, source, target in self._batches(start):
                 rate = self._learning_rate(step, self.loop.learning_rate)
                 history.add(step, rate, *train(step, rate, source.on(device), target and target.on(device)))
-                bar.update()
                 done = step + 1
                 last = done == self.loop.steps
                 self.snapshots.take(done, self.model)
                 if last or done % self.loop.log_steps == 0:
                     history.flush()
+                    bar.set_postfix_str(history.latest(), refresh=False)
+                    if time.monotonic() - shown_time >= LINE_SECONDS:
+                        shown_time = time.monotonic()
+                        history.write(self.store.folder / HISTORY_SO_FAR, lasting=False)
                     # Only here, just after the losses were found finite, and never between two logged rows.
                     late = time.monotonic() - saved_time >= self.loop.save_seconds
                     if not last and (asked_to_stop() or late or done - saved_step >= self.loop.save_steps):
@@ -96,6 +100,7 @@ class Trainer:
                         saved_step, saved_time = done, time.monotonic()
                         if asked_to_stop():
                             raise stopped_after(f"step {done} of {self.loop.steps}")
+                bar.update()
         self._require_finite_weights()
         self.snapshots.publish()
         return history

@@ -82,12 +82,14 @@ class EvaluationSettings(Section):
 
 
 class RunSettings(Section):
-    """How a job runs; nothing here may change a result on the same machine but ``cpu_threads``.
+    """How jobs run; nothing here may change a result on the same machine but ``cpu_threads``.
 
-    With ``tensorboard`` trainings also log to event files, below ``work/<preset>/tensorboard``.
+    ``jobs_per_gpu``: how many jobs share one of the machine's GPUs at a time. With ``tensorboard`` trainings also log to
+    event files, below ``work/<preset>/tensorboard``.
     """
 
     cpu_threads: Count = 1
+    jobs_per_gpu: Count = 1
     loader_threads: Annotated[Whole, Field(ge=0)] = 0
     prepare_processes: Count = 2
     save_seconds: Annotated[float, Field(gt=0)] = 60.0
