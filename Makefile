@@ -7,7 +7,7 @@ IMPORTED := matplotlib.backends.backend_agg, matplotlib.backends.backend_svg, pa
 	scipy.stats, snakemake.cli, torch, dvc.repo, dvc.cli.parser
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 
-.PHONY: table1 table2 table2-more tables initial-weights test bench faults setup lint clean-results
+.PHONY: table1 table2 table2-more tables initial-weights test bench faults cluster cluster-test setup lint clean-results
 
 table2: setup ## Table 2 on the data of the active preset (built-in by default)
 	$(BIN)/snakemake --quiet rules --cores $(CORES) results/table2.csv results/table2_statistics.csv \
@@ -43,6 +43,13 @@ bench: setup ## every benchmark that needs no GPU, one after the other; figures 
 faults: .venv/.ready-dev ## kills, lying disks, damage, scarcity and hostile input; figures in results/faults
 	$(BIN)/python -m tests.faults
 
+cluster: .venv/.ready-cluster ## what sends jobs to Slurm (docs/cluster.md)
+
+cluster-test: .venv/.ready-cluster ## a toy table on a Slurm of this machine's own, with kills; needs root; results/cluster
+	@command -v slurmctld > /dev/null && command -v munged > /dev/null || \
+		{ apt-get update && apt-get install --yes --no-install-recommends slurm-wlm munge; }
+	$(BIN)/python tests/cluster.py
+
 lint: .venv/.ready-dev ## style of Python and of the workflow
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
@@ -62,6 +69,10 @@ setup: .venv/.ready ## the environment, from pinned requirements
 .venv/.ready-dev: requirements-dev.txt .venv/.ready
 	$(PIP) --requirement requirements-dev.txt --constraint constraints.txt
 	$(PIP) --no-deps --constraint constraints.txt cityscapesscripts
+	@touch $@
+
+.venv/.ready-cluster: requirements-cluster.txt .venv/.ready
+	$(PIP) --requirement requirements-cluster.txt --constraint constraints.txt
 	@touch $@
 
 clean-results: ## forget all results of all presets; the environment stays

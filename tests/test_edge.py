@@ -101,7 +101,7 @@ def test_the_ends_that_are_no_failures(capsys):
 
 def command(*arguments: str, **more) -> subprocess.CompletedProcess[bytes]:
     variables = tiny.environment(tiny.REPOSITORY) | more.pop("variables", {})
-    words = [sys.executable, "-m", "segadapt.cli", *arguments]
+    words = [sys.executable, "-m", "segadapt", *arguments]
     return subprocess.run(
         words, cwd=tiny.REPOSITORY, env=variables, stderr=subprocess.PIPE, timeout=120, check=False, **more
     )

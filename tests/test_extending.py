@@ -81,7 +81,7 @@ def test_a_new_data_set_is_one_file_and_an_entry(tmp_path):
         for folder, picture in (("image_2", image), ("semantic", Image.fromarray(label_HW))):
             (root / "training" / folder).mkdir(parents=True, exist_ok=True)
             picture.save(root / "training" / folder / f"{number:06d}_10.png")
-    check = (sys.executable, "-m", "segadapt.cli", "check", "kitti", str(root.relative_to(project)))
+    check = (sys.executable, "-m", "segadapt", "check", "kitti", str(root.relative_to(project)))
     result = tiny.call(project, *check, check=False)
     assert result.returncode == 1 and "gives split 'train' 3 samples, not 200" in result.stdout
     cut = root / "training/semantic/000001_10.png"
@@ -120,7 +120,7 @@ def test_classes_of_ones_own_are_an_entry_from_the_data_to_the_table(tmp_path):
             for folder, picture in (("images_png", image), ("masks_png", label)):
                 (project / "datasets/LoveDA" / split / domain / folder).mkdir(parents=True, exist_ok=True)
                 picture.save(project / "datasets/LoveDA" / split / domain / folder / f"{number}.png")
-    checked = tiny.call(project, sys.executable, "-m", "segadapt.cli", "check", "loveda", "datasets/LoveDA")
+    checked = tiny.call(project, sys.executable, "-m", "segadapt", "check", "loveda", "datasets/LoveDA")
     assert "sound" in checked.stdout and "road" in checked.stdout and "agriculture" in checked.stdout
     tiny.snakemake(project, "results/table2.csv")
     header, *rows = (project / "results/table2.csv").read_text().splitlines()
@@ -130,11 +130,11 @@ def test_classes_of_ones_own_are_an_entry_from_the_data_to_the_table(tmp_path):
     assert histogram["road"] > histogram["agriculture"] > 0 == histogram["water"]
     weights = "work/tiny/models/maxsquare/seed1/model.safetensors"
     command = ("evaluate", "--weights", weights, "--dataset", "loveda", "--root", "datasets/LoveDA")
-    scored = tiny.call(project, sys.executable, "-m", "segadapt.cli", *command, "--split", "val_urban")
+    scored = tiny.call(project, sys.executable, "-m", "segadapt", *command, "--split", "val_urban")
     assert "agriculture" in scored.stdout and "mIoU loveda7" in scored.stdout
     # An id that is edited remakes what reads it; a job reads nothing but its card.
     parameters["class_sets"]["loveda7"]["classes"]["water"] = {"ids": [4, 8]}
     tiny.write_parameters(project, parameters)
-    due = tiny.call(project, sys.executable, "-m", "segadapt.cli", "status").stdout
+    due = tiny.call(project, sys.executable, "-m", "segadapt", "status").stdout
     for name in ("prepare/source_train", "pretrain/source/seed1", "evaluate/maxsquare/seed1", "table/table2"):
         assert re.search(rf"^{name} +config differs$", due, re.M), name

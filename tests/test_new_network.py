@@ -124,7 +124,7 @@ def test_its_authors_files_are_an_entry_of_the_importers_table(project):
     model = initialise(toy_transformer.ToyTransformer(8, 19), 3, "kaiming")
     theirs = {f"encoder.{name}".replace("decode_head", "head"): each for name, each in model.state_dict().items()}
     torch.save({"state_dict": theirs}, project / "theirs.pth")
-    tiny.call(project, sys.executable, "-m", "segadapt.cli", "import-weights", "theirs.pth", "ours.safetensors")
+    tiny.call(project, sys.executable, "-m", "segadapt", "import-weights", "theirs.pth", "ours.safetensors")
     tensors, about = load_tensors(project / "ours.safetensors")
     assert all(torch.equal(tensors[name], each) for name, each in model.state_dict().items())
     assert json.loads(about["architecture"])["backbone"] == "toy_transformer"

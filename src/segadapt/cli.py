@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from segadapt.core.edge import guarded, require_utf8
+from segadapt import __version__
+from segadapt.core.edge import MISTAKE, guarded, require_utf8
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,6 +15,11 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is None:
         _go_over_to_this_folders_code()
     parser = argparse.ArgumentParser(prog="segadapt", description=__doc__.split("\n")[0])
+    parser.add_argument("--version", action="version", version=f"segadapt {__version__}")
+    parser.add_argument(
+        "--print-completion", choices=("bash", "zsh", "tcsh"), action=_Completion, metavar="SHELL",
+        help="print what a shell completes these commands by: bash, zsh or tcsh",
+    )  # fmt: skip
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for path in sorted((Path(__file__).parent / "commands").glob("[a-z]*.py")):
         command = importlib.import_module(f"segadapt.commands.{path.stem}")
@@ -30,13 +36,25 @@ def main(arguments: list[str] | None = None) -> int:
     return guarded(work)
 
 
+class _Completion(argparse.Action):
+    """Prints the completion of the parser, which is whole when this is called, and ends the process."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: object, shell: str, option: str | None = None) -> None:
+        try:
+            import shtab
+        except ImportError:
+            parser.exit(MISTAKE, f"segadapt: {option} needs the package shtab; pip install shtab\n")
+        print(shtab.complete(parser, shell))
+        parser.exit()
+
+
 def _go_over_to_this_folders_code() -> None:
     """One environment may serve several checkouts: started in one, this process goes on with that one's code."""
     here = Path("src/segadapt/cli.py")
     if here.is_file() and not here.samefile(__file__):
         paths = [str(here.absolute().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-        os.execv(sys.executable, [sys.executable, "-m", "segadapt.cli", *sys.argv[1:]])
+        os.execv(sys.executable, [sys.executable, "-m", "segadapt", *sys.argv[1:]])
 
 
 def _know_own_classes(parameters: Path) -> None:
@@ -45,7 +63,3 @@ def _know_own_classes(parameters: Path) -> None:
         from segadapt.core.parameters.class_sets import register_own
 
         register_own(parameters)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

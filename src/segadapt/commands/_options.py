@@ -1,8 +1,10 @@
 """Values that several commands take."""
 
 import argparse
+import json
 import os
 import re
+from typing import Any
 
 from segadapt.core.errors import UserError
 from segadapt.labels import CLASS_SETS, ClassSet
@@ -33,6 +35,16 @@ def class_set(name: str | None) -> ClassSet | None:
     if name is not None and name not in CLASS_SETS:
         raise UserError(f"--classes {name} is unknown; use one of {', '.join(CLASS_SETS)}")
     return None if name is None else CLASS_SETS[name]
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``, of commands that then print nothing else."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def print_json(value: Any) -> None:
+    """One key a line, as in all our files."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def cores() -> int:

@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from segadapt.commands._options import cores, positive
+from segadapt.commands._options import add_json, cores, positive, print_json
 
+_FAULTS = ("faults", "accepted")
 HELP = "verify a data set as its authors ship it: counts, sizes, ids, unreadable files"
 
 
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--accept", nargs="+", default=[], metavar="FILE", help="files, relative to ROOT, whose faults are known"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write every fault here, one a line")
+    add_json(parser)
     parser.add_argument("--processes", type=positive, default=cores(), help="default: all cores")
 
 
@@ -26,20 +28,26 @@ def run(given: argparse.Namespace) -> int:
     from segadapt.data.shipped.faults import capped
     from segadapt.data.shipped.splits import split_names
 
-    faults, parts = [], parts_of(given.dataset, given.root)
+    faults, found, parts = [], [], parts_of(given.dataset, given.root)
     own = {part: _below(part, given.root, given.accept) for part in parts}
     for path in given.accept:
         if not any(path in names for names in own.values()):
             raise UserError(f"--accept {path} lies in none of {', '.join(map(str, parts))}; correct the path")
     for part in parts:
         reports = check_dataset(given.dataset, part, given.split, list(own[part].values()), given.processes)
+        absent = [] if given.split else set(split_names(given.dataset, part)) - {report.split for report in reports}
+        faults += [fault for report in reports for fault in report.faults]
+        if given.json:
+            found.append({"root": str(part), "splits": list(map(_as_record, reports)), "absent": sorted(absent)})
+            continue
         print(f"{given.dataset} in {part}")
         print("\n".join(summary(reports)))
-        absent = [] if given.split else set(split_names(given.dataset, part)) - {report.split for report in reports}
         print(f"not there: {', '.join(sorted(absent))}\n" if absent else "")
-        faults += [fault for report in reports for fault in report.faults]
     if given.output is not None:
         write_bytes(given.output, "".join(f"{fault.kind}: {fault}\n" for fault in faults).encode())
+    if given.json:
+        print_json({"format": given.dataset, "parts": found})
+        return 1 if faults else 0
     if not faults:
         print("sound: no fault")
         return 0
@@ -49,6 +57,15 @@ def run(given: argparse.Namespace) -> int:
     if len(lines) < len(faults) and given.output is None:
         print("  (-o FILE writes all of them)")
     return 1
+
+
+def _as_record(report) -> dict:
+    """A split without its images' hashes."""
+    faults = {name: [{"kind": each.kind, "fault": str(each)} for each in getattr(report, name)] for name in _FAULTS}
+    sizes = {f"{width}x{height}": count for (width, height), count in sorted(report.sizes.items())}
+    pixels = {name: report.pixels[place] for place, name in enumerate(report.class_set.classes)}
+    counts = {name: getattr(report, name) for name in ("split", "expected", "count", "labelled")}
+    return counts | {"sizes": sizes, "pixels": pixels, "notes": report.notes} | faults
 
 
 def _below(part: Path, root: Path, accept: list[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from segadapt.commands._options import class_set, cores, positive, size
+from segadapt.commands._options import add_json, class_set, cores, positive, print_json, size
 
 HELP = "score weights on a labelled data set as its authors ship it"
 
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--threads", type=positive, default=cores(), help="default: all cores")
     parser.add_argument("-o", "--output", type=Path, metavar="JSON", help="write the metrics here as well")
+    add_json(parser)
 
 
 def run(given: argparse.Namespace) -> None:
@@ -49,16 +50,19 @@ def run(given: argparse.Namespace) -> None:
         "convention": convention,
         "mIoU_of_class_sets": means,
     }
-    _print(evaluation, weights.class_set, means, record)
     found = metrics(evaluation, weights.class_set, {})
     variants, _ = found.pop("variants"), found.pop("steps")
+    if given.modes:
+        record["variants"] = variants
+    if given.output is not None:
+        write_json(given.output, record | found)
+    if given.json:
+        return print_json(record | found)
+    _print(evaluation, weights.class_set, means, record)
     for name, value in found["measures"].items():
         print(f"{name.replace('_', ' '):24s} {_percent(value):>8s}")
     if given.modes:
-        record["variants"] = variants
         _print_modes(evaluation)
-    if given.output is not None:
-        write_json(given.output, record | found)
 
 
 def _or_none(value: float) -> float | None:

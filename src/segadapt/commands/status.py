@@ -2,17 +2,22 @@
 
 import argparse
 
+from segadapt.commands._options import add_json, print_json
+from segadapt.commands._project import add_preset, plan_of
+
 HELP = "say of every job whether its result is up to date, and why not"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", help="another preset than params.yaml says")
+    add_preset(parser)
+    add_json(parser)
 
 
 def run(given: argparse.Namespace) -> None:
-    from segadapt.core.parameters import load_parameters
-    from segadapt.plan import make_plan, statuses
+    from segadapt.plan import statuses
 
-    overrides = {"preset": given.preset} if given.preset else {}
-    for status in statuses(make_plan(load_parameters("params.yaml", overrides))):
+    found = statuses(plan_of(given.preset))
+    if given.json:
+        return print_json([{"job": each.job.name, "stage": each.job.stage, "state": each.state} for each in found])
+    for status in found:
         print(f"{status.job.name:45s} {status.state}")

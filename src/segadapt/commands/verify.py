@@ -2,20 +2,19 @@
 
 import argparse
 
+from segadapt.commands._project import add_preset, plan_of
+
 HELP = "hash every file that a preset has made, and every file of its data sets, and compare with the records"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", help="another preset than params.yaml says")
+    add_preset(parser)
 
 
 def run(given: argparse.Namespace) -> int:
-    from segadapt.core.parameters import load_parameters
-    from segadapt.plan import make_plan
     from segadapt.reporting.lineage.verify_run import verify_run
 
-    overrides = {"preset": given.preset} if given.preset else {}
-    found = verify_run(make_plan(load_parameters("params.yaml", overrides)).jobs)
+    found = verify_run(plan_of(given.preset).jobs)
     for each in found.differ:
         print(each)
     for each in found.absent:

@@ -30,6 +30,22 @@ class Line:
 
 
 @dataclass(frozen=True)
+class StageNeeds:
+    """What each job of a stage asks of a cluster at its first attempt: the most that any of them does.
+
+    ``is_here``: they run where the engine does.
+    """
+
+    stage: str
+    jobs: int
+    threads: int
+    gpu: int
+    mem_mb: int
+    minutes: int
+    is_here: bool = False
+
+
+@dataclass(frozen=True)
 class SoFarLine:
     """Of a source model's or row's jobs, those that have run: estimated and measured seconds."""
 
@@ -69,6 +85,18 @@ def estimate_text(table: str, lines: Sequence[Line], device: Device) -> list[str
         for line in [*lines, Line(table, "", total)]
     ]  # fmt: skip
     return _aligned(head, rows, texts=2)
+
+
+def needs_text(needs: Sequence[StageNeeds]) -> list[str]:
+    """What a cluster is asked for, a line a stage."""
+    rows = [
+        [each.stage, "here" if each.is_here else "cluster", *(f"{value:,}" for value in _asked(each))] for each in needs
+    ]
+    return _aligned(["stage", "where", "jobs", "threads", "GPUs", "MB", "minutes"], rows, texts=2)
+
+
+def _asked(each: StageNeeds) -> tuple[int, ...]:
+    return each.jobs, each.threads, each.gpu, each.mem_mb, each.minutes
 
 
 def device_text(device: Device, formats: Sequence[str], elsewhere: Sequence[tuple[Device, float]]) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
 from segadapt.data.packed.records import FORMS
+from segadapt.data.packed.scratch import nearest
 
 PACK, MANIFEST = "pack.bin", "manifest.json"
 Decoder = Callable[[np.ndarray, int, int], np.ndarray]
@@ -51,11 +52,12 @@ class PackedCache:
         self.label_size: tuple[int, int] = (label_height, label_width)
         """(H, W) of the labels, also where there are none: (1, 1) in classification, else that of the images."""
         self._checked = np.zeros(len(self.records), bool)
-        path = self.folder / PACK
-        if not path.is_file() or path.stat().st_size != length:
+        self._path = self.folder / PACK
+        if not self._path.is_file() or self._path.stat().st_size != length:
             raise self._damaged("is missing or has not the size its manifest says")
         try:
-            self._bytes = np.memmap(path, np.uint8, "r")
+            self._path = nearest(self._path, Path(manifest_path), length)
+            self._bytes = np.memmap(self._path, np.uint8, "r")
         except OSError as error:
             raise self._damaged(f"cannot be read ({error.strerror})") from error
 
@@ -102,4 +104,5 @@ class PackedCache:
         return start
 
     def _damaged(self, what: str) -> UserError:
-        return UserError(f"{self.folder / PACK} {what}; delete {self.folder} and run the same command again")
+        damaged = self.folder if self._path.parent == self.folder else self._path
+        return UserError(f"{self._path} {what}; delete {damaged} and run the same command again")

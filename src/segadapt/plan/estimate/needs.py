@@ -2,14 +2,16 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 
 from segadapt.core.devices import DEVICES
 from segadapt.core.job import Job
-from segadapt.core.stages import EVALUATE, STAGES
+from segadapt.core.stages import EVALUATE, STAGES, Stage
 from segadapt.core.workload import Pass
 from segadapt.plan.estimate.passes import passes
 from segadapt.plan.estimate.table import Estimator
+from segadapt.reporting.estimate import StageNeeds
 
 PROCESS_MB, CUDA_MB, COMPILER_MB = 1500, 4500, 4000
 """Of a job without its network: Python with torch below two Snakemakes; CUDA's libraries; torch's compiler."""
@@ -46,6 +48,20 @@ class Needs:
         """Minutes; with several threads of a CPU it takes less."""
         seconds = self._estimator.amount([job], DEVICES[SLOWEST[gpu]]).seconds
         return min(attempt * (START_MINUTES + math.ceil(MARGIN * seconds / 60)), LONGEST_MINUTES)
+
+    def by_stage(self, jobs: Iterable[Job], gpu: bool) -> list[StageNeeds]:
+        """What the jobs of each stage ask for, in the order of the stages."""
+        found: dict[str, list[Job]] = {name: [] for name in STAGES}
+        for job in jobs:
+            found[job.stage].append(job)
+        return [self._of_stage(STAGES[name], own, gpu) for name, own in found.items() if own]
+
+    def _of_stage(self, stage: Stage, jobs: list[Job], gpu: bool) -> StageNeeds:
+        threads = stage.threads_in(self._estimator.plan.parameters.active_preset.run)
+        if not stage.gpu:
+            return StageNeeds(stage.name, len(jobs), threads, 0, stage.mem_mb, stage.runtime, stage.is_short)
+        memory, minutes = (max(need(job, gpu) for job in jobs) for need in (self.mem_mb, self.runtime))
+        return StageNeeds(stage.name, len(jobs), threads, int(gpu), memory, minutes)
 
     def _passes(self, job: Job) -> Counter[Pass]:
         """Those of the job; figures, whose passes are not counted, look at images as evaluations do."""

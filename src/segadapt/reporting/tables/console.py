@@ -1,5 +1,6 @@
 """A table for the terminal."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -24,7 +25,7 @@ def print_table(csv_path: Path, file: TextIO | None = None) -> None:
 
     Shows method, classes (names cut to five letters), mIoU with its spread, seeds and, where there
     is one, the comparison with the paper; below it what each row is against the control. What the Markdown twin says
-    on top is printed on top. Best own values are bold on a terminal.
+    on top is printed on top. Best own values are bold on a terminal, unless NO_COLOR is set.
 
     Args:
         csv_path: A table written by ``write_table``.
@@ -37,7 +38,8 @@ def print_table(csv_path: Path, file: TextIO | None = None) -> None:
     for line in provenance_lines(markdown.read_text(encoding="utf-8")) if markdown.is_file() else []:
         print(line, file=file)
     cells = read_cells(csv_path)
-    for line in (*table_lines(cells, bold=file.isatty()), *comparison_lines(cells)):
+    bold = file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    for line in (*table_lines(cells, bold), *comparison_lines(cells)):
         print(line, file=file)
 
 
