@@ -250,7 +250,7 @@ def disturb(run: Run) -> None:
     cluster, node = run.cluster, f"NodeName={run.cluster.host}"
     with run.stopped("pretrain/source", "scancel --signal=KILL") as number:
         cluster.ask("scancel", "--signal=KILL", "--full", number)
-        wait_for(lambda: _state(cluster, number) == "FAILED", "the killed job's end")
+        wait_for(lambda: _state(cluster, number) in ("FAILED", "CANCELLED"), "the killed job's end")
     with run.stopped("pretrain/source_multi", "scontrol requeue") as number:
         cluster.ask("scontrol", "requeue", number)
         wait_for(lambda: _state(cluster, number) != "RUNNING", "the requeued job's end")

@@ -6,8 +6,11 @@ import multiprocessing.synchronize
 import os
 import shlex
 import signal
+import socket
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,17 @@ def test_without_flock_a_lock_of_this_machine_stands_in(number, no_locks, capsys
     with exclusive(lock):
         assert try_lock(lock) is None
     assert try_lock(lock) is not None
+
+
+def test_who_waits_is_told_of_the_holder_and_its_machine(tmp_path, capsys):
+    lock = tmp_path / "run/job.lock"
+    with try_lock(lock):
+        started = threading.Thread(target=lambda: exclusive(lock).__enter__(), daemon=True)
+        started.start()
+        while "waiting" not in (told := capsys.readouterr().err):
+            time.sleep(0.01)  # polling for the output of a thread
+    assert f"pid {os.getpid()} on {socket.gethostname()}" in told
+    started.join()
 
 
 def test_two_names_of_one_folder_are_one_lock(no_locks, tmp_path):

@@ -1,5 +1,6 @@
 """What jobs ask of a cluster: memory by what networks hold, time by what they compute, more at each attempt."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 import yaml
 from torch import nn
 
+from segadapt.cli import main
 from segadapt.core.parameters import load_parameters
 from segadapt.core.stages import STAGES
 from segadapt.core.workload import NetworkPass
@@ -89,3 +91,16 @@ def test_here_snakemake_is_told_of_memory_only_if_it_has_a_limit(tmp_path, has_l
     output = tiny.snakemake(project, "-n", "results/table2.csv", *limit).stdout
     found = re.search(r"rule pretrain:.*?resources: ([^\n]*)", output, re.DOTALL)
     assert (" mem_mb=" in found[1]) == has_limit and " runtime=" in output
+
+
+def test_by_stage_each_stage_has_the_most_that_its_jobs_ask(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tiny.make_project(tmp_path / "project", tiny.tiny_parameters(("source_only", "maxsquare"))))
+    assert main(["estimate", "--by-stage", "--json"]) == 0
+    found = {each.pop("stage"): each for each in json.loads(capsys.readouterr().out)}
+    assert list(found) == ["prepare", "pretrain", "adapt", "evaluate", "table"]
+    assert {name: each["jobs"] for name, each in found.items()} == dict(zip(found, (3, 1, 1, 2, 1), strict=True))
+    assert {name for name, each in found.items() if each["gpu"]} == {"pretrain", "adapt", "evaluate"}
+    assert found["adapt"]["mem_mb"] > PROCESS_MB + CUDA_MB and found["table"]["is_here"]
+    assert main(["estimate", "--by-stage", "--device", "cpu-core"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + len(found) and re.match(r"\| adapt +\| cluster +\| +1 \| +1 \| +0 \|", lines[4])
