@@ -174,7 +174,9 @@ def test_experiments_show_and_differ(finished):
     assert "0.02" in dvc(project, "params", "diff")
     assert "maxsquare" in dvc(project, "metrics", "show")
     assert "lambda_target" in dvc(project, "exp", "show", "--csv")
-    assert "index.html" in dvc(project, "plots", "show")
+    assert "index.html" in dvc(project, "plots", "diff")
+    page = (project / "dvc_plots/index.html").read_text()
+    assert all(f'"rev": "{revision}"' in page for revision in ("HEAD", "workspace")), "a bar of each"
 
 
 def kill_after(project: Path, command: tuple[str, ...], seconds: float, whole_group: bool) -> None:
