@@ -325,6 +325,9 @@ def main() -> int:
         stack.callback(run.end)
         disturb(run)
         run.wait()
+        for training in DISTURBED:
+            log = (there / f"work/tiny/logs/{training}/seed1.log").read_text()
+            assert log.count(", process ") >= (1 if "continued" in training else 2), f"one attempt alone:\n{log}"
         seconds["cluster"] = time.monotonic() - start
         expected, found = numbers(here), numbers(there)
         differ = sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path))

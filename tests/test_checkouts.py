@@ -30,9 +30,9 @@ def run_in(folder: Path, *command: str) -> str:
 
 
 def test_the_command_line_goes_over_to_the_folders_code(second):
-    assert MARK in run_in(second, sys.executable, "-m", "segadapt", "status")
+    assert MARK in run_in(second, sys.executable, "-m", "segadapt.cli", "status")
     assert MARK in run_in(second, str(Path(sys.executable).with_name("segadapt")), "status")
-    assert MARK not in run_in(tiny.REPOSITORY, sys.executable, "-m", "segadapt", "schema")
+    assert MARK not in run_in(tiny.REPOSITORY, sys.executable, "-m", "segadapt.cli", "schema")
 
 
 def test_snakemake_plans_with_and_runs_the_folders_code(second):

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PICTURE = Path(__file__).with_suffix(".svg")
 PRESETS = ("paper", "streets")
 """Together they have jobs of every stage."""
-TOGETHER = {"labels": "core", "cli": "commands"}
+TOGETHER = {"labels": "core", "cli": "commands", "__main__": "commands"}
 """Modules that stand beside the packages, and with which of these they are drawn."""
 BOX, ARROW = "#e8eef5", "#7788a0"
 STEP, HALF = 2.4, 0.75

@@ -54,7 +54,7 @@ def _go_over_to_this_folders_code() -> None:
     if here.is_file() and not here.samefile(__file__):
         paths = [str(here.absolute().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-        os.execv(sys.executable, [sys.executable, "-m", "segadapt", *sys.argv[1:]])
+        os.execv(sys.executable, [sys.executable, "-m", "segadapt.cli", *sys.argv[1:]])
 
 
 def _know_own_classes(parameters: Path) -> None:
@@ -63,3 +63,7 @@ def _know_own_classes(parameters: Path) -> None:
         from segadapt.core.parameters.class_sets import register_own
 
         register_own(parameters)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,5 +24,7 @@ for stage, jobs in plan.stages:
             **resources_of(stage),
         params:
             module=stage.module,
+        # Snakemake removes a log before it starts the job again; by another name what earlier attempts said is kept.
         shell:
+            "touch {log}.all && ln -f {log}.all {log} || true; "
             "python -m {params.module} {input.card} {threads} 2>&1 | tee -a {log}"
