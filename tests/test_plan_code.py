@@ -2,14 +2,16 @@
 
 import ast
 import shutil
+from dataclasses import replace
 
 import pytest
 from test_plan import METHODS, below, plan_of
 from tiny import REPOSITORY, tiny_parameters
 
 from segadapt.core.errors import UserError
+from segadapt.core.parameters import parameters_from
 from segadapt.data.datasets import dataset_module
-from segadapt.plan import code, methods
+from segadapt.plan import code, make_plan, methods
 
 REMEMBERED: dict[tuple, object] = {}
 
@@ -265,3 +267,9 @@ def test_a_method_file_with_a_slip_is_refused_with_its_line(package):
     forget()
     with pytest.raises(UserError, match=r"entropy\.py, line 2"):
         plan_of()
+
+
+def test_a_plan_without_hashes_is_the_same_but_for_them():
+    parameters = parameters_from(tiny_parameters(), "tiny")
+    plan, quick = make_plan(parameters), make_plan(parameters, hash_code=False)
+    assert quick.jobs == tuple(replace(job, code="") for job in plan.jobs) and all(job.code for job in plan.jobs)

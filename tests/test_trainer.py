@@ -21,6 +21,8 @@ from segadapt.methods import Prediction
 from segadapt.methods.composition import build_method
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, deeplabv2, initialise, load_tensors, to_input
 from segadapt.models.compute import set_up_compute
+from segadapt.training import trainer as trainer_module
+from segadapt.training.history import HISTORY_SO_FAR, History
 from segadapt.training.optimiser import RepeatedSGD, parameter_groups
 from segadapt.training.schedule import poly_learning_rate
 from segadapt.training.snapshots import Snapshots
@@ -207,3 +209,21 @@ def test_guidance_without_an_auxiliary_head_is_refused(caches, tmp_path):
 def test_an_unknown_target_loss_is_refused():
     with pytest.raises(UserError, match=r"segadapt/methods/no_such\.py"):
         build_method(config_of(entry("no_such")), torch.nn.Module())
+
+
+def test_the_curves_so_far_can_be_read_while_it_runs(caches, tmp_path, monkeypatch):
+    whole = make_trainer(caches, tmp_path / "whole", entry()).run("toy")
+    monkeypatch.setattr(trainer_module, "LINE_SECONDS", 0.0)
+    seen, trainer = [], make_trainer(caches, tmp_path / "watched", entry(), log_steps=1)
+    add = History.add
+
+    def look(history, *row):
+        path = trainer.store.folder / HISTORY_SO_FAR
+        seen.append(path.read_text().splitlines() if path.exists() else [])
+        add(history, *row)
+
+    monkeypatch.setattr(History, "add", look)
+    history = trainer.run("toy")
+    assert [len(lines) for lines in seen] == [0, 2, 3, 4]
+    assert seen[-1][0] == ",".join(history.columns) and seen[-1][1].startswith("0,")
+    assert history.rows[-1][0] == whole.rows[-1][0] == 3
