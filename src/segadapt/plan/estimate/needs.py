@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterable
-from functools import cached_property
 
 from segadapt.core.devices import DEVICES
 from segadapt.core.job import Job
@@ -64,10 +63,12 @@ class Needs:
         return StageNeeds(stage.name, len(jobs), threads, int(gpu), memory, minutes)
 
     def _passes(self, job: Job) -> Counter[Pass]:
-        """Those of the job; figures, whose passes are not counted, look at images as evaluations do."""
-        return passes(job, self._estimator.plan) or self._of_evaluations
+        """Those of the job; figures, whose passes are not counted, look at images as evaluations of their models do."""
+        return passes(job, self._estimator.plan) or self._of_evaluations({each.path for each in job.read("model")})
 
-    @cached_property
-    def _of_evaluations(self) -> Counter[Pass]:
+    def _of_evaluations(self, models: set[str]) -> Counter[Pass]:
         plan = self._estimator.plan
-        return Counter(each for job in plan.jobs if job.stage == EVALUATE for each in passes(job, plan))
+        alike = [
+            job for job in plan.jobs if job.stage == EVALUATE and models & {each.path for each in job.read("model")}
+        ]
+        return Counter(each for job in alike for each in passes(job, plan))
