@@ -138,7 +138,7 @@ def _history(preset: str, lines: list[str]) -> dict[str, list[float]]:
     """The losses that a job has kept beside its state, those from before it was interrupted too; {} if it has not."""
     process = next((match[2] for line in lines if (match := _PROCESS.search(line))), None)
     for path in Path(f"work/{preset}/run").glob(f"*/{_HISTORY}"):
-        if process is not None and _text(path.parent.with_suffix(".lock")).strip() == process:
+        if process is not None and _text(path.parent.with_suffix(".lock")).split()[:1] == [process]:
             head, *rows = [line.split(",") for line in _text(path).splitlines()]
             columns: dict[str, Any] = dict(zip(head, zip(*rows, strict=True), strict=True))
             return {
