@@ -9,8 +9,8 @@ import tempfile
 import pytest
 import tiny
 
-from segadapt.core import gpus
-from segadapt.core.gpus import VISIBLE, one_gpu, visible_gpus
+from segadapt.core import devices
+from segadapt.core.devices import VISIBLE, one_gpu, visible_gpus
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def machine(monkeypatch, tmp_path):
             (tmp_path / f"nvidia{number}").touch()
         for other in ("nvidiactl", "nvidia-uvm", "null"):
             (tmp_path / other).touch()
-        monkeypatch.setattr(gpus, "DEVICES", tmp_path)
+        monkeypatch.setattr(devices, "DEVICE_FILES", tmp_path)
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         # So that what a block sets is put back.
         monkeypatch.setenv(VISIBLE, visible or "")
@@ -81,8 +81,9 @@ def test_each_takes_the_gpu_that_the_fewest_took(machine, monkeypatch):
 def test_a_gpu_is_given_back_by_a_death(machine, tmp_path):
     machine((0, 1))
     holds = (
-        "import sys, pathlib, tempfile; from segadapt.core import gpus; gpus.DEVICES = pathlib.Path(sys.argv[1]); "
-        "tempfile.tempdir = sys.argv[1]; block = gpus.one_gpu(); print(block.__enter__(), flush=True); sys.stdin.read()"
+        "import sys, pathlib, tempfile; from segadapt.core import devices; tempfile.tempdir = sys.argv[1]; "
+        "devices.DEVICE_FILES = pathlib.Path(sys.argv[1]); block = devices.one_gpu(); "
+        "print(block.__enter__(), flush=True); sys.stdin.read()"
     )
 
     def start():
@@ -108,8 +109,10 @@ def test_snakemake_has_a_job_a_gpu_or_as_many_as_the_preset_says(tmp_path, jobs_
     (tmp_path / "dev").mkdir()
     for number in (0, 3):
         (tmp_path / f"dev/nvidia{number}").touch()
-    module = project / "src/segadapt/core/gpus.py"
-    module.write_text(module.read_text().replace('DEVICES = Path("/dev")', f'DEVICES = Path("{tmp_path}/dev")'))
+    module = project / "src/segadapt/core/devices.py"
+    module.write_text(
+        module.read_text().replace('DEVICE_FILES = Path("/dev")', f'DEVICE_FILES = Path("{tmp_path}/dev")')
+    )
     (project / "Snakefile").open("a").write('\nprint("GPUs:", workflow.global_resources["gpu"].value)\n')
     output = tiny.snakemake(project, "-n", "results/table2.csv").stdout
     assert f"GPUs: {most}" in output

@@ -17,7 +17,7 @@ sys.path.insert(0, SOURCE)
 
 from segadapt.core.edge import known_causes
 from segadapt.core.errors import UserError
-from segadapt.core.gpus import visible_gpus
+from segadapt.core.devices import visible_gpus
 from segadapt.core.parameters import load_parameters
 from segadapt.core.stages import (
     PHASES,
@@ -90,7 +90,7 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
 shell.prefix(before_jobs.replace("{", "{{").replace("}", "}}"))
 PRESET = parameters.preset
 
-# Jobs on this machine share the GPUs that it lets them see; which of them each job takes, segadapt.core.gpus says.
+# Jobs on this machine share the GPUs that it lets them see; which of them each job takes, segadapt.core.devices says.
 GPUS = len(visible_gpus())
 if not ON_CLUSTER and "gpu" not in workflow.global_resources:
     jobs_per_gpu = parameters.active_preset.run.jobs_per_gpu

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import sha256_file
+from segadapt.core.devices import one_gpu
 from segadapt.core.edge import guarded
 from segadapt.core.errors import UserError
-from segadapt.core.gpus import one_gpu
 from segadapt.core.job import Job, read_card
 from segadapt.core.locking import exclusive
 from segadapt.core.metering import Meter

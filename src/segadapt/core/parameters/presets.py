@@ -84,8 +84,8 @@ class EvaluationSettings(Section):
 class RunSettings(Section):
     """How jobs run; nothing here may change a result on the same machine but ``cpu_threads``.
 
-    ``jobs_per_gpu``: how many jobs share one of the machine's GPUs at a time. With ``tensorboard`` trainings also log to
-    event files, below ``work/<preset>/tensorboard``.
+    ``jobs_per_gpu``: how many jobs share one of the machine's GPUs at a time. With ``tensorboard`` trainings also log
+    to event files, below ``work/<preset>/tensorboard``.
     """
 
     cpu_threads: Count = 1
