@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy
 import pytest
+import tiny
 from PIL import Image
 from scored import matrices, record
 from tiny import tiny_parameters
 from toy_report import SEEDS, TITLE
 
-from segadapt.core.parameters import parameters_from
-from segadapt.evaluation import miou_from_matrix
+from segadapt.core.parameters import load_parameters, parameters_from
+from segadapt.data.packed.cache import PackedCache
+from segadapt.evaluation import Evaluation, miou_from_matrix
 from segadapt.plan import make_plan
 from segadapt.plan.jobs.report import shown_tables
 from segadapt.reporting.figures import gallery
@@ -187,6 +189,31 @@ def test_the_axis_has_round_ends_that_hold_everything(numbers, ends):
 def test_the_images_that_differ_most_come_first():
     scores = {"a": {"x": 0.5, "y": 0.1, "z": None, "w": 0.4}, "b": {"x": 0.6, "y": 0.4, "z": 0.2, "w": 0.1}}
     assert gallery.most_different(scores, 3) == ["y", "w", "x"] and gallery.most_different(scores, 9)[3] == "z"
+
+
+def test_the_gallery_shows_what_is_scored_of_an_ensemble_too(tmp_path, monkeypatch):
+    rows = ("source_only", "advent", "advent_minent", "advent_ensemble")
+    tiny.make_project(tmp_path, tiny_parameters(rows))
+    tiny.make_here(tmp_path, "results/figures/gallery.json")
+    monkeypatch.chdir(tmp_path)
+    job = make_plan(load_parameters("params.yaml")).by_name["figure/gallery"]
+    content = json.loads(Path(job.outputs["pictures"]).read_text())
+    target = PackedCache(Path(job.input("labelled")))
+    for key in rows:
+        found = Evaluation.load(Path(job.input("confusion", row=key)))
+        for image in content["images"]:
+            truth_HW, shown_HW = (picture(uri) for uri in (image["truth"], image["predictions"][key]))
+            index = next(each for each in range(len(target)) if target.name(each) == image["name"])
+            assert (truth_HW == target.native_label(index)).all()
+            known = truth_HW != 255
+            counts = numpy.zeros((19, 19), int)
+            numpy.add.at(counts, (truth_HW[known], shown_HW[known]), 1)
+            place = found.image_names.index(image["name"])
+            assert (counts == found.of_images("native")[place]).all(), (key, image["name"])
+
+
+def picture(uri: str) -> numpy.ndarray:
+    return numpy.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition("base64,")[2])), formats=["PNG"]))
 
 
 def test_rows_that_were_scored_on_the_same_images_are_in_one_gallery():

@@ -1,8 +1,10 @@
 """Scores a file of weights on packed caches: a labelled one, and the target's training images without labels."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy
 
 from segadapt.core.parameters import width_height
 from segadapt.data.packed.cache import PackedCache
@@ -12,16 +14,33 @@ from segadapt.evaluation.evaluation import Evaluation
 from segadapt.evaluation.evaluator import Sample, evaluate
 from segadapt.evaluation.measures.label_free import LabelFreeScore, label_free_score
 from segadapt.evaluation.measures.neighbourhood import evenly_spaced
-from segadapt.evaluation.views import all_views
+from segadapt.evaluation.views import View, all_views
 from segadapt.labels import CLASS_SETS
 from segadapt.models.compute import Compute
-from segadapt.models.loading import heads_predictor, trained_network
+from segadapt.models.loading import HeadsPredictor, heads_predictor, trained_network
 
 
 def samples(cache: PackedCache) -> Iterator[Sample]:
     """Every labelled image of a cache, one held at a time."""
     for index in range(len(cache)):
         yield Sample(cache.name(index), cache.image(index), cache.label(index), cache.native_label(index))
+
+
+def opened(
+    weights: Sequence[Path], config: dict[str, Any], compute: Compute, test_time: dict[str, bool]
+) -> tuple[list[HeadsPredictor], Callable[[numpy.ndarray], Iterable[View]]]:
+    """The model of a file, or those of an ensemble (one if their logits are averaged), and from an image to its views.
+
+    The arguments are those of ``score_weights``; UserError if ``config`` says otherwise than a file.
+    """
+    heads = config.get("auxiliary_of_members") or [config["auxiliary"]] * len(weights)
+    wanted = [config | {"auxiliary": each} for each in heads]
+    networks = [trained_network(path, each) for path, each in zip(weights, wanted, strict=True)]
+    members = [heads_predictor(network, compute) for network in networks]
+    if config.get("ensemble_average") == "logits":
+        members = [averaged_logits(members)]
+    views = [all_views(member, **test_time, aligned=networks[0].aligned) for member in members]
+    return members, views[0] if len(views) == 1 else averaged_views(views)
 
 
 def score_weights(
@@ -52,15 +71,8 @@ def score_weights(
         size = crop and width_height(crop)
         logits_NC11 = image_logits(network, caches["labelled"], size, compute, config["batch_size"], progress)
         return evaluate_images(logits_NC11, caches["labelled"], measures)
-    heads = config.get("auxiliary_of_members") or [config["auxiliary"]] * len(weights)
-    wanted = [config | {"auxiliary": each} for each in heads]
-    networks = [trained_network(path, each) for path, each in zip(weights, wanted, strict=True)]
-    members = [heads_predictor(network, compute) for network in networks]
-    if config.get("ensemble_average") == "logits":
-        members = [averaged_logits(members)]
-    views = [all_views(member, **test_time, aligned=networks[0].aligned) for member in members]
+    members, predict = opened(weights, config, compute, test_time)
     classes = len(CLASS_SETS[config["model"]["classes"]])
-    predict = views[0] if len(views) == 1 else averaged_views(views)
     evaluation = evaluate(predict, samples(caches["labelled"]), classes, progress, measures)
     target = caches.get("target")
     if target is None:

@@ -8,12 +8,17 @@ from segadapt.core.parameters import Parameters
 from segadapt.core.parameters.root import SOURCE_ONLY
 from segadapt.core.stages import BARS, BESIDE_TABLES, GALLERY, REPORT, ROBUSTNESS, TABLE
 from segadapt.plan.code import ROOT
+from segadapt.plan.jobs.scoring import evaluate
 from segadapt.plan.jobs.tables import Reporter
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import ADAPT, SOURCE, Row, look
 
 IMAGES, IMAGES_BESIDE = 12, 6
 """How many the gallery shows, those on which the rows differ most, of the first data and of further ones."""
+_OF_MODELS = (
+    "model", "auxiliary", "aspp_branches", "precision", "cpu_threads", "auxiliary_of_members", "ensemble_average",
+)  # fmt: skip
+"""What of an evaluation's configuration says how its model, or models, predict."""
 _PARTS = sorted(path for path in (ROOT / "reporting/report").iterdir() if path.suffix in (".html", ".css", ".js"))
 """Template, style and script of the page: its code, though no Python."""
 
@@ -28,13 +33,12 @@ def shown_tables(parameters: Parameters) -> list[str]:
 def galleries(reporter: Reporter) -> list[Job]:
     """Pictures of single images: a job for all rows of the page's tables that were scored on the same ones.
 
-    The models are those of the first seed. Cells of sweeps, and ensembles, are left out.
+    The models are those of the first seed. Cells of sweeps are left out.
     """
     together: dict[tuple[str, str], list[Row]] = {}
     for row in _listed(reporter, shown_tables(reporter.parameters)):
         preset = reporter.planners[row.setting].preset
-        if _has_one_model(reporter.planners[row.setting], row):
-            together.setdefault((preset.pretrain.source, preset.evaluate_on), []).append(row)
+        together.setdefault((preset.pretrain.source, preset.evaluate_on), []).append(row)
     return [
         _gallery(reporter, rows, IMAGES if number == 0 else IMAGES_BESIDE)
         for number, rows in enumerate(together.values())
@@ -50,11 +54,13 @@ def _gallery(reporter: Reporter, rows: list[Row], images: int) -> Job:
     config = {"title": _title(planner), "models": {}, "images": images, "evaluation_size": size}
     for row in rows:
         own = reporter.planners[row.setting]
-        model = SOURCE if row.method == SOURCE_ONLY else row.method
-        network = own.of(model).network(own.has_auxiliary_head(model))
-        config["models"][row.key] = {"title": row.title, **network}
-        inputs.append(Input("model", own.model(model, seed), row.key))
-        inputs.append(Input("confusion", own.score(row.method, seed, "confusion"), row.key))
+        name = SOURCE if row.method == SOURCE_ONLY else row.method
+        scored = evaluate(own.of(name), name, seed)
+        config["models"][row.key] = {"title": row.title} | {
+            key: value for key, value in scored.config.items() if key in _OF_MODELS
+        }
+        inputs += [Input("model", each.path, row.key) for each in scored.read("model")]
+        inputs.append(Input("confusion", scored.outputs["confusion"], row.key))
     figure = GALLERY if rows[0].setting is None else f"{GALLERY}_{rows[0].setting}"
     return planner.job(GALLERY, {"figure": figure}, inputs=inputs, config=config)
 
@@ -70,10 +76,6 @@ def _listed(reporter: Reporter, tables: list[str]) -> list[Row]:
 
 def _title(planner: Planner) -> str:
     return planner.setting.title or planner.setting.name or planner.parameters.preset
-
-
-def _has_one_model(planner: Planner, row: Row) -> bool:
-    return row.method not in planner.methods or not planner.methods[row.method].ensemble
 
 
 def report(reporter: Reporter, jobs: list[Job]) -> list[Job]:

@@ -13,9 +13,9 @@ from segadapt.core.job import Job
 from segadapt.core.progress import progress
 from segadapt.data.packed.cache import PackedCache
 from segadapt.evaluation import Evaluation, predict_labels
+from segadapt.evaluation.cached import opened
 from segadapt.labels import CLASS_SETS
 from segadapt.models.compute import set_up_compute
-from segadapt.models.loading import predictor
 
 WIDEST = 768
 """Pixels; wider pictures are shrunk."""
@@ -44,10 +44,12 @@ def draw(job: Job) -> dict[str, bytes]:
         )
     for key, config in progress(models.items(), job.name, len(models), "model"):
         compute = set_up_compute(config["precision"], config["cpu_threads"])
-        predict = predictor(Path(job.input("model", row=key)), config, compute)
+        files = [Path(each.path) for each in job.read("model", row=key)]
+        _, views = opened(files, config, compute, {"flip": False, "heads": False})
         for name, each in zip(names, found, strict=True):
             size = target.native_label(places[name]).shape
-            label_HW = predict_labels(predict(target.image(places[name])), size)[0].cpu().numpy()
+            (view,) = views(target.image(places[name]))
+            label_HW = predict_labels(view.scores_1CHW if view.aligned else view.at(size), size)[0].cpu().numpy()
             each["predictions"][key] = label_map(label_HW)
     return {"pictures": gallery_file(job.config["title"], first["model"]["classes"], models, found, len(target))}
 
