@@ -107,7 +107,17 @@ JOBS = {
     "aspp_branches": {"pretrain", "adapt", "refine", "evaluate", "qualitative", "gallery", "confidence"},
     "repeated_updates": {"pretrain", "adapt", "refine"},
     "adam_epsilon": {"refine"},
-    "evaluation_size": {"table", "scoring", "statistics", "measures", "bars", "curves", "gallery", "frequency"},
+    "evaluation_size": {
+        "table",
+        "scoring",
+        "statistics",
+        "measures",
+        "bars",
+        "curves",
+        "gallery",
+        "frequency",
+        "report",
+    },
 }
 
 

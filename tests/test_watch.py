@@ -19,9 +19,10 @@ from segadapt.cli import main
 from segadapt.commands.watch import screen, sparkline
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
-from segadapt.plan import make_plan
+from segadapt.plan import make_plan, watching
 from segadapt.plan.session import begin_session
 from segadapt.plan.watching import SESSION, look, write_session
+from segadapt.training.history import HISTORY_SO_FAR, History
 
 LINES = """adapt/maxsquare/seed1: 2026-11-26 09:00:00 UTC, process 4710 on node7
 adapt/maxsquare/seed1: 0/200 (0 %), ?step/s, ? left, source 7
@@ -88,6 +89,13 @@ def test_the_losses_kept_beside_the_state_come_first(jobs):
         )
         folder.with_suffix(".lock").write_text(f"{process}\n")
         assert seen("adapt/maxsquare/seed1").losses == losses
+
+
+def test_what_a_training_says_and_keeps_is_what_is_read(jobs):
+    history = History(("sure_share",))
+    history.rows.append([39, 0.01, 0.25, -0.5, 0.75])
+    assert HISTORY_SO_FAR == watching._HISTORY
+    assert watching._losses([history.latest()]) == {"source": [0.25], "target": [-0.5], "sure_share": [0.75]}
 
 
 def test_a_job_that_has_said_nothing_yet_runs(jobs):
