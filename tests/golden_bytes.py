@@ -45,6 +45,8 @@ _NO_NUMBERS = {".png", ".svg", ".md", ".tex", ".html"}
 _CLASSIFICATION = "table1"
 TRANSFORMERS = ("vfm_uda", "daformer", "daformer_mic")
 """Methods that need a transformer: tests/test_vfm_uda.py and test_feature_distance.py hold their runs."""
+ALIGNING = ("cross_city_global", "cross_city", "cross_city_prior")
+"""tests/test_cross_city.py and tests/test_kill.py hold theirs."""
 
 # --- the pipeline ---------------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ PROTOCOL = {
     "normalisation": "paper", "max_squares_half": True, "image_weight_half": False, "image_weight_index": "pixel",
     "guidance_mask": "own",
 }  # fmt: skip
+TRAINING = {"auxiliary_weight": 0.1, "accumulate": 1, "joint_batch": True}
 DANN = {"name": "dann", "lambda_final": 1.0, "width": 8, "ramp": 10.0}
 
 
@@ -71,7 +72,7 @@ def make_trainer(caches, folder, entry: dict | None, game: bool = False, steps: 
     model = initialise(build(DIGITS), 3, "kaiming")
     if game:
         entry = (entry or method(None)) | {"adversarial": DANN}
-    config = {"seed": 3, "training": {"auxiliary_weight": 0.1, "joint_batch": True}, "method": entry}
+    config = {"seed": 3, "training": TRAINING, "method": entry}
     made = build_method(config | {"protocol": PROTOCOL}, model)
     groups = (*parameter_groups(model, 2.0), ParameterGroup("method", 2.0, made.learned_with_network()))
     how = Augmentation(0.0, 0.0, crop=(28, 28))

@@ -17,8 +17,8 @@ from segadapt.data.batches.batch import Batch
 from segadapt.data.batches.loader import BatchSource
 from segadapt.data.batches.sampling import sample_index
 from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.labels import LabelledImages, write_label_pack
 from segadapt.labels import DIGITS10
-from segadapt.selftraining.label_pack import LabelledImages, write_label_pack
 
 
 @pytest.fixture(scope="module")

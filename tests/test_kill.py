@@ -20,8 +20,9 @@ STAGES = {
     "adapt": "adapt/maxsquare/seed1",
     "refine": "refine/maxsquare_iw_multi/seed1",
     "a teacher": "adapt/mic_dacs/seed1",
+    "several optimisers": "adapt/cross_city/seed1",
 }
-ROWS = ("source_only", "maxsquare", "maxsquare_iw_multi", "mic_dacs")
+ROWS = ("source_only", "maxsquare", "maxsquare_iw_multi", "mic_dacs", "cross_city")
 STEPS, SAVE_STEPS = 24, 4
 
 
@@ -31,6 +32,7 @@ def project(tmp_path_factory) -> Path:
     parameters = tiny.tiny_parameters(ROWS)
     for stage in ("pretrain", "adapt", "refine"):
         parameters["presets"]["tiny"][stage] |= {"steps": STEPS, "horizon": STEPS}
+    parameters["presets"]["tiny"]["methods"]["cross_city"]["training"] |= {"steps": STEPS, "horizon": STEPS}
     parameters["presets"]["tiny"]["run"] |= {"save_steps": SAVE_STEPS}
     folder = tiny.make_project(tmp_path_factory.mktemp("kill") / "project", parameters)
     models = (f"models/{name}/seed1/model.safetensors" for name in ROWS[1:])

@@ -13,10 +13,10 @@ from hypothesis.extra import numpy as arrays
 
 from segadapt.core.errors import UserError
 from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.labels import LabelledImages, write_label_pack
 from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.labels import CITYSCAPES19
 from segadapt.selftraining.confidence_histogram import BINS, SMALLEST, ConfidenceHistogram, bin_index, smallest_in_bin
-from segadapt.selftraining.label_pack import LabelledImages, write_label_pack
 from segadapt.selftraining.pseudo_labels import confident_labels, make_pseudo_labels, scores
 from segadapt.selftraining.rounds import Share
 from segadapt.selftraining.spatial_prior import load_prior, save_prior, spatial_prior
@@ -318,7 +318,7 @@ def test_labelled_images_pair_two_caches_and_refuse_foreign_ones(target, tmp_pat
     narrow = [label_HW[:, :8] for label_HW in labels]
     foreign = (names[::-1], labels, (16, 8)), (names[:2], labels[:2], (16, 8)), (names, narrow, (8, 8))
     for number, arguments in enumerate(foreign):
-        with pytest.raises(UserError, match="pseudo-labels of other images"):
+        with pytest.raises(UserError, match="labels of other images"):
             LabelledImages(target, pack(f"foreign{number}", *arguments))
     damaged = Path(tmp_path / "good" / "pack.bin")
     content = bytearray(damaged.read_bytes())

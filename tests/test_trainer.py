@@ -61,7 +61,8 @@ def entry(target_loss: str | None = "max_squares", **changes) -> dict:
 
 def config_of(method: dict | None, protocol: dict = PROTOCOL, joint_batch: bool = False) -> dict:
     """As much of a job's configuration as a method reads."""
-    config = {"seed": 7, "training": {"auxiliary_weight": 0.1, "joint_batch": joint_batch}}
+    training = {"auxiliary_weight": 0.1, "accumulate": 1, "joint_batch": joint_batch}
+    config = {"seed": 7, "training": training}
     return config if method is None else config | {"method": method, "protocol": protocol}
 
 

@@ -84,7 +84,7 @@ def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsqu
     }
     for training in (method["training"] for method in preset["methods"].values() if "training" in method):
         training.pop("crop", None)  # the toy images are smaller
-        if "annealing" in training:
+        if "warm_up" in training.get("annealing", {}):
             training["annealing"]["warm_up"] = 1
     preset |= {"settings": {}, "figure_methods": [], "classification": None, "lambda_rule": None}
     preset["model"] = {"backbone": "streets", "classes": "cityscapes19", "initialisation": "kaiming"}

@@ -120,6 +120,13 @@ SYNTHIA16 = _subset("synthia16", CITYSCAPES19, {"terrain", "truck", "train"})
 SYNTHIA13 = _subset("synthia13", SYNTHIA16, {"wall", "fence", "pole"})
 NTHU13 = ClassSet("nthu13", SYNTHIA13.classes, SYNTHIA13.palette, SYNTHIA13.label_ids, SYNTHIA13.ignored_ids)
 
+STATIC2 = ClassSet("static2", ("moving", "static"), ((220, 20, 60), (70, 70, 70)), (0, 100), ())
+"""Of maps of what stands still, with the values that Cross City's code reads."""
+STATIC = STATIC2.classes.index("static")
+
+MOVING = ("person", "rider", "car", "truck", "bus", "train", "motor", "bike")
+"""Classes of what is elsewhere another time."""
+
 SYNTHIA_LABEL_IDS = {
     "sky": 1, "building": 2, "road": 3, "sidewalk": 4, "fence": 5, "veg": 6, "pole": 7, "car": 8,
     "sign": 9, "person": 10, "bike": 11, "motor": 12, "light": 15, "terrain": 16, "rider": 17,
@@ -183,7 +190,9 @@ THINGS = frozenset(
 )
 """Names of the classes that come piece by piece; all others are stuff. Lights and signs are things to DAFormer."""
 
-CLASS_SETS = {each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11, OFFICE31, DIGITS10)}
+CLASS_SETS = {
+    each.name: each for each in (CITYSCAPES19, SYNTHIA16, SYNTHIA13, NTHU13, CAMVID11, STATIC2, OFFICE31, DIGITS10)
+}
 """By name: the built-in ones, and those of the user's that ``register`` was given."""
 
 BUILT_IN = frozenset(CLASS_SETS)

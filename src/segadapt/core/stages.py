@@ -140,6 +140,9 @@ _ALL = (
         PREPARE, "data", "prepare/{cache}", "cache/{cache}", {"pack": "pack.bin", "manifest": "manifest.json"},
         threads=PROCESSES, mem_mb=2000, runtime=240,
     ),
+    # Beside the cache that they are of.
+    Stage("static", "data", "static/{cache}", "cache/{cache}/static", {"pack": "pack.bin", "manifest": "manifest.json"},
+          mem_mb=1000, runtime=600),
     _training(PRETRAIN, "sources", "pretrain"),
     _training("adapt"),
     _training("refine"),

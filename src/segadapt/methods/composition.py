@@ -38,6 +38,7 @@ def build_method(config: Mapping[str, Any], model: nn.Module, initial: Callable[
 def _settings(config: Mapping[str, Any], options: type | None) -> Settings:
     entry, protocol = config.get("method") or {}, config.get("protocol") or {}
     weight, guidance = entry.get("image_weight"), entry.get("guidance")
+    training = config["training"]
     return Settings(
         lambda_target=entry.get("lambda_target", 0.0),
         protocol=protocol,
@@ -46,8 +47,7 @@ def _settings(config: Mapping[str, Any], options: type | None) -> Settings:
         and ImageWeight(weight["alpha"], protocol["image_weight_index"], protocol["image_weight_half"]),
         guidance=guidance and GUIDANCE.load(guidance).guidance_of(guidance, protocol),
         adversarial=entry.get("adversarial"),
-        auxiliary_weight=config["training"]["auxiliary_weight"],
-        joint_batch=config["training"]["joint_batch"],
+        **{key: training[key] for key in ("auxiliary_weight", "accumulate", "joint_batch")},
         batch_norm=BatchNormPolicy(**config.get("model", {}).get("batch_norm", {})),
         seed=config["seed"],
     )

@@ -15,12 +15,13 @@ class Method(nn.Module):
 
     All that it keeps (a teacher, discriminators, moments) are its parameters and buffers, saved and resumed with the
     network's. ``columns`` are losses it shows beside ``source`` and ``target``, ``measures`` what else. ``replays``: a
-    step may be recorded and repeated, for it asks nothing of ``Step`` but its batches and waits for no device.
-    """
+    step may be recorded and repeated, for it asks nothing of ``Step`` but its batches and waits for no device;
+    ``reads_features``: predictions have what the final head reads."""
 
     columns: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     replays = True
+    reads_features = False
 
     def __init__(self, settings: Settings, model: nn.Module) -> None:
         """``model`` is the network it will train: to be copied or asked for its sizes, not to be kept."""

@@ -40,9 +40,9 @@ class Step:
     """What a method may know of a step, ``number`` from 0; its batches are on the device, augmented.
 
     ``progress`` of the schedule in [0, 1]. ``model`` is the network that is trained. ``rate(base)`` is the learning
-    rate at this step of what begins with ``base``, on the network's schedule. ``predict(network, image_BHWC)`` passes
-    whole uint8 images through any network, or a function of such a one's input, as the trainer feeds its own; whoever
-    calls it says whether a gradient is wanted.
+    rate at this step of what begins with ``base`` (by default the network's) on its schedule. ``predict(network,
+    image_BHWC)`` passes whole uint8 images through any network, or a function of such a one's input, as the trainer
+    feeds its own; whoever calls it says whether a gradient is wanted.
     """
 
     number: int
@@ -50,7 +50,7 @@ class Step:
     source: Batch
     target: Batch | None
     model: nn.Module
-    rate: Callable[[float], float]
+    rate: Callable[..., float]
     predict: Callable[[nn.Module, Tensor], Prediction]
 
 

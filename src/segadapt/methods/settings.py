@@ -19,6 +19,7 @@ Guidance = Callable[[Prediction, tuple[int, int]], Tensor]
 class Settings:
     """A method's entry of ``params.yaml``, the switches of the protocol, and what holds for the run.
 
+    The network is updated every ``accumulate`` steps.
     ``options`` are the file's ``Options``, None if it has none; ``batch_norm`` is what holds for the network.
     ``initial`` makes that network with its initial weights, for a method with an option of features.
     """
@@ -30,6 +31,7 @@ class Settings:
     guidance: Guidance | None = None
     adversarial: Mapping[str, Any] | None = None
     auxiliary_weight: float = 0.1
+    accumulate: int = 1
     joint_batch: bool = False
     batch_norm: BatchNormPolicy = field(default_factory=BatchNormPolicy)
     seed: int = 0

@@ -14,6 +14,7 @@ from segadapt.plan.jobs.figures import figures
 from segadapt.plan.jobs.report import galleries, report
 from segadapt.plan.jobs.scoring import evaluate
 from segadapt.plan.jobs.selftraining import self_training
+from segadapt.plan.jobs.static import static_jobs
 from segadapt.plan.jobs.tables import Reporter
 from segadapt.plan.jobs.training import adapt, pretrain
 from segadapt.plan.methods import checked_options
@@ -101,8 +102,10 @@ def _models(planner: Planner, rows: list[str]) -> tuple[list[Job], list[Job]]:
     for seed in seeds:
         for name in trained:
             method, own = planner.methods[name], planner.of(name)
-            rounds = method.self_training is not None
-            training += self_training(own, name, seed) if rounds else [adapt(own, name, method, seed)]
+            if method.self_training is not None:
+                training += self_training(own, name, seed)
+            else:
+                training += [*static_jobs(own, name, method), adapt(own, name, method, seed)]
     scored += [name for name in methods if name in rows]
     return training, [evaluate(planner.of(name), name, seed) for seed in seeds for name in scored]
 

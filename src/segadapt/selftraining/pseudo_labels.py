@@ -10,10 +10,10 @@ from torch import Tensor
 
 from segadapt.core.errors import UserError
 from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.labels import write_label_pack
 from segadapt.evaluation.views import mirror_averaged, probabilities
 from segadapt.labels import CLASS_SETS, IGNORE_INDEX
 from segadapt.selftraining.confidence_histogram import ConfidenceHistogram
-from segadapt.selftraining.label_pack import write_label_pack
 
 Predictor = Callable[[np.ndarray], Tensor]
 

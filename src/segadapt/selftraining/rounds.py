@@ -11,7 +11,7 @@ from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
 from segadapt.core.seeding import generator
 from segadapt.data.packed.cache import PackedCache
-from segadapt.selftraining.label_pack import LabelledImages
+from segadapt.data.packed.labels import LabelledImages
 from segadapt.training.trainer import Trainer
 
 RARE_SHARE, RAREST = 0.001, 3

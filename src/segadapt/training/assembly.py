@@ -12,6 +12,7 @@ from segadapt.data.batches.loader import BatchSource
 from segadapt.data.batches.rare_classes import RareClasses
 from segadapt.data.batches.windows import Windows
 from segadapt.data.packed.cache import PackedCache
+from segadapt.data.packed.labels import LabelledImages
 from segadapt.methods.composition import build_method
 from segadapt.models import BatchNormPolicy, Network
 from segadapt.models.compute import Compute
@@ -35,7 +36,7 @@ def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> T
     if beside := method.learned_with_network():
         groups += (ParameterGroup("method", settings.head_factor, {f"method.{k}": v for k, v in beside.items()}),)
     optimiser = OPTIMISERS[settings.optimiser.name](groups, settings.optimiser, job.config["repeated_updates"])
-    loop_keys = ("steps", "horizon", "annealing")
+    loop_keys = ("steps", "horizon", "annealing", "accumulate")
     run_keys = ("log_steps", "save_steps", "save_seconds", "loader_threads")
     return Trainer(
         model=model,
@@ -53,7 +54,7 @@ def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> T
         compute=compute,
         store=StateStore(scratch),
         snapshots=Snapshots.of(job, scratch),
-        recorder=recorder_for(compute, method.replays, has_dropout(model)),
+        recorder=recorder_for(compute, method.replays and settings.accumulate == 1, has_dropout(model)),
         events=EventFile(Path(job.events)) if logs else None,
     )
 
@@ -71,13 +72,16 @@ def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:
             f"{job.input(domain)} holds labels of {cache.class_set}, the model has {job.config['model']['classes']}; "
             "delete the cache's folder and run again"
         )
+    maps = job.input("static") if domain == "target" and job.read("static") else None
+    if maps is not None:
+        cache = LabelledImages(cache, PackedCache(Path(maps)))
     settings = job.config["training"]
     crop = settings["crop"] and width_height(settings["crop"])
     augmentation = Augmentation(**{key: settings[key] for key in ("mirror", "blur", "colour", "zoom")}, crop=crop)
     on_gpu, margins = compute.device.type == "cuda", settings["target_margins"] if domain == "target" else None
     return BatchSource(
-        cache, domain, job.config["seed"], settings["batch_size"], augmentation,
-        with_labels=domain == "source", pin_memory=on_gpu, on_device=on_gpu, windows=_windows(settings, domain, cache),
+        cache, domain, job.config["seed"], settings["batch_size"], augmentation, pin_memory=on_gpu, on_device=on_gpu,
+        with_labels=domain == "source" or maps is not None, windows=_windows(settings, domain, cache),
         margins=margins and tuple(margins[side] for side in ("top", "bottom", "left", "right")),
     )  # fmt: skip
 

@@ -177,6 +177,8 @@ class AdamW(Optimiser):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019), as ``torch.optim.AdamW`` computes it."""
 
     kinds = ("mean", "square", "updates")
+    # What torch.optim.AdamW calls; the class imports the compiler, which costs seconds a job.
+    _update = staticmethod(torch._fused_adamw_)
 
     def __init__(
         self, groups: Sequence[ParameterGroup], beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
@@ -192,8 +194,7 @@ class AdamW(Optimiser):
             if names := self._with_gradient(group):
                 states = [[self._of(kind, name) for name in names] for kind in self.kinds]
                 torch._foreach_add_(states[2], 1)
-                # What torch.optim.AdamW calls; the class imports the compiler, which costs seconds a job.
-                torch._fused_adamw_(
+                self._update(
                     *self._tensors_of(names), states[0], states[1], [], states[2], lr=lr * group.lr_factor,
                     beta1=self.betas[0], beta2=self.betas[1], weight_decay=self._decay_of(group), eps=self.epsilon,
                     amsgrad=False, maximize=False,
@@ -205,9 +206,16 @@ class AdamW(Optimiser):
         return super()._new(kind, name)
 
 
+class Adam(AdamW):
+    """Adam (Kingma and Ba 2015), as ``torch.optim.Adam`` computes it: decay is added to the gradients."""
+
+    _update = staticmethod(torch._fused_adam_)
+
+
 OPTIMISERS: dict[str, Callable[[Sequence[ParameterGroup], Any, str], Optimiser]] = {
     "repeated_sgd": lambda groups, its, repeated: RepeatedSGD(groups, its.momentum, its.weight_decay, repeated),
     "sgd": lambda groups, its, repeated: RepeatedSGD(groups, its.momentum, its.weight_decay),
+    "adam": lambda groups, its, repeated: Adam(groups, its.beta1, its.beta2, its.epsilon, its.weight_decay),
     "adamw": lambda groups, its, repeated: AdamW(groups, its.beta1, its.beta2, its.epsilon, its.weight_decay),
 }
 """By the names that ``optimiser`` has in params.yaml: from groups, the section and the protocol's switch."""

@@ -1,7 +1,8 @@
 """The one loop for all methods.
 
 One step, as the released code runs it (MaxSquareLoss ``tools/solve_gta5.py:train_one_epoch``): forward and backward
-of every pass that the method names, in its order, then one optimiser step. Gradients add up; batch norm sees one pass
+of every pass that the method names, in its order, then one optimiser step, or one after several steps where
+``accumulate`` says so. Gradients add up; batch norm sees one pass
 after the other. What else learns (discriminators, a teacher) does so in the method's own hands, before or after.
 """
 
@@ -24,6 +25,7 @@ from segadapt.data.batches.loader import BatchSource, batches
 from segadapt.methods import Method, Pass, Prediction, Step
 from segadapt.models import BatchNormPolicy, apply_batchnorm_policy, to_input
 from segadapt.models.compute import Compute
+from segadapt.models.features import with_features
 from segadapt.training.dropout import drawing, has_dropout
 from segadapt.training.graphs import GraphedStep, Losses, Recorder
 from segadapt.training.history import HISTORY_SO_FAR, History
@@ -45,6 +47,7 @@ class Loop:
     save_steps: int
     save_seconds: float
     loader_threads: int
+    accumulate: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Trainer:
         shown_time = saved_time
         with at_saved_steps() as asked_to_stop, progress_bar(description, self.loop.steps, start, "step") as bar:
             for step, source, target in self._batches(start):
-                rate = self._learning_rate(step, self.loop.learning_rate)
+                rate = self._learning_rate(step)
                 history.add(step, rate, *train(step, rate, source.on(device), target and target.on(device)))
                 done = step + 1
                 last = done == self.loop.steps
@@ -93,9 +96,11 @@ class Trainer:
                     if time.monotonic() - shown_time >= LINE_SECONDS:
                         shown_time = time.monotonic()
                         history.write(self.store.folder / HISTORY_SO_FAR, lasting=False)
-                    # Only here, just after the losses were found finite, and never between two logged rows.
+                    # Only here, just after the losses were found finite, and never between two logged rows or
+                    # before the gradients that were added up have moved something.
                     late = time.monotonic() - saved_time >= self.loop.save_seconds
-                    if not last and (asked_to_stop() or late or done - saved_step >= self.loop.save_steps):
+                    due = asked_to_stop() or late or done - saved_step >= self.loop.save_steps
+                    if due and not last and self._updates(step):
                         self.store.save(done, self.model, self.method, self.optimiser, history)
                         saved_step, saved_time = done, time.monotonic()
                         if asked_to_stop():
@@ -137,16 +142,21 @@ class Trainer:
                 first, *others = found.values()
                 total = sum(others, first)
             if total.requires_grad:
-                total.backward()
+                (total if self.loop.accumulate == 1 else total / self.loop.accumulate).backward()
             losses |= found
-        self.optimiser.step(rate)
-        self.optimiser.zero_grad()
+        if self._updates(number):
+            self.optimiser.step(rate)
+            self.optimiser.zero_grad()
         losses |= self.method.after(step, predictions)
         shown = ("source", "target", *self.method.columns, *self.method.measures)
         assert losses.keys() <= set(shown), f"losses {list(losses)} of a method that shows {shown}"
         return tuple(losses.get(column) for column in shown)
 
-    def _learning_rate(self, step: int, base: float) -> float:
+    def _updates(self, step: int) -> bool:
+        return (step + 1) % self.loop.accumulate == 0
+
+    def _learning_rate(self, step: int, base: float | None = None) -> float:
+        base = self.loop.learning_rate if base is None else base
         return learning_rate(step, base, self.loop.horizon, self.loop.annealing)
 
     def _forward(self, each: Pass, number: int) -> tuple[Prediction, ...]:
@@ -176,7 +186,7 @@ class Trainer:
 
     @cached_property
     def _network(self) -> Callable[[Tensor], tuple[Tensor, ...]]:
-        return self.compute.forward_of(self.model)
+        return with_features(self.model) if self.method.reads_features else self.compute.forward_of(self.model)
 
     def _require_finite_weights(self) -> None:
         for name, parameter in self.model.named_parameters():

@@ -214,6 +214,9 @@ def check_stage(where: str, only_source: bool, settings: TrainingSettings, cache
         raise ValueError(f"{where}.target: this stage trains on source alone; drop this key")
     if not only_source and settings.target is None:
         raise ValueError(f"{where}.target: is missing; name the cache of target images")
+    for key in ("later", "static"):
+        if getattr(settings, key) is not None:
+            known(getattr(settings, key), caches, f"{where}.{key}")
     if settings.joint_batch:
         raise ValueError(
             f"{where}.joint_batch: is for classification; segmentation has one pass a domain: drop this key"
@@ -233,6 +236,8 @@ def check_schedule(where: str, settings: Schedule, caches: Iterable[CacheEntry])
         raise ValueError(f"{where}.snapshots: must be fewer than steps ({settings.steps})")
     if settings.horizon < settings.steps:
         raise ValueError(f"{where}.horizon: must be at least steps ({settings.steps})")
+    if settings.steps % settings.accumulate:
+        raise ValueError(f"{where}.accumulate: {settings.accumulate} must divide steps ({settings.steps})")
     if getattr(settings.annealing, "warm_up", 0) >= settings.horizon:
         raise ValueError(f"{where}.annealing.warm_up: must be fewer than horizon ({settings.horizon})")
 

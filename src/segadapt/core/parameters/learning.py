@@ -40,6 +40,16 @@ class AdamW(Section):
     weight_decay: Decay = 0.01
 
 
+class Adam(Section):
+    """Adam (Kingma and Ba 2015) with PyTorch's defaults; ``weight_decay`` is added to gradients, as L2 losses would."""
+
+    name: Literal["adam"] = "adam"
+    beta1: Momentum = 0.9
+    beta2: Momentum = 0.999
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    weight_decay: Decay = 0.0
+
+
 class Poly(Section):
     """DeepLab's way down: ``(1 - step / horizon) ** power``, zero at ``horizon``.
 
@@ -83,7 +93,12 @@ def _name_of(value: Any) -> str | None:
     return value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
 
 
-_Optimiser = Annotated[RepeatedSgd, Tag("repeated_sgd")] | Annotated[Sgd, Tag("sgd")] | Annotated[AdamW, Tag("adamw")]
+_Optimiser = (
+    Annotated[RepeatedSgd, Tag("repeated_sgd")]
+    | Annotated[Sgd, Tag("sgd")]
+    | Annotated[AdamW, Tag("adamw")]
+    | Annotated[Adam, Tag("adam")]
+)
 _Annealing = (
     Annotated[Poly, Tag("poly")]
     | Annotated[Linear, Tag("linear")]
@@ -93,7 +108,7 @@ _Annealing = (
 Optimiser = Annotated[
     _Optimiser,
     Discriminator(_name_of),
-    BeforeValidator(_named, json_schema_input_type=_Optimiser | Literal["repeated_sgd", "sgd", "adamw"]),
+    BeforeValidator(_named, json_schema_input_type=_Optimiser | Literal["repeated_sgd", "sgd", "adamw", "adam"]),
 ]
 Annealing = Annotated[
     _Annealing,

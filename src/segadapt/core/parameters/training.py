@@ -111,6 +111,7 @@ class Schedule(Section):
 
     ``optimiser`` and ``annealing``, the learning rate's way, are sections of several kinds, or a kind's name alone
     (``segadapt.core.parameters.learning``). The rate ends at ``horizon`` steps; ``steps`` is where training stops.
+    The network is updated every ``accumulate`` steps, by the mean of their gradients.
     Heads learn at ``head_factor`` times the backbone's rate, ``learning_rate``; with ``rate_of_image`` that is for a
     batch of one image and grows with the root of the batch (VFM-UDA).
     ``auxiliary_weight`` is that of the low head's loss with labels, or of a detail's, in the place of that share.
@@ -126,6 +127,7 @@ class Schedule(Section):
     steps: Count
     horizon: Count
     batch_size: Count = 1
+    accumulate: Count = 1
     learning_rate: Annotated[float, Field(gt=0)] = 2.5e-4
     head_factor: Annotated[float, Field(gt=0)] = 10.0
     rate_of_image: bool = False
@@ -157,7 +159,13 @@ class Schedule(Section):
 
 
 class TrainingSettings(Schedule):
-    """One training stage of a segmentation network: its schedule, and the caches that it reads."""
+    """One training stage of a segmentation network: its schedule, and the caches that it reads.
+
+    ``later`` has the target's places at another time, ``static`` maps of what stands still in its images: for methods
+    that ask for one of the two (docs/crosscity.md).
+    """
 
     source: Name
     target: Name | None = None
+    later: Name | None = None
+    static: Name | None = None

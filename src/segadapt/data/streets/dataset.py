@@ -13,7 +13,7 @@ from segadapt.core.errors import UserError
 from segadapt.data.packed.parallel import worker_pool
 from segadapt.data.shipped.rendered import DESCRIPTION_NAME
 from segadapt.data.streets.domains import domain_of
-from segadapt.data.streets.layouts import LAYOUTS, SPLIT_NUMBER
+from segadapt.data.streets.layouts import LAYOUTS, SAME_PLACES, SPLIT_NUMBER
 from segadapt.data.streets.picture import check_size, render_scene
 from segadapt.data.streets.write import Place, folders_of, place_of, remove_others, write_lists, write_scene
 
@@ -28,7 +28,7 @@ Progress = Callable[[Iterable[int], int], Iterable[int]]
 def _render_places(places: list[Place], domain: str, layout: str, seed: int, size: tuple[int, int]) -> int:
     """The work of one task in a worker; returns how many pictures it wrote."""
     for place in places:
-        write_scene(place, layout, *render_scene(domain, seed, place.scene, size))
+        write_scene(place, layout, *render_scene(domain, seed, place.scene, size, place.moment))
     return len(places)
 
 
@@ -39,7 +39,7 @@ def check(config: Mapping[str, Any]) -> None:
     if layout not in LAYOUTS:
         raise UserError(f"layout {layout!r} of the built-in streets is unknown: use one of {', '.join(LAYOUTS)}")
     for split, count in splits.items():
-        if split not in SPLIT_NUMBER:
+        if split not in (*SPLIT_NUMBER, *SAME_PLACES):
             raise UserError(f"split {split!r} of the built-in streets is unknown: use {', '.join(SPLIT_NUMBER)}")
         most = LAYOUTS[layout].splits
         if split not in most:

@@ -14,6 +14,8 @@ from segadapt.data.datasets import cityscapes_id_table
 from segadapt.labels import CAMVID11, CITYSCAPES19, IGNORE_INDEX, SYNTHIA_LABEL_IDS
 
 SPLIT_NUMBER = {"train": 0, "val": 1, "test": 2}
+SAME_PLACES = {"later": "train"}
+"""A split whose pictures are of another's places, one after the other, at another time."""
 SCENES_PER_SPLIT = 30_000
 """Scene numbers of a split start at its number times this, so that splits never share a scene."""
 _PNG_EFFORT = 1
@@ -115,7 +117,10 @@ def _cityscapes_place(label_end: str) -> Callable[[Path, str, int], tuple[Path, 
 
 
 def _nthu_place(root: Path, split: str, position: int) -> tuple[Path, Path | None]:
-    name, folder = f"pano_{SPLIT_NUMBER[split]}{position:05d}_0_180", split.capitalize()
+    first = SAME_PLACES.get(split, split)
+    name, folder = f"pano_{SPLIT_NUMBER[first]}{position:05d}_0_180", first.capitalize()
+    if split in SAME_PLACES:
+        name += "_later"
     label = root / "Labels" / folder / f"{name}_eval.png" if split == "test" else None
     return root / "Images" / folder / f"{name}.jpg", label
 
@@ -140,7 +145,7 @@ LAYOUTS = {
     ),
     "synthia": Layout(_synthia_place, _synthia, ("RGB", "GT"), {"train": _SYNTHIA_VALS, "val": 400}),
     "nthu": Layout(
-        _nthu_place, _grey, ("Images", "Labels"), {"train": SCENES_PER_SPLIT, "test": SCENES_PER_SPLIT},
+        _nthu_place, _grey, ("Images", "Labels"), dict.fromkeys(("train", "test", "later"), SCENES_PER_SPLIT),
         "List/{}.txt",
     ),
     "camvid": Layout(

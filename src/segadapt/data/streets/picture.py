@@ -21,7 +21,9 @@ def check_size(size: tuple[int, int]) -> None:
         )
 
 
-def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def render_scene(
+    domain: str, seed: int, index: int, size: tuple[int, int], moment: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Renders scene ``index`` in this process.
 
     The bytes depend on the arguments alone, not on what this process rendered before.
@@ -31,6 +33,7 @@ def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> t
         seed: non-negative seed of the whole data set.
         index: non-negative number of the scene.
         size: (width, height) in pixels.
+        moment: another time at the same place has other light, traffic and people.
 
     Returns:
         image_HWC uint8 RGB and label_HW uint8 of Cityscapes label ids (19 classes, nothing else).
@@ -40,7 +43,8 @@ def render_scene(domain: str, seed: int, index: int, size: tuple[int, int]) -> t
     """
     kind = domain_of(domain).at(index)
     check_size(size)
-    scene = compose(kind, np.random.default_rng([seed, kind.number, index]))
+    later = np.random.default_rng([seed, kind.number, index, moment]) if moment else None
+    scene = compose(kind, np.random.default_rng([seed, kind.number, index]), later)
     light = kind.light
     horizon = np.asarray(scene.pick(light.horizon))
     zenith, cloud = np.asarray(scene.pick(light.zenith)), scene.uniform(light.cloud)

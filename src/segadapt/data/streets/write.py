@@ -9,7 +9,7 @@ import numpy as np
 from segadapt.core.artifacts import write_bytes, write_failure
 from segadapt.data.shipped.faults import Faulty
 from segadapt.data.shipped.pictures import open_picture
-from segadapt.data.streets.layouts import LAYOUTS, SCENES_PER_SPLIT, SPLIT_NUMBER, encode_image
+from segadapt.data.streets.layouts import LAYOUTS, SAME_PLACES, SCENES_PER_SPLIT, SPLIT_NUMBER, encode_image
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Place:
     scene: int
     image: Path
     label: Path | None
+    moment: int = 0
 
     @property
     def files(self) -> list[Path]:
@@ -39,8 +40,8 @@ def _is_whole(path: Path) -> bool:
 
 def place_of(root: Path, layout: str, split: str, position: int) -> Place:
     """The place of picture ``position`` (from 0) of ``split``."""
-    scene = SPLIT_NUMBER[split] * SCENES_PER_SPLIT + position
-    return Place(scene, *LAYOUTS[layout].place(root, split, position))
+    scene = SPLIT_NUMBER[SAME_PLACES.get(split, split)] * SCENES_PER_SPLIT + position
+    return Place(scene, *LAYOUTS[layout].place(root, split, position), moment=int(split in SAME_PLACES))
 
 
 def write_scene(place: Place, layout: str, image_HWC: np.ndarray, label_HW: np.ndarray) -> None:
@@ -57,8 +58,9 @@ def write_lists(root: Path, layout: str, splits: dict[str, int]) -> None:
         if split not in splits:
             (root / about.list_file.format(split)).unlink(missing_ok=True)
             continue
-        images = [about.place(root, split, position)[0] for position in range(splits[split])]
-        lines = "".join(f"{about.line(image)}\n" for image in images)
+        sources = [SAME_PLACES[split], split] if split in SAME_PLACES else [split]
+        images = [[about.place(root, each, position)[0] for each in sources] for position in range(splits[split])]
+        lines = "".join(" ".join(map(about.line, each)) + "\n" for each in images)
         write_bytes(root / about.list_file.format(split), lines.encode())
 
 

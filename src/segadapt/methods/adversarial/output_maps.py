@@ -16,9 +16,8 @@ from segadapt.models.discriminator import Discriminator
 
 
 class OutputMaps(Method):
-    """Discriminators, by head ("final", "low"), of ``output_map(logits_BCHW, size)``, a channel a class, drawn from the
-    seed alone; ``beside`` is a method whose loss on target images is added.
-    """
+    """Discriminators, by head, of ``output_map(logits_BCHW, size)``, drawn from the seed alone; ``beside`` is a method
+    whose loss on target images is added."""
 
     replays = False
     output_map = None
@@ -33,17 +32,15 @@ class OutputMaps(Method):
         with torch.random.fork_rng(devices=[]):  # PyTorch's own draws, which are written over, move no one's state.
             networks = nn.ModuleDict({head: Discriminator(model.num_classes, said["width"]) for head in self.lambdas})
         self.discriminators = initialise(networks, settings.seed, "torch")
-        self.adam = Adam(self.discriminators, settings.protocol["adam_epsilon"])
+        self.adam = Adam(self.discriminators.parameters(), settings.protocol["adam_epsilon"])
 
     def on_target(self, prediction: Prediction, batch: Batch) -> Tensor:
         loss = self.generator_loss(prediction, batch.size)
         return loss if self.beside is None else self.beside.on_target(prediction, batch) + loss
 
     def generator_loss(self, prediction: Prediction, size: tuple[int, int]) -> Tensor:
-        """What the network minimises on target images: to be taken for source, lambdas included.
-
-        The discriminators get no gradient from it. UserError if a head that takes part is missing.
-        """
+        """What the network minimises on target images: to be taken for source, lambdas included; discriminators get no
+        gradient. UserError if a head that takes part is missing."""
         losses = []
         for head, weight in self.lambdas.items():
             network, map_BCHW = self.discriminators[head], self.output_map(_logits(prediction, head), size)
@@ -56,7 +53,9 @@ class OutputMaps(Method):
         """One update of the discriminators by Adam; their losses before it."""
         (source,), (target,) = predictions["source"], predictions["target"]
         losses = self.discriminator_losses(source, step.source.size, target, step.target.size)
-        self.adam.update(self.discriminators, sum(losses.values()), step.rate(self.learning_rate), step.number)
+        parameters, total = list(self.discriminators.parameters()), sum(losses.values())
+        rate = step.rate(self.learning_rate)
+        self.adam.update(parameters, torch.autograd.grad(total, parameters), rate, step.number)
         return {f"discriminator_{head}": loss.detach() for head, loss in losses.items()}
 
     def discriminator_losses(

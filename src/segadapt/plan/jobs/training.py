@@ -5,6 +5,7 @@ from typing import Any
 from segadapt.core.job import Input, Job
 from segadapt.core.parameters import MethodEntry, Schedule
 from segadapt.core.parameters.root import ORACLE
+from segadapt.plan.jobs.static import static_input
 from segadapt.plan.loss_time import lambda_by_rule
 from segadapt.plan.methods import check_features, check_mixing, checked_options, needs_features, sees_target
 from segadapt.plan.planner import Planner
@@ -41,7 +42,7 @@ def adapt(planner: Planner, name: str, method: MethodEntry, seed: int) -> Job:
         inputs += initial_weights(planner)
     inputs.append(Input("source", planner.cache(settings.source)))
     if sees_target(method):
-        inputs.append(Input("target", planner.cache(settings.target)))
+        inputs += [Input("target", planner.cache(settings.target)), *static_input(planner, name, method)]
     return training(planner, stage, name, seed, settings, inputs, auxiliary=auxiliary, method=method)
 
 
@@ -63,7 +64,7 @@ def training(
     """The frame of every training job; ``more`` is laid over its configuration."""
     config = planner.network(auxiliary) | {
         "seed": seed,
-        "training": settings.model_dump(exclude={"source", "target"}),
+        "training": settings.model_dump(exclude={"source", "target", "later", "static"}),
         "repeated_updates": planner.protocol.repeated_updates,
     }
     if method is not None:

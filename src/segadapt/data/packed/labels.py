@@ -1,4 +1,4 @@
-"""Pseudo-labels as a packed cache that has labels and no images: those stay in the target's own cache."""
+"""Labels that we made as a packed cache without images: those stay in the target's own cache."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -66,7 +66,7 @@ class LabelledImages:
         ]
         if not same_names or (labels.width, labels.height) != (images.width, images.height):
             raise UserError(
-                f"{labels.folder} holds pseudo-labels of other images than {images.folder}; "
+                f"{labels.folder} holds labels of other images than {images.folder}; "
                 f"delete {labels.folder} and run the same command again"
             )
 
