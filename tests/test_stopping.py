@@ -114,7 +114,7 @@ def test_a_job_stops_by_itself_and_the_same_command_ends_with_the_same_bytes(pro
     process = subprocess.Popen(command, cwd=folder, env=tiny.environment(folder), stderr=subprocess.PIPE, text=True)
     told = ""
     for line in process.stderr:
-        if "step/s" in line and not told:
+        if "step/s" in line and "step/s" not in told:
             process.send_signal(signal.SIGTERM)
         told += line
     assert process.wait() == 143
