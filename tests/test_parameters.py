@@ -158,7 +158,7 @@ WRONG_TYPES = [
     ("presets.paper.adapt.steps", "many"),
     ("presets.paper.adapt.steps", "600"),
     ("presets.paper.adapt.mirror", 1.01),
-    ("presets.paper.adapt.optimiser", "adam"),
+    ("presets.paper.adapt.optimiser", "rmsprop"),
     ("presets.paper.adapt.optimiser", {"momentum": 0.8}),
     ("presets.paper.adapt.optimiser", {"name": "sgd", "momentum": 1.0}),
     ("presets.paper.adapt.optimiser", {"name": "adamw", "momentum": 0.9}),
