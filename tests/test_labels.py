@@ -109,7 +109,7 @@ def test_class_sets_of_objects():
         assert each.task == "classification" and CLASS_SETS[each.name] is each
         assert each.train_ids() == {index: index for index in range(len(each))}
         assert len(set(each.palette)) == len(each)
-    assert {each.task for each in CLASS_SETS.values()} == {"segmentation", "classification"}
+    assert {each.task for each in CLASS_SETS.values()} == {"segmentation", "classification", "map"}
 
 
 @pytest.mark.parametrize("name", ["cityscapes", "cityscapes_train_ids", "gta5", "nthu", "synthia", "camvid"])

@@ -114,7 +114,7 @@ def test_schedules_with_warm_up(step, base, horizon, power, ratio, data):
 
 def test_the_registries_have_every_section_and_no_other():
     group = ParameterGroup("all", 1.0, {"weight": torch.nn.Parameter(torch.zeros(1))})
-    sections = {kind().name: kind() for kind in (learning.RepeatedSgd, learning.Sgd, learning.AdamW)}
+    sections = {kind().name: kind() for kind in (learning.RepeatedSgd, learning.Sgd, learning.Adam, learning.AdamW)}
     assert sections.keys() == OPTIMISERS.keys()
     built = {name: OPTIMISERS[name]([group], section, "torch10") for name, section in sections.items()}
     assert built["repeated_sgd"].repeated_updates == "torch10" and built["sgd"].repeated_updates == "none"

@@ -28,7 +28,7 @@ def test_an_override_counts_while_its_preset_is_active():
         key: each for key, each in plain.methods.items() if key != "maxsquare"
     }
     content["preset"] = "paper"
-    content["presets"]["paper"]["methods"] = {}
+    content["presets"]["paper"] |= {"methods": {}, "settings": {}, "tables": ["table2"]}
     assert parameters_from(content, "params.yaml").methods == plain.methods
 
 

@@ -15,6 +15,8 @@ NUMBERS = "what training gave"
 TENSORS = "tensors that somebody handed over in Python"
 OPTIONS = "options of a method, which its file types"
 HEADS = "test_impossible_plans.test_a_head_that_a_network_lacks_is_refused"
+CELLS = "test_feature_distance.test_what_has_no_features_to_compare_is_refused_before_any_job"
+PATCHES = "test_impossible_plans.test_sides_that_a_network_cannot_divide_are_refused"
 UNFORESEEN = {
     "data.batches.rare_classes": FILE,
     "losses.cross_entropy": TENSORS,
@@ -26,6 +28,7 @@ UNFORESEEN = {
     "losses.weighting": TENSORS,
     "methods.adversarial": HEADS,
     "methods.composition": OPTIONS,
+    "methods.mixing.feature_distance.thing_cells": CELLS,
     "methods.mixing.teacher": TENSORS,
     "methods.multi_level": HEADS,
     "models.architecture.Architecture.from_metadata": FILE,
@@ -35,6 +38,8 @@ UNFORESEEN = {
     "models.features": "a network's own file",
     "models.importing": FILE,
     "models.loading": FILE,
+    "models.networks.hrda.Hrda._check": PATCHES,
+    "models.networks.vit": PATCHES,
     "models.weights": FILE,
     "selftraining.pseudo_labels": NUMBERS,
     "selftraining.spatial_prior": FILE,

@@ -147,7 +147,7 @@ def test_labels_of_other_images_are_refused(inside, tmp_path):
     source = job.input("source")
     inputs = tuple(replace(each, path=source) if each.role == "labels" else each for each in job.inputs)
     foreign = replace(job, inputs=inputs)
-    with pytest.raises(UserError, match="pseudo-labels of other images"):
+    with pytest.raises(UserError, match="labels of other images"):
         round_trainer(foreign, tmp_path)
 
 

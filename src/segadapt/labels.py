@@ -26,8 +26,8 @@ class ClassSet:
     ``label_ids`` are the ids by which the set's own data sets store the classes on disk, and
     ``ignored_ids`` the ids that may stand in their label files but belong to no class. Any other
     id in a file is foreign and refused. ``further_ids`` are more ids of some classes, by class name. ``task`` says what
-    has a class: every pixel (``segmentation``) or the image as a whole (``classification``), whose label is then one
-    pixel.
+    has a class: every pixel (``segmentation``), the image as a whole (``classification``), whose label is then one
+    pixel, or every pixel of a ``map``, which no network predicts.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ClassSet:
     palette: tuple[tuple[int, int, int], ...]
     label_ids: tuple[int, ...]
     ignored_ids: tuple[int, ...]
-    task: Literal["segmentation", "classification"] = "segmentation"
+    task: Literal["segmentation", "classification", "map"] = "segmentation"
     further_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -64,9 +64,9 @@ class ClassSet:
 def from_cityscapes(class_set: ClassSet) -> tuple[int, ...]:
     """The train id in ``class_set`` of each of the 19 Cityscapes classes; ``IGNORE_INDEX`` if it has none there.
 
-    ``class_set`` is one of segmentation: the bike of Office-31 is another than that of a street.
+    ``class_set`` is one of pixels: the bike of Office-31 is another than that of a street.
     """
-    assert class_set.task == "segmentation", class_set.name
+    assert class_set.task != "classification", class_set.name
     merged = CAMVID_CLASS_OF_CITYSCAPES if class_set.name == "camvid11" else {}
     names = [merged.get(name, "") if merged else name for name in CITYSCAPES19.classes]
     return tuple(class_set.classes.index(name) if name in class_set.classes else IGNORE_INDEX for name in names)
@@ -120,7 +120,7 @@ SYNTHIA16 = _subset("synthia16", CITYSCAPES19, {"terrain", "truck", "train"})
 SYNTHIA13 = _subset("synthia13", SYNTHIA16, {"wall", "fence", "pole"})
 NTHU13 = ClassSet("nthu13", SYNTHIA13.classes, SYNTHIA13.palette, SYNTHIA13.label_ids, SYNTHIA13.ignored_ids)
 
-STATIC2 = ClassSet("static2", ("moving", "static"), ((220, 20, 60), (70, 70, 70)), (0, 100), ())
+STATIC2 = ClassSet("static2", ("moving", "static"), ((220, 20, 60), (70, 70, 70)), (0, 100), (), "map")
 """Of maps of what stands still, with the values that Cross City's code reads."""
 STATIC = STATIC2.classes.index("static")
 

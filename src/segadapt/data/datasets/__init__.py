@@ -94,7 +94,7 @@ def named_id_table(
     A name is Cityscapes' or the class set's own; what ``class_set`` lacks is ignored. UserError for a class set of
     whole images, and for one that has none of the classes.
     """
-    if class_set.task != "segmentation":
+    if class_set.task == "classification":
         raise UserError(
             f"street scenes have no labels of {class_set.name}; choose classes of scenes: cityscapes19, ..."
         )
