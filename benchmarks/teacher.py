@@ -66,7 +66,7 @@ def make_step(backbone: str, entry: dict[str, Any], folder: Path) -> Callable[[]
         "seed": 1,
         "method": entry,
         "protocol": SWITCHES,
-        "training": {"auxiliary_weight": 0, "joint_batch": False},
+        "training": {"auxiliary_weight": 0, "accumulate": 1, "joint_batch": False},
     }
     loop = Loop(10**6, 10**6, RATE, Poly(), 1, 1, 1.0, 0)
     optimiser = RepeatedSGD(parameter_groups(model), repeated_updates="torch10")

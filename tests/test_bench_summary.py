@@ -56,3 +56,11 @@ def test_make_bench_runs_every_benchmark_that_needs_no_gpu(monkeypatch):
     with_main = {path.stem for path in BENCHMARKS.glob("*.py") if "write_results(" in path.read_text()}
     assert set(named[:-1]) == with_main - {"common"} and named[-1] == "summary"
     assert tuple(named[:-1]) == importlib.import_module("summary").BENCHMARKS
+
+
+def test_the_steps_that_are_timed_with_a_teacher_can_be_made(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    teacher = importlib.import_module("teacher")
+    for name, entry in teacher.ENTRIES.items():
+        step = teacher.make_step("streets", entry, tmp_path)
+        assert [bool(step().isfinite()) for _ in range(2)] == [True, True], name
