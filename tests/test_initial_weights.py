@@ -12,6 +12,7 @@ from segadapt.core.parameters import parameters_from
 from segadapt.core.parameters.settings import preset_in_setting
 from segadapt.data.streets.domains import DOMAINS
 from segadapt.data.streets.picture import render_scene
+from segadapt.plan import make_plan
 from segadapt.reporting.lineage.origin import origin, origin_path
 
 PRESET, MOST_BYTES = "elsewhere", 2e6
@@ -24,6 +25,13 @@ for setting in STREETS.settings.values():
 MADE = [path for path in FILES if (REPOSITORY / path).exists()]
 """Those of a thin network are made by a person who runs the recipe, and are asked of from then on."""
 WEIGHTS = REPOSITORY / STREETS.model.initial_weights
+
+
+def test_a_fresh_clone_can_make_all_tables_of_the_built_in_data():
+    """What snakemake without a target and dvc repro ask for needs nothing that the repository does not have."""
+    jobs = make_plan(PARAMETERS).jobs
+    needed = {each.path for job in jobs for each in job.read("initial_weights")}
+    assert needed and needed <= set(MADE)
 
 
 def rendered_domains(preset: str) -> set[str]:

@@ -39,13 +39,14 @@ class Options(mixed.Options):
 
 
 class Dacs(mixed.Mixed):
-    """``guess`` are the pseudo-labels of the step."""
+    """``guess`` are the pseudo-labels of the step; ``averages_buffers`` says that the teacher follows buffers too."""
 
     measures = ("sure_share",)
+    averages_buffers = False
 
     def __init__(self, settings: Settings, model: nn.Module) -> None:
         super().__init__(settings, model)
-        self.teacher = Teacher(model, settings.options.alpha, settings.batch_norm)
+        self.teacher = Teacher(model, settings.options.alpha, settings.batch_norm, self.averages_buffers)
         self.distance = FeatureDistance.of(settings)
         self.columns += ("features",) if self.distance else ()
 

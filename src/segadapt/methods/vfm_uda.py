@@ -18,7 +18,6 @@ from segadapt.data.batches.strong_augmentation import StrongAugmentation
 from segadapt.losses.upsample import upsample
 from segadapt.methods import Pass, Prediction, Settings, Step, dacs
 from segadapt.methods.mixing.blocks import draw_blocks
-from segadapt.methods.mixing.teacher import Teacher
 
 MIXES = True
 HIDES_TOKENS = True
@@ -45,11 +44,11 @@ class VfmUda(dacs.Dacs):
     """The teacher looks at each image and its mirror image; what is changed, is changed for each image by itself."""
 
     columns = ("mixed", "masked")
+    averages_buffers = True
 
     def __init__(self, settings: Settings, model: nn.Module) -> None:
         super().__init__(settings, model)
         options = settings.options
-        self.teacher = Teacher(model, options.alpha, settings.batch_norm, of_buffers=True)
         self.strong = StrongAugmentation(
             options.jitter, options.jitter_chance, options.blur_chance, FORM, by_image=True
         )

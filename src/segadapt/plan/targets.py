@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from segadapt.core.job import Job
+from segadapt.core.parameters.methods import LATER_WORK
 from segadapt.core.stages import STAGES
 from segadapt.plan.plan import Plan
 
@@ -19,7 +20,7 @@ def result_files(plan: Plan, of_paper: bool = False) -> list[str]:
     """
     jobs = jobs_of(plan, "table")
     if of_paper:
-        others = {name for name, table in plan.parameters.experiments.items() if table.published is None}
+        others = {name for name, table in plan.parameters.experiments.items() if table.published in (None, LATER_WORK)}
         jobs = [job for job in jobs if job.subject.get("table") not in others]
     return [next(iter(job.outputs.values())) for job in jobs]
 

@@ -141,6 +141,10 @@ class Sweep(Section):
     values: Annotated[tuple[float, ...], Field(min_length=1)]
 
 
+LATER_WORK = 7
+"""The ``published`` of rows that are no table of the paper."""
+
+
 class Experiment(Section):
     """A table. ``rows`` in order: ``source_only``, ``oracle`` or keys of ``methods``, each perhaps in a setting of the
     preset (``rome/maxsquare``); then the cells of ``sweeps``.
