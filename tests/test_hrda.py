@@ -6,16 +6,25 @@ import pytest
 import tiny
 import torch
 import torch.nn.functional as F
-from test_mit import TINY, conv_norm_relu, naive_embedded, naive_encoder, naive_head, numbers, part, picture, resized
-from test_trainer import config_of, entry, make_trainer
+from test_mit import (
+    TINY,
+    conv_norm_relu,
+    drawn,
+    naive_embedded,
+    naive_encoder,
+    naive_head,
+    numbers,
+    part,
+    picture,
+    resized,
+)
+from test_trainer import config_of, entry, make_trainer, packed
 
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
 from segadapt.core.parameters.learning import Poly
 from segadapt.core.workload import NetworkPass
 from segadapt.data.batches.batch import Batch
-from segadapt.data.packed.cache import PackedCache
-from segadapt.data.packed.prepare import Preparation, prepare
 from segadapt.methods import Method, Prediction, Settings
 from segadapt.methods.composition import build_method
 from segadapt.models import Architecture, build, initialise, save_model
@@ -38,14 +47,7 @@ CPU = torch.device("cpu")
 
 def model_of(seed: int = 3) -> Hrda:
     """A tiny one whose every tensor counts, in float64; nothing in it draws but the box."""
-    model = Hrda(TINY, 5, DETAIL)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.3 + (0.8 if "var" in name else 0))
-                tensor.abs_() if "running_var" in name else None
-    return model.double().eval()
+    return drawn(Hrda(TINY, 5, DETAIL), seed)
 
 
 def naive_context(model, image):
@@ -286,14 +288,7 @@ def test_weights_of_another_encoder_are_refused_before_any_job(tmp_path, monkeyp
 @pytest.fixture(scope="module")
 def caches(tmp_path_factory):
     """As large as the encoder needs them at half their size."""
-    root = tmp_path_factory.mktemp("caches")
-    tiny.write_gta5(root / "gta5")
-    tiny.write_cityscapes(root / "cityscapes")
-    source = Preparation("gta5", root / "gta5", "train", (128, 64), "cityscapes19", True, False)
-    target = Preparation("cityscapes", root / "cityscapes", "train", (128, 64), "cityscapes19", False, False)
-    for name, what in (("source", source), ("target", target)):
-        prepare(what, root / name, root / "scratch" / name, 1)
-    return {name: PackedCache(root / name / "manifest.json") for name in ("source", "target")}
+    return packed(tmp_path_factory.mktemp("caches"), (128, 64))
 
 
 def trainer_of(caches, folder, monkeypatch):

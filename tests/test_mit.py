@@ -33,7 +33,11 @@ def numbers(module) -> int:
 
 def network(seed: int = 3) -> DAFormer:
     """A tiny one whose every tensor counts, in float64."""
-    model = DAFormer(TINY, 5)
+    return drawn(DAFormer(TINY, 5), seed)
+
+
+def drawn(model, seed: int):
+    """The network with every tensor drawn anew, in float64."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():

@@ -38,11 +38,15 @@ FLOAT32 = {"bf16": False, "tf32": False, "channels_last": False}
 
 @pytest.fixture(scope="module")
 def caches(tmp_path_factory) -> dict[str, PackedCache]:
-    root = tmp_path_factory.mktemp("caches")
+    return packed(tmp_path_factory.mktemp("caches"), (64, 32))
+
+
+def packed(root: Path, size: tuple[int, int]) -> dict[str, PackedCache]:
+    """Labelled source and unlabelled target images of toy scenes, by domain."""
     tiny.write_gta5(root / "gta5")
     tiny.write_cityscapes(root / "cityscapes")
-    source = Preparation("gta5", root / "gta5", "train", (64, 32), "cityscapes19", True, False)
-    target = Preparation("cityscapes", root / "cityscapes", "train", (64, 32), "cityscapes19", False, False)
+    source = Preparation("gta5", root / "gta5", "train", size, "cityscapes19", True, False)
+    target = Preparation("cityscapes", root / "cityscapes", "train", size, "cityscapes19", False, False)
     for name, what in (("source", source), ("target", target)):
         prepare(what, root / name, root / "scratch" / name, 1)
     return {name: PackedCache(root / name / "manifest.json") for name in ("source", "target")}
