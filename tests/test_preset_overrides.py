@@ -27,8 +27,7 @@ def test_an_override_counts_while_its_preset_is_active():
     assert {key: each for key, each in active.methods.items() if key != "maxsquare"} == {
         key: each for key, each in plain.methods.items() if key != "maxsquare"
     }
-    content["preset"] = "paper"
-    content["presets"]["paper"] |= {"methods": {}, "settings": {}, "tables": ["table2"]}
+    content["preset"] = "elsewhere"
     assert parameters_from(content, "params.yaml").methods == plain.methods
 
 
