@@ -129,8 +129,8 @@ def test_figure4_shows_label_frequencies_and_mean_iou(plan, capsys):
 
 def test_figure2_shows_the_first_seeds_models(plan, monkeypatch):
     class Cache:
-        def __init__(self, path):
-            assert str(path) == "work/tiny/cache/target_val/manifest.json"
+        def __init__(self, path, classes):
+            assert str(path) == "work/tiny/cache/target_val/manifest.json" and classes == "cityscapes19"
 
         def __len__(self):
             return 2

@@ -249,13 +249,13 @@ def test_a_senseless_setting_is_refused_with_its_path(change, expected):
         (("rio/maxsquares",), "experiments.table2.rows[0]: 'maxsquares'"),
         (("source_only", "rio/source_only"), "experiments.table2"),  # 19 classes and 13 in one table
         (("halves/source_only",), "presets.tiny.settings.halves.pretrain.source"),
-        (("scored/source_only",), "presets.tiny.settings.scored.evaluate_on"),
+        (("scored/source_only",), "presets.tiny.settings.scored.evaluate_on"),  # on more classes than it knows
         (("rio/oracle",), "presets.tiny.settings.rio.oracle"),
         (("Rio/maxsquare",), "experiments.table2.rows[0]"),
     ],
 )
 def test_a_row_that_cannot_be_is_refused(rows, expected):
-    halves, scored = {"model": {"classes": "nthu13"}}, {"evaluate_on": "other_val"}
+    halves, scored = {"model": {"classes": "nthu13"}}, thirteen("Rio") | {"evaluate_on": "target_val"}
     found = content(rows, rio=thirteen("Rio"), halves=halves, scored=scored)
     found["presets"]["tiny"]["oracle"] = None
     with pytest.raises(UserError) as caught:

@@ -13,6 +13,10 @@ FINAL, LOW, ENSEMBLE = "final", "low", "ensemble"
 HEADS = (FINAL, LOW, ENSEMBLE)
 """Whose prediction it is: the final head's, the auxiliary low-level head's, or the mean of both heads' softmax maps."""
 
+MERGED = {size: f"{size} merged" for size in LABEL_SIZES}
+"""Names, by label size, of the score in which what a model takes for a class that the labels lack counts as a near one
+(``segadapt.evaluation.measures.merged``); final head, no flip, last step."""
+
 _IN_NAMES = {FINAL: "", LOW: " low head", ENSEMBLE: " ensemble"}
 _NAME = re.compile(r"(?P<size>\w+?)(?P<head>| low head| ensemble)(?P<flip>| flip)(?: step (?P<step>\d+))?")
 

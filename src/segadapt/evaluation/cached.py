@@ -1,6 +1,7 @@
 """Scores a file of weights on packed caches: a labelled one, and the target's training images without labels."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,10 @@ def score_weights(
     Args:
         weights: One of our files, or those of an ensemble; UserError if ``config`` says otherwise than a file.
         config: Of the evaluation's job; ``auxiliary_of_members`` says which members of an ensemble have a low head,
-            ``ensemble_average`` whether their logits or their probabilities are averaged.
+            ``ensemble_average`` whether their logits or their probabilities are averaged, ``labels`` which part of the
+            model's classes the labels have.
         compute: Where and in which precision.
-        caches: ``labelled``, and perhaps ``target``.
+        caches: ``labelled``, read in the model's classes, and perhaps ``target``.
         test_time: The arguments ``flip`` and ``heads`` of ``all_views``.
         progress: Called with 1 after every labelled image.
         measures: Whether calibration and boundaries are measured too.
@@ -74,6 +76,9 @@ def score_weights(
     members, predict = opened(weights, config, compute, test_time)
     classes = len(CLASS_SETS[config["model"]["classes"]])
     evaluation = evaluate(predict, samples(caches["labelled"]), classes, progress, measures)
+    if "labels" in config:
+        part, whole = CLASS_SETS[config["labels"]["classes"]], CLASS_SETS[config["model"]["classes"]]
+        evaluation = replace(evaluation, labelled=part.positions_in(whole))
     target = caches.get("target")
     if target is None:
         return evaluation, None

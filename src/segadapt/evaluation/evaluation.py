@@ -15,7 +15,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.scoring_mode import LABEL_SIZES, ScoringMode
 from segadapt.evaluation.measures.iou import iou_from_matrix, miou_from_matrix
 from segadapt.evaluation.measures.per_image import Measures
-from segadapt.evaluation.measures.reduction import ACCURACY, IOU, Reduction
+from segadapt.evaluation.measures.reduction import ACCURACY, IOU, Reduction, over_classes
 
 _METADATA_KEY = "segadapt.evaluation"
 _PREFIX = "confusion "
@@ -33,17 +33,23 @@ class Evaluation:
     ``statistics`` are the matrices, int64 (N, C, C), both label sizes among them. The matrix of an image that has one
     class as a whole is a single count: ``classes_of_images`` is C then, and ``statistics`` are the places of these
     counts in the flattened matrices, int64 (N,), in the one mode of native labels.
+
+    ``labelled`` are the train ids that the labels have where these are a part of the model's classes: scores are of
+    those, and what is taken for another one is a miss.
     """
 
     image_names: tuple[str, ...]
     statistics: Mapping[ScoringMode, numpy.ndarray]
     measures: Measures | None = None
     classes_of_images: int | None = None
+    labelled: tuple[int, ...] | None = None
 
     @property
     def reduction(self) -> Reduction:
         """What the matrices come to: IoU where pixels have classes, accuracy where images have."""
-        return IOU if self.classes_of_images is None else ACCURACY
+        if self.classes_of_images is not None:
+            return ACCURACY
+        return IOU if self.labelled is None else over_classes(self.labelled)
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -80,7 +86,8 @@ class Evaluation:
         return self.reduction.of_all(self.matrix(size, **which))
 
     def class_scores(self, size: str = "native", **which: Any) -> numpy.ndarray:
-        """The number of every class over all images, float64 (C,), NaN where absent."""
+        """The number of every class over all images, float64 (C,), of those of ``labelled`` if there are; NaN where
+        absent."""
         return self.reduction.of_classes(self.matrix(size, **which))
 
     def iou(self, size: str = "native", **which: Any) -> numpy.ndarray:
@@ -113,6 +120,8 @@ class Evaluation:
         about: dict[str, Any] = {"image_names": list(self.image_names)}
         if self.classes_of_images is not None:
             about["classes_of_images"] = self.classes_of_images
+        if self.labelled is not None:
+            about["labelled"] = list(self.labelled)
         # All metadata stands under one key, for safetensors writes several in random order.
         metadata = {_METADATA_KEY: json.dumps(about)}
         write_bytes(path, save({key: numpy.ascontiguousarray(each) for key, each in tensors.items()}, metadata))
@@ -131,7 +140,11 @@ class Evaluation:
             measured = {key.removeprefix(_MEASURE): tensors.pop(key) for key in [*tensors] if key.startswith(_MEASURE)}
             statistics = {ScoringMode.of(key.removeprefix(_PREFIX)): each for key, each in tensors.items()}
             measures = Measures.of_tensors(measured) if measured else None
-            loaded = cls(tuple(about["image_names"]), statistics, measures, about.get("classes_of_images"))
+            labelled = about.get("labelled")
+            loaded = cls(
+                tuple(about["image_names"]), statistics, measures, about.get("classes_of_images"),
+                None if labelled is None else tuple(labelled),
+            )  # fmt: skip
         except (SafetensorError, UserError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path} is not a whole evaluation file ({type(error).__name__}: {error}); "
@@ -152,6 +165,7 @@ class Evaluation:
         (shape,), images = shapes, len(self.image_names)
         if classes is None:
             whole = len(shape) == 3 and shape[1] == shape[2] and self.sizes == LABEL_SIZES
+            whole = whole and all(0 <= each < shape[1] for each in self.labelled or ())
             return whole and shape[0] == images and (self.measures is None or self.measures.fit(*shape[:2]))
         fit = all(((each >= 0) & (each < classes**2)).all() for each in self.statistics.values())
         whole = shape == (images,) and "native" in self.sizes and fit

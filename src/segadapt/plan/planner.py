@@ -116,6 +116,11 @@ class Planner:
         """The name of the cache that a model is scored on."""
         return (self.preset.evaluate_refined_on if refined else None) or self.preset.evaluate_on
 
+    def scored_classes(self, name: str) -> str:
+        """The class set that a source model or method is scored on: its own, or a part of it that the labels have."""
+        cache = self.preset.caches[self.evaluation_cache(self.is_refined(name))]
+        return cache.classes or self.parameters.active_preset.model.classes
+
     def is_refined(self, name: str) -> bool:
         """Whether a source model or method goes through the refine stage."""
         return name == SOURCE_MULTI or (name in self.methods and self.methods[name].stage == REFINE)

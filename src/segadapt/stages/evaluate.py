@@ -22,7 +22,10 @@ def score(job: Job, scratch: Path) -> None:
     config, snapshots = job.config, job.snapshot_paths()
     models, makers = zip(*((Path(each.path), Path(each.maker)) for each in job.read("model")), strict=True)
     compute = set_up_compute(config["precision"], config["cpu_threads"])
-    caches = {role: PackedCache(Path(job.input(role))) for role in ("labelled", "target") if job.read(role)}
+    classes = config["model"]["classes"]
+    caches = {"labelled": PackedCache(Path(job.input("labelled")), classes)}
+    if job.read("target"):
+        caches["target"] = PackedCache(Path(job.input("target")))
     label_free = {}
     with progress_bar(job.name, len(caches["labelled"]) * (1 + len(snapshots)), unit="image") as bar:
         evaluation, last = score_weights(models, config, compute, caches, config["test_time"], bar.update)
@@ -35,8 +38,8 @@ def score(job: Job, scratch: Path) -> None:
         label_free[None] = last
     evaluation.save(Path(job.outputs["confusion"]))
     made_by = combined_record([read_provenance(each) or {} for each in makers])
-    class_set = CLASS_SETS[config["model"]["classes"]]
-    numbers = metrics(evaluation, class_set, made_by, label_free, config.get("last_step"))
+    label_set = CLASS_SETS[config["labels"]["classes"]] if "labels" in config else None
+    numbers = metrics(evaluation, CLASS_SETS[classes], made_by, label_free, config.get("last_step"), label_set)
     write_json(Path(job.outputs["metrics"]), numbers)
 
 

@@ -184,16 +184,20 @@ def _segmentation(preset: Preset) -> dict[str, object]:
     return {key: getattr(preset, key) for key in ("model", "pretrain", "adapt", "refine", "evaluate_on")}
 
 
-def check_labels(where: str, preset: Preset, stages: Iterable[str], default: str) -> None:
-    """ValueError if labels that these stages or their evaluation read are not those of the model.
+def check_labels(where: str, preset: Preset, stages: Iterable[str], default: str) -> str:
+    """The class set that a model is scored on; ValueError if labels that these stages read are not those of the model,
+    or what it is scored on is no part of them.
 
     ``default`` are the classes of a cache that names none.
     """
     wanted, stages = preset.model.classes, list(stages)
     read = {f"{stage}.source": getattr(preset, stage).source for stage in stages}
     scored = "evaluate_refined_on" if "refine" in stages and preset.evaluate_refined_on else "evaluate_on"
-    for key, name in (read | {scored: getattr(preset, scored)}).items():
-        classes = preset.caches[name].classes or default
+    labels = {key: (name, preset.caches[name].classes or default) for key, name in read.items()}
+    cache, found = getattr(preset, scored), preset.caches[getattr(preset, scored)].classes or default
+    if not set(CLASS_SETS[found].classes) <= set(CLASS_SETS[wanted].classes):
+        labels[scored] = cache, found
+    for key, (name, classes) in labels.items():
         if classes != wanted:
             raise ValueError(
                 f"{where}.{key}: the labels of cache '{name}' are {classes} and the model's classes {wanted}; "
@@ -201,6 +205,7 @@ def check_labels(where: str, preset: Preset, stages: Iterable[str], default: str
             )
     if scored == "evaluate_refined_on":
         _check_same_images(where, preset)
+    return found
 
 
 def check_stage(where: str, only_source: bool, settings: TrainingSettings, caches: Mapping[str, CacheEntry]) -> None:

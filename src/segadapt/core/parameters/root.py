@@ -259,21 +259,18 @@ class Parameters(Section):
             raise ValueError(f"{where}: preset {self.preset} has no segmentation; {mend}")
         if experiment.published == 1:
             raise ValueError(f"{where}.published: table 1 is of classification; name another, or null")
-        for index, row in enumerate(experiment.rows):
-            self._check_row(f"{where}.rows[{index}]", row)
+        scored = {self._check_row(f"{where}.rows[{index}]", row) for index, row in enumerate(experiment.rows)}
         for index, sweep in enumerate(experiment.sweeps):
-            self._check_row(f"{where}.sweeps[{index}].method", sweep.method)
+            scored.add(self._check_row(f"{where}.sweeps[{index}].method", sweep.method))
             # Where an entry makes no sense, the resolved settings themselves say so.
             sweep_cells(sweep, self.resolved[split_row(sweep.method)[0]].methods, f"{where}.sweeps[{index}]")
-        self._check_classes(where, experiment)
+        self._check_classes(where, experiment, scored)
 
-    def _check_classes(self, where: str, experiment: Experiment) -> None:
-        rows = [*experiment.rows, *(sweep.method for sweep in experiment.sweeps)]
-        models = {self.resolved[split_row(row)[0]].preset.model.classes for row in rows}
-        if len(models) > 1:
-            several = " and ".join(sorted(models))
+    def _check_classes(self, where: str, experiment: Experiment, scored: set[str]) -> None:
+        if len(scored) > 1:
+            several = " and ".join(sorted(scored))
             raise ValueError(f"{where}.rows: models of {several} do not fit in one table; make a table of each")
-        (model,) = models
+        (model,) = scored
         wanted = CLASS_SETS[experiment.classes or model]
         missing = [name for name in wanted.classes if name not in CLASS_SETS[model].classes]
         if missing:
@@ -282,7 +279,8 @@ class Parameters(Section):
             at = f"presets.{self.preset}.{where}.published"
             raise ValueError(f"{where}.published: the paper has no numbers of {wanted.name}; set {at} to null")
 
-    def _check_row(self, where: str, row: str) -> None:
+    def _check_row(self, where: str, row: str) -> str:
+        """The class set that it is scored on."""
         setting, method = split_row(row)
         known(method, [*SOURCE_ROWS, *self.methods], where)
         if setting is not None:
@@ -300,7 +298,7 @@ class Parameters(Section):
         preset = resolved.preset
         if entry is not None and entry.training:
             preset = self._with_own_training(at, resolved, method, entry)
-        check_labels(at, preset, stages, self.active_preset.model.classes)
+        return check_labels(at, preset, stages, self.active_preset.model.classes)
 
     def _with_own_training(self, at: str, resolved: ResolvedSetting, name: str, method: MethodEntry) -> Preset:
         """The setting's preset as a method with keys of its own is trained; ValueError if that makes no sense."""

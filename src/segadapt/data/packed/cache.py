@@ -17,6 +17,7 @@ from segadapt.core.artifacts import read_json
 from segadapt.core.errors import UserError
 from segadapt.data.packed.records import FORMS
 from segadapt.data.packed.scratch import nearest
+from segadapt.labels import CLASS_SETS, IGNORE_INDEX
 
 PACK, MANIFEST = "pack.bin", "manifest.json"
 Decoder = Callable[[np.ndarray, int, int], np.ndarray]
@@ -31,9 +32,14 @@ def record_crc(*parts: bytes | memoryview) -> int:
 
 
 class PackedCache:
-    """Read access by index. Opening checks the file's size, reading checks each record once."""
+    """Read access by index. Opening checks the file's size, reading checks each record once.
 
-    def __init__(self, manifest_path: Path) -> None:
+    Args:
+        manifest_path: Of the cache.
+        classes: The class set whose train ids labels are read as, which has those of the cache; None for the cache's.
+    """
+
+    def __init__(self, manifest_path: Path, classes: str | None = None) -> None:
         self.folder = Path(manifest_path).parent
         self.manifest: dict[str, Any] = read_json(manifest_path)
         try:
@@ -49,6 +55,11 @@ class PackedCache:
             raise UserError(
                 f"{manifest_path} is no manifest of a cache; delete it and run the same command again"
             ) from error
+        self._train_ids = None
+        if classes not in (None, self.class_set):
+            self._train_ids = np.full(256, IGNORE_INDEX, np.uint8)
+            positions = CLASS_SETS[self.class_set].positions_in(CLASS_SETS[classes])
+            self._train_ids[: len(positions)] = positions
         self.label_size: tuple[int, int] = (label_height, label_width)
         """(H, W) of the labels, also where there are none: (1, 1) in classification, else that of the images."""
         self._checked = np.zeros(len(self.records), bool)
@@ -76,7 +87,7 @@ class PackedCache:
         """label_HW, uint8 train ids at ``label_size``, read-only; a view of the file if the cache is raw."""
         if not self.has_labels:
             raise UserError(f"cache {self.folder} has no labels; set labels: true for it in the preset")
-        return self._decoded(index, 1, self.form.decode_label, *self.label_size)
+        return self._renamed(self._decoded(index, 1, self.form.decode_label, *self.label_size))
 
     def native_label(self, index: int) -> np.ndarray:
         """label_HW, uint8 train ids at the label file's own size, read-only."""
@@ -84,7 +95,10 @@ class PackedCache:
         if native is None:
             raise UserError(f"cache {self.folder} keeps no native labels; set native_labels: true in the preset")
         width, height = native
-        return self._decoded(index, 2, FORMS["compressed"].decode_label, height, width)
+        return self._renamed(self._decoded(index, 2, FORMS["compressed"].decode_label, height, width))
+
+    def _renamed(self, label_HW: np.ndarray) -> np.ndarray:
+        return label_HW if self._train_ids is None else self._train_ids[label_HW]
 
     def _decoded(self, index: int, part: int, decode: Decoder, height: int, width: int) -> np.ndarray:
         start, lengths = self._verified(index), self.records[index]["lengths"]

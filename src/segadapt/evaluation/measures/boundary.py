@@ -15,6 +15,7 @@ there, as in mIoU.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy
@@ -57,9 +58,10 @@ def boundary_iou(overlap: BoundaryOverlap) -> numpy.ndarray:
     return numpy.divide(intersection_C, union_C, out=numpy.full(union_C.shape, numpy.nan), where=union_C > 0)
 
 
-def boundary_miou(overlap: BoundaryOverlap) -> float:
-    """The mean over the classes that have a boundary; NaN if none has."""
+def boundary_miou(overlap: BoundaryOverlap, classes: Sequence[int] | None = None) -> float:
+    """The mean over the classes, or the given train ids, that have a boundary; NaN if none has."""
     iou_C = boundary_iou(overlap)
+    iou_C = iou_C if classes is None else iou_C[list(classes)]
     present = iou_C[~numpy.isnan(iou_C)]
     return float(present.mean()) if present.size else math.nan
 

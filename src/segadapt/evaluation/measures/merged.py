@@ -5,7 +5,12 @@ A network of 13 classes cannot err into six more, and one of 19 may: scores of t
 
 import numpy
 
-from segadapt.labels import CITYSCAPES19, NTHU13, NTHU_CLASS_OF_CITYSCAPES
+from segadapt.labels import CITYSCAPES19, NTHU13, NTHU_CLASS_OF_CITYSCAPES, ClassSet
+
+
+def are_merged(class_set: ClassSet, label_set: ClassSet) -> bool:
+    """Whether predictions of ``class_set`` can be scored so on labels of ``label_set``."""
+    return class_set is CITYSCAPES19 and label_set is NTHU13
 
 
 def merged(matrix_CC: numpy.ndarray) -> numpy.ndarray:

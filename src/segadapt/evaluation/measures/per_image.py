@@ -48,11 +48,11 @@ class Measures:
         pixels_N, sum_N = self.calibration.pixels.sum(axis=1), self.calibration.confidence.sum(axis=1)
         return numpy.divide(sum_N, pixels_N, out=numpy.full(len(sum_N), math.nan), where=pixels_N > 0)
 
-    def summary(self) -> dict[str, float | None]:
-        """Fractions in [0, 1] by name; None where undefined."""
+    def summary(self, classes: Sequence[int] | None = None) -> dict[str, float | None]:
+        """Fractions in [0, 1] by name, boundaries those of all classes or of the given train ids; None if undefined."""
         found = {"ECE": expected_calibration_error(self.calibration)}
         if self.boundary is not None:
-            found["boundary_mIoU"] = boundary_miou(self.boundary)
+            found["boundary_mIoU"] = boundary_miou(self.boundary, classes)
         return {name: None if math.isnan(value) else value for name, value in found.items()}
 
     def tensors(self) -> dict[str, numpy.ndarray]:

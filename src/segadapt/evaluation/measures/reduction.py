@@ -1,6 +1,6 @@
 """What confusion matrices come to: numbers of each class and of all, as segmentation and as classification count."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -27,9 +27,25 @@ class Reduction:
 
 def miou_of_each(matrix_RCC: numpy.ndarray) -> numpy.ndarray:
     """``miou_from_matrix`` of every matrix, float64 (R,): absent classes are left out; NaN where all are absent."""
-    iou_RC = iou_from_matrix(matrix_RCC)
+    return _known_mean(iou_from_matrix(matrix_RCC))
+
+
+def _known_mean(iou_RC: numpy.ndarray) -> numpy.ndarray:
     known_RC = ~numpy.isnan(iou_RC)
     return _share(numpy.where(known_RC, iou_RC, 0.0).sum(axis=1), known_RC.sum(axis=1))
+
+
+def over_classes(classes: Sequence[int]) -> Reduction:
+    """``IOU`` of these train ids alone, in that order; pixels of the other classes still count as false positives."""
+    chosen = list(classes)
+
+    def of_each(matrix_RCC: numpy.ndarray) -> numpy.ndarray:
+        return _known_mean(iou_from_matrix(matrix_RCC)[:, chosen])
+
+    return Reduction(
+        IOU.overall, IOU.by_class, lambda matrix_CC: miou_from_matrix(matrix_CC, chosen), of_each,
+        lambda matrix_CC: iou_from_matrix(matrix_CC)[..., chosen],
+    )  # fmt: skip
 
 
 def accuracy_of_each(matrix_RCC: numpy.ndarray) -> numpy.ndarray:

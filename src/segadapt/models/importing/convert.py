@@ -106,8 +106,15 @@ def _renamed(source: Path, found: Mapping[str, Tensor], kind: Kind) -> tuple[dic
             name = new + name.removeprefix(old) if name.startswith(old) else name
         if name in tensors:
             raise UserError(f"{source}: two keys mean {name}; import a file of one network")
-        tensors[name] = tensor
+        tensors[name] = _as_kernel(tensor, kind.convolved.get(name))
     return tensors, left_out
+
+
+def _as_kernel(tensor: Tensor, side: int | None) -> Tensor:
+    """A matrix over maps of that side as a convolution's weights, where it can be one."""
+    if side is None or tensor.ndim != 2 or tensor.shape[1] % side**2:
+        return tensor
+    return tensor.reshape(len(tensor), -1, side, side)
 
 
 def _architecture(

@@ -36,8 +36,9 @@ class Kind:
     """How the weights of one origin are named and must be used.
 
     ``prefix`` is taken off every key. Keys that then begin with one of ``skipped`` are left out for the reason given,
-    and ``renamed`` replaces beginnings. ``aspp_branches`` is None for a backbone alone. ``family`` is a key of
-    ``FAMILIES``. ``image_size`` is the WIDTHxHEIGHT that its authors score at, None where they do as the others.
+    and ``renamed`` replaces beginnings. ``convolved`` are matrices, by our names, that are kernels of that side.
+    ``aspp_branches`` is None for a backbone alone. ``family`` is a key of ``FAMILIES``. ``image_size``
+    is the WIDTHxHEIGHT that its authors score at, None where they do as the others.
     """
 
     title: str
@@ -47,5 +48,6 @@ class Kind:
     prefix: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
+    convolved: Mapping[str, int] = field(default_factory=dict)
     family: str = "resnet"
     image_size: str | None = None

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from segadapt.models.importing import daformer, resnet, vit
+from segadapt.models.importing import daformer, resnet, vgg, vit
 from segadapt.models.importing.family import Family, Kind
 
-KINDS: dict[str, Kind] = {**resnet.KINDS, **daformer.KINDS, **vit.KINDS}
-FAMILIES: dict[str, Family] = {"resnet": resnet.FAMILY, **daformer.FAMILIES, **vit.FAMILIES}
+KINDS: dict[str, Kind] = {**resnet.KINDS, **daformer.KINDS, **vit.KINDS, **vgg.KINDS}
+FAMILIES: dict[str, Family] = {"resnet": resnet.FAMILY, **daformer.FAMILIES, **vit.FAMILIES, **vgg.FAMILIES}
 
 
 def recognise(path: object, tensors: Mapping[str, Tensor], is_maxsquare: bool) -> str:

@@ -91,7 +91,7 @@ def classes_of(reporter: Reporter, table: str) -> Job:
     config = about_figure(first) | {
         "rows": rows,
         "seeds": list(parameters.seeds),
-        "classes": experiment.classes or first.preset.model.classes,
+        "classes": experiment.classes or first.scored_classes(keys[0].method),
     }
     return reporter.base.job("bars", {"table": table}, inputs=reporter.metrics(keys), config=config)
 

@@ -16,6 +16,8 @@ def evaluate(planner: Planner, name: str, seed: int) -> Job:
     auxiliary = [planner.has_auxiliary_head(each) for each in members]
     test_time = {"flip": settings.flip, "heads": settings.heads and all(auxiliary)}
     config = planner.network(auxiliary[0]) | {"test_time": test_time}
+    if (classes := planner.scored_classes(name)) != planner.preset.model.classes:
+        config["labels"] = {"classes": classes}
     if len(auxiliary) > 1:
         config |= {"auxiliary_of_members": auxiliary, "ensemble_average": planner.methods[name].ensemble_average}
     # The oracle is no candidate of a choice without labels: it was trained with them.

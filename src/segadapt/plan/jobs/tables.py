@@ -79,7 +79,7 @@ class Reporter:
     def tables(self, name: str) -> list[Job]:
         """A table and what goes with it. What is scored on fewer classes than the model's has no companions."""
         experiment, rows = self.parameters.tables[name], self.rows[name]
-        classes = experiment.classes or self.planners[rows[0].setting].preset.model.classes
+        classes = experiment.classes or self.planners[rows[0].setting].scored_classes(rows[0].method)
         about = self.about_table(rows) | {
             "classes": classes,
             "columns": {each: each for each in CLASS_SETS[classes].classes},

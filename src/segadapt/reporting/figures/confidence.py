@@ -22,8 +22,9 @@ QUANTITIES = {
 
 def draw(job: Job) -> dict[str, bytes]:
     """From the first seed's models and their evaluations to ``results/figures/figure2.*``; all at network size."""
-    models, cache = job.config["models"], PackedCache(Path(job.input("labelled")))
+    models = job.config["models"]
     first = next(iter(models.values()))
+    cache = PackedCache(Path(job.input("labelled")), first["model"]["classes"])
     compute = set_up_compute(first["precision"], first["cpu_threads"])
     classes = CLASS_SETS[first["model"]["classes"]].classes
     clouds = []

@@ -25,7 +25,8 @@ def draw(job: Job) -> dict[str, bytes]:
     """The images on which the models' scores differ most, that one first, with what each model predicts."""
     models = job.config["models"]
     first = next(iter(models.values()))
-    source, target = PackedCache(Path(job.input("source"))), PackedCache(Path(job.input("labelled")))
+    source = PackedCache(Path(job.input("source")))
+    target = PackedCache(Path(job.input("labelled")), first["model"]["classes"])
     scores = {key: _scores(Path(job.input("confusion", row=key)), job.config["evaluation_size"]) for key in models}
     places = {target.name(index): index for index in range(len(target))}
     names = most_different(scores, job.config["images"])

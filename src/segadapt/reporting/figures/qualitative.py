@@ -29,7 +29,8 @@ def draw(job: Job) -> dict[str, bytes]:
     models = job.config["models"]
     first = next(iter(models.values()))
     compute = set_up_compute(first["precision"], first["cpu_threads"])
-    source, target = PackedCache(Path(job.input("source"))), PackedCache(Path(job.input("labelled")))
+    source = PackedCache(Path(job.input("source")))
+    target = PackedCache(Path(job.input("labelled")), first["model"]["classes"])
     rows = []
     for index in job.config["images"]:
         target_index = index % len(target)

@@ -58,7 +58,7 @@ def escape(text: str) -> str:
 
 def plus_minus(record: Mapping[str, str], name: str) -> str:
     """A cell with its standard deviation, if it has one."""
-    return f"{record[name]} ± {record.get(f'{name}_sd', '')}".removesuffix(" ± ")
+    return f"{record.get(name, '')} ± {record.get(f'{name}_sd', '')}".removesuffix(" ± ")
 
 
 def interval(record: Mapping[str, str], name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segadapt.core.scoring_mode import LABEL_SIZES, last_step_modes
+from segadapt.core.scoring_mode import LABEL_SIZES, MERGED, last_step_modes
 from segadapt.reporting.lineage.trace import Traced, joined
 from segadapt.reporting.tables.cells import companion_csv, spread
 from segadapt.reporting.tables.formats import TableHeader
@@ -21,6 +21,7 @@ Values = dict[str, list[float | None]]
 CHOICES = ("label-free step", "oracle step")
 """Choices beside the last step, as they stand in column names. The oracle has seen the labels that it is scored on."""
 MODE_COLUMNS = {f"mIoU {mode.name}": mode.name for mode in last_step_modes()}
+MERGED_COLUMNS = {f"mIoU {name}": name for name in MERGED.values()}
 STEP_COLUMNS = {f"mIoU {size} {choice}": f"{size} {choice}" for choice in CHOICES for size in LABEL_SIZES}
 """Columns of the CSV, and what they are called under a heading that says mIoU."""
 LAST = "last step"
@@ -32,6 +33,9 @@ model is the same, and two columns differ by the effect of the scoring mode. **n
 input size, **native** at the labels' own size; **flip** averages the softmax maps of the image and of its mirror image;
 **low head** is the auxiliary head's prediction, **ensemble** the mean of both heads' softmax maps. Without a further
 word it is the final head, no flip. Empty: not run, or the model has no auxiliary head.
+"""
+_MERGING = """**merged** is of models that know more classes than the labels have: what they take for a class that the
+labels lack counts as a near one. Without that word it is a miss.
 """
 _CHOOSING = """
 The same (final head, no flip) for another choice among the models kept on the way. **label-free step** has the highest
@@ -57,7 +61,7 @@ def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
         text = parts_markdown(cells, config["columns"], config["measure"], title, header.entries(), header.data_note)
     else:
         cells, rows = _whole(traced)
-        columns = scoring_columns()
+        columns = scoring_columns(cells)
         text = scoring_markdown(cells, title, header.entries(), header.data_note, config["primary"])
     return {"md": text.encode(), "csv": companion_csv(cells, columns)}, rows
 
@@ -110,6 +114,7 @@ def scoring_values(metrics: Sequence[Mapping[str, Any]], primary_size: str) -> V
         primary_size: The label size of the protocol's primary number, by which the oracle chooses.
     """
     names = [mode.name for mode in last_step_modes()]
+    names += [name for name in MERGED.values() if any(name in each["variants"] for each in metrics)]
     values: Values = {f"mIoU {name}": [each["variants"].get(name) for each in metrics] for name in names}
     kept = [choices(each) for each in metrics]
     for choice in CHOICES:
@@ -161,10 +166,15 @@ def part_record(row: Mapping[str, Any], choice: str, values: Mapping[str, Sequen
     return record
 
 
-def scoring_columns() -> list[str]:
-    """The fixed columns of the CSV."""
-    numbers = [name for each in (*MODE_COLUMNS, *STEP_COLUMNS) for name in (each, f"{each}_sd")]
+def scoring_columns(records: Sequence[Mapping[str, str]] = ()) -> list[str]:
+    """The columns of the CSV; those of merged predictions if a row has any."""
+    numbers = [name for each in (*_modes(records), *STEP_COLUMNS) for name in (each, f"{each}_sd")]
     return ["method", "origin", "seeds", "network_size", "primary", *numbers, *STEPS, "protocol", "preset"]
+
+
+def _modes(records: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    are_merged = any(name in record for record in records for name in MERGED_COLUMNS)
+    return MODE_COLUMNS | (MERGED_COLUMNS if are_merged else {})
 
 
 def _part_columns(config: Mapping[str, Any]) -> list[str]:
@@ -186,7 +196,10 @@ def scoring_markdown(
     """
     lines = heading(title, entries, note)
     lines += [">", f"> Primary number: {escape(primary)} (final head, no flip, last step)", ""]
-    lines += ["## Ways to predict", _PREDICTING, *_table(records, MODE_COLUMNS, ())]
+    modes = _modes(records)
+    lines += ["## Ways to predict", _PREDICTING]
+    lines += [_MERGING] if len(modes) > len(MODE_COLUMNS) else []
+    lines += _table(records, modes, ())
     lines += ["", "## Ways to choose the step", _CHOOSING]
     last = {name: title for name, title in MODE_COLUMNS.items() if title in LABEL_SIZES}
     lines += _table(records, last | STEP_COLUMNS, STEPS)
