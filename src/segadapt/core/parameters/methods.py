@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from segadapt.core.parameters.section import ClassSetName, Count, KeyPath, Name, RowKey, Section, keys_within
 from segadapt.core.parameters.self_training import SelfTrainingSettings
@@ -147,7 +147,8 @@ LATER_WORK = 7
 
 class Experiment(Section):
     """A table. ``rows`` in order: ``source_only``, ``oracle`` or keys of ``methods``, each perhaps in a setting of the
-    preset (``rome/maxsquare``); then the cells of ``sweeps``.
+    preset (``rome/maxsquare``); then the cells of ``sweeps``. ``settings`` in a file stand for all its rows in each of
+    them; here ``rows`` has these already, and ``settings`` none.
 
     ``classes`` scores models of more classes on fewer (a 19-class head on SYNTHIA's 16). ``published`` is the table of
     the paper whose rows stand beside ours, or 7, those of later work. A ``classification`` table has a column for each
@@ -157,7 +158,19 @@ class Experiment(Section):
 
     task: Literal["segmentation", "classification"] = "segmentation"
     rows: tuple[RowKey, ...] = ()
+    settings: tuple[Name, ...] = ()
     also_against: tuple[RowKey, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     classes: ClassSetName | None = None
     published: Literal[1, 2, 3, 4, 5, 6, 7] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_settings(cls, content: Any) -> Any:
+        settings, rows = (content.get(key) if isinstance(content, dict) else None for key in ("settings", "rows"))
+        if not settings or not all(isinstance(each, list | tuple) for each in (settings, rows)):
+            return content
+        for index, row in enumerate(rows):
+            if "/" in str(row):
+                raise ValueError(f"rows[{index}]: '{row}' has a setting of its own; drop it, or the table's settings")
+        return content | {"rows": [f"{setting}/{row}" for setting in settings for row in rows], "settings": []}
