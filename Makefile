@@ -33,6 +33,7 @@ initial-weights: setup ## what the built-in streets start from, made again: weig
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/source/seed1/model.safetensors weights/streets.safetensors
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/vit/source/seed1/model.safetensors weights/streets_vit.safetensors
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/mit/source/seed1/model.safetensors weights/streets_mit.safetensors
+	$(BIN)/segadapt export-backbone work/elsewhere/sources/vgg/source/seed1/model.safetensors weights/streets_vgg.safetensors
 
 test: .venv/.ready-dev ## all tests
 	$(BIN)/pytest -n 2 --dist loadfile
