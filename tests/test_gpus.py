@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from segadapt.core import devices
-from segadapt.core.devices import VISIBLE, one_gpu, visible_gpus
+from segadapt.core.devices import VISIBLE, own_gpus, visible_gpus
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_gpus_that_cuda_shows(machine, numbers, visible, found):
 @pytest.mark.parametrize(("numbers", "visible"), [((), None), ((0,), None), ((0, 1), "1"), ((0, 1), "")])
 def test_without_a_choice_nothing_changes(machine, numbers, visible):
     machine(numbers, visible)
-    with one_gpu() as gpu:
+    with own_gpus() as gpu:
         assert gpu is None and os.environ.get(VISIBLE) == visible
 
 
@@ -67,7 +67,7 @@ def test_each_takes_the_gpu_that_the_fewest_took(machine, monkeypatch):
 
     def take():
         monkeypatch.setenv(VISIBLE, "2,0")
-        block = one_gpu()
+        block = own_gpus()
         gpu = block.__enter__()
         assert os.environ[VISIBLE] == gpu
         return gpu, block
@@ -78,11 +78,25 @@ def test_each_takes_the_gpu_that_the_fewest_took(machine, monkeypatch):
     assert take()[0] == "0", "given back"
 
 
+def test_a_job_of_several_processes_takes_as_many(machine, monkeypatch):
+    machine((0, 1, 2), "2,0,1")
+    with own_gpus() as alone:
+        monkeypatch.setenv(VISIBLE, "2,0,1")
+        with own_gpus(2) as two:
+            assert (alone, two, os.environ[VISIBLE]) == ("2", "0,1", "0,1")
+            monkeypatch.setenv(VISIBLE, "2,0,1")
+            with own_gpus(3) as three:
+                assert three == "2,0,1", "each has another"
+        monkeypatch.setenv(VISIBLE, "2")
+        with own_gpus(2) as two:
+            assert two is None and os.environ[VISIBLE] == "2", "the job says that there are too few"
+
+
 def test_a_gpu_is_given_back_by_a_death(machine, tmp_path):
     machine((0, 1))
     holds = (
         "import sys, pathlib, tempfile; from segadapt.core import devices; tempfile.tempdir = sys.argv[1]; "
-        "devices.DEVICE_FILES = pathlib.Path(sys.argv[1]); block = devices.one_gpu(); "
+        "devices.DEVICE_FILES = pathlib.Path(sys.argv[1]); block = devices.own_gpus(); "
         "print(block.__enter__(), flush=True); sys.stdin.read()"
     )
 

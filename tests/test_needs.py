@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import tiny
@@ -60,6 +61,15 @@ def test_a_training_without_a_gpu_needs_its_maps_and_with_one_its_weights(plan, 
         assert expected <= found < expected + 100
         assert needs.mem_mb(job, gpu, attempt=3) == 3 * found
     assert 15_000 < by_hand[False] < 25_000 and by_hand[True] < 10_000
+
+
+def test_each_of_a_job_s_processes_needs_as_much(plan, needs):
+    job = plan.by_name["adapt/maxsquare/seed1"]
+    training = job.config["training"] | {"batch_size": 2, "processes": 2}
+    two = replace(job, name="two", config=job.config | {"training": training})
+    assert needs.mem_mb(two, True) == 2 * needs.mem_mb(job, True)
+    asked, alone = (needs.by_stage([each], True)[0] for each in (two, job))
+    assert (asked.gpu, alone.gpu) == (2, 1) and asked.threads == 2 * alone.threads
 
 
 def test_time_is_that_of_the_slowest_gpu_with_a_margin_and_no_longer_than_partitions_allow(plan, needs):

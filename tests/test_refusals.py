@@ -49,6 +49,7 @@ UNFORESEEN = {
     "training.graphs": MACHINE,
     "training.history": NUMBERS,
     "training.optimiser.Optimiser.load": FILE,
+    "training.replicas": MACHINE,
     "training.trainer": NUMBERS,
 }
 """Module, class or function to why, or to the test of what comes first."""

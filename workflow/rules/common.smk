@@ -133,18 +133,29 @@ def inputs_of(stage):
     return upstream
 
 
+def threads_of(stage):
+    """Those of each of a job's processes."""
+    own = stage.threads_in(parameters.active_preset.run)
+    return lambda wildcards: own * job_of(stage, wildcards).processes
+
+
 def resources_of(stage):
-    """A GPU for jobs that run networks: if one is here, or on a cluster, whose profile may say otherwise.
+    """A GPU for each process of jobs that run networks: if one is here, or on a cluster, whose profile may say otherwise.
 
     What else they need depends on the job and on the attempt.
     """
     if not stage.gpu:
         return {"gpu": 0, "mem_mb": stage.mem_mb, "runtime": stage.runtime}
-    gpu = int(ON_CLUSTER or GPUS > 0)
+
+    def gpu(wildcards):
+        wanted = job_of(stage, wildcards).processes
+        return wanted if ON_CLUSTER else min(wanted, GPUS)
+
     if needs is None:
         return {"gpu": gpu}
     profile = workflow.resource_settings.overwrite_resources.get(stage.name, {})
-    uses_gpu = profile["gpu"].value != 0 if "gpu" in profile else bool(gpu)
+    has_gpu = ON_CLUSTER or GPUS > 0
+    uses_gpu = profile["gpu"].value != 0 if "gpu" in profile else has_gpu
 
     def of_a_job(need):
         return lambda wildcards, attempt: need(

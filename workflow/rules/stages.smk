@@ -19,7 +19,7 @@ for stage, jobs in plan.stages:
         localrule: stage.is_short
         conda:
             "../envs/segadapt.yaml"
-        threads: stage.threads_in(parameters.active_preset.run)
+        threads: threads_of(stage)
         resources:
             **resources_of(stage),
         params:

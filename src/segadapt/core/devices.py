@@ -1,4 +1,4 @@
-"""The devices that jobs compute on: how fast they are, which GPUs this process may use, and one of them for a job.
+"""The devices that jobs compute on: how fast they are, which GPUs this process may use, and which of them a job takes.
 
 All of it is told without torch, which takes seconds to import.
 """
@@ -6,7 +6,7 @@ All of it is told without torch, which takes seconds to import.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -132,18 +132,23 @@ def visible_gpus() -> list[str]:
 
 
 @contextmanager
-def one_gpu() -> Iterator[str | None]:
-    """In the block CUDA shows this process one of its GPUs alone, whose name it gets; None where there is no choice.
+def own_gpus(wanted: int = 1) -> Iterator[str | None]:
+    """In the block CUDA shows this process as many of its GPUs as are ``wanted`` alone, by their names, which it gets;
+    None where there is no choice.
 
-    It is the one that the fewest of this user's processes on this machine took in this way. To be entered before torch
+    They are those that the fewest of this user's processes on this machine took in this way. To be entered before torch
     looks for GPUs.
     """
-    gpus = visible_gpus()
-    if len(gpus) < 2:
+    gpus, taken = visible_gpus(), []
+    if len(gpus) < max(wanted, 2):
         yield None
         return
-    places = ((gpu, try_machine_lock(f"gpu-{gpu}-{place}")) for place in count() for gpu in gpus)
-    gpu, lock = next((gpu, lock) for gpu, lock in places if lock is not None)
-    with lock:
-        os.environ[VISIBLE] = gpu
-        yield gpu
+    with ExitStack() as held:
+        for place, gpu in ((place, gpu) for place in count() for gpu in gpus):
+            if gpu not in taken and (lock := try_machine_lock(f"gpu-{gpu}-{place}")) is not None:
+                held.enter_context(lock)
+                taken.append(gpu)
+                if len(taken) == wanted:
+                    break
+        os.environ[VISIBLE] = ",".join(taken)
+        yield os.environ[VISIBLE]

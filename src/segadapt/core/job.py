@@ -76,6 +76,11 @@ class Job:
         """Where torch's compiler keeps what it made for any job of the preset; a cache that may be deleted."""
         return f"work/{self.preset}/compiled"
 
+    @property
+    def processes(self) -> int:
+        """How many it has, each on a GPU of its own where there are GPUs."""
+        return self.config.get("training", {}).get("processes", 1)
+
     def as_card(self) -> dict[str, Any]:
         """The card's content, keys in a fixed order."""
         content = {key: getattr(self, key) for key in self.__dataclass_fields__}

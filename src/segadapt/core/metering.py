@@ -56,11 +56,12 @@ class Cost:
 class Meter:
     """Measures a block, from the start of its process as far as CPU time goes, on top of what a killed one has spent.
 
-    ``folder`` keeps the sum while the block runs, and on after it; it is the job's resumable state.
+    ``folder`` keeps the sum while the block runs, and on after it; it is the job's resumable state. ``gpus`` are in use
+    where one is.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / _FILE
+    def __init__(self, folder: Path, gpus: int = 1) -> None:
+        self._path, self._gpus = folder / _FILE, gpus
         self._earlier = _read(self._path)
         self._start = time.perf_counter()
         self._stop, self._writing = threading.Event(), threading.Lock()
@@ -79,7 +80,7 @@ class Meter:
         """The cost so far, earlier processes included."""
         seconds = time.perf_counter() - self._start
         gpu_memory = _peak_gpu_memory()
-        gpu_seconds = 0.0 if gpu_memory is None else seconds
+        gpu_seconds = 0.0 if gpu_memory is None else seconds * self._gpus
         return self._earlier + Cost(seconds, cpu_seconds(), gpu_seconds, _peak_memory(), gpu_memory or 0, 1)
 
     def _keep(self) -> None:

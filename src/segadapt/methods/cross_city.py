@@ -18,6 +18,8 @@ from segadapt.losses.gradient_reversal import ramp
 from segadapt.methods import Prediction, Section, Settings
 from segadapt.methods.adversarial.features import AlignedFeatures, Kind
 
+OWN_GRADIENTS = True
+
 
 class Options(Section):
     """Discriminators learn at ``global_factor`` and ``class_factor`` times the rate, features against them at

@@ -26,13 +26,13 @@ class Prediction:
 
     def split(self, sizes: list[int]) -> tuple["Prediction", ...]:
         """Those on the first images of the batch, on the next ones, and so on."""
-        if len(sizes) == 1:
-            return (self,)
-        tensors = (self.logits_final_BCHW, self.logits_low_BCHW, self.features_BFHW, self.logits_detail_BCHW)
         parts = [slice(*ends) for ends in pairwise(accumulate(sizes, initial=0))]
-        return tuple(
-            Prediction(*(None if each is None else each[part] for each in tensors), self.box) for part in parts
-        )
+        return (self,) if len(sizes) == 1 else tuple(self.changed(lambda each, own=own: each[own]) for own in parts)
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> "Prediction":
+        """With every tensor changed."""
+        tensors = self.logits_final_BCHW, self.logits_low_BCHW, self.features_BFHW, self.logits_detail_BCHW
+        return Prediction(*(each if each is None else change(each) for each in tensors), self.box)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Pass:
 
     ``losses(*predictions)``, a prediction a batch, gives scalars by the history's columns; their sum is minimised.
     ``name`` tells the pass from others of the step, also in what dropout draws. With ``learns`` False no graph is made:
-    nothing but the statistics of batch norm moves. ``more`` is what else the network's ``forward`` is given, by name.
+    nothing but the statistics of batch norm moves. ``more`` is what else ``forward`` is given of each image, by name.
     """
 
     name: str

@@ -3,7 +3,8 @@
 A file of ``segadapt/methods`` holds a class of its own name. ``TAKES`` names the sections of an entry that the class
 reads beside ``lambda_target``; ``TARGET_PASSES`` is what an estimate counts; ``BY_LOSS_TIME`` says that a preset's
 ``lambda_rule`` holds for its λ; ``SEES_TARGET`` is False for a method that needs no target images, ``MIXES`` True for
-one that puts pixels of both domains into one image, and ``HIDES_TOKENS`` for one that hides tokens of its network. The
+one that puts pixels of both domains into one image, ``HIDES_TOKENS`` for one that hides tokens of its network, and
+``OWN_GRADIENTS`` for one that takes gradients of the network by itself, which processes cannot add up. The
 fields of its class ``Options`` are of types that this module can read: those in ``TYPES``, ``Literal`` of plain
 values, and ``Annotated`` of a type with one ``Field`` of numbers; ``class Options(dacs.Options)`` adds to those of
 another file. Three types say what an option must fit:
@@ -182,6 +183,15 @@ def check_features(name: str, method: MethodEntry, schedule: Schedule, size: str
 def target_passes(loss: str | None) -> tuple[str, ...]:
     """The passes of target images, or of as large ones, in a step: "learns", or "forward" for one without a graph."""
     return _constant(loss, "TARGET_PASSES", ("learns",))
+
+
+def check_processes(name: str, loss: str | None, processes: int) -> None:
+    """UserError for a method that several processes cannot train."""
+    if processes > 1 and _constant(loss, "OWN_GRADIENTS", False):
+        raise UserError(
+            f"params.yaml: methods.{name}: takes gradients of its own, which {processes} processes cannot add up yet; "
+            "set processes of its training to 1"
+        )
 
 
 def is_by_loss_time(loss: str) -> bool:

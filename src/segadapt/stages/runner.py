@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segadapt.core.artifacts import sha256_file
-from segadapt.core.devices import one_gpu
+from segadapt.core.devices import own_gpus
 from segadapt.core.edge import guarded
 from segadapt.core.errors import UserError
 from segadapt.core.job import Job, read_card
@@ -74,9 +74,10 @@ def _run(stage: Stage, job: Job, hashes: dict[str, str]) -> None:
             _remove_leftovers(job)
             moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             print(f"{job.name}: {moment}, process {os.getpid()} on {socket.gethostname()}", file=sys.stderr)
-            with Meter(scratch) as meter, one_gpu() if "precision" in job.config else nullcontext() as gpu:
-                if gpu is not None:
-                    print(f"{job.name}: on GPU {gpu}", file=sys.stderr)
+            gpus = own_gpus(job.processes) if "precision" in job.config else nullcontext()
+            with Meter(scratch, job.processes) as meter, gpus as own:
+                if own is not None:
+                    print(f"{job.name}: on GPU {own}", file=sys.stderr)
                 more = stage(job, scratch)
                 cost = meter.total()
             write_provenance(job, fingerprint, hashes, cost, more)

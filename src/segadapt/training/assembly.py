@@ -20,14 +20,18 @@ from segadapt.models.loading import IMAGE_SIZE, initial_network
 from segadapt.training.dropout import has_dropout
 from segadapt.training.graphs import recorder_for
 from segadapt.training.optimiser import OPTIMISERS, ParameterGroup, parameter_groups
+from segadapt.training.replicas import ALONE, Replica
 from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
 
 
-def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> Trainer:
+def make_trainer(
+    job: Job, model: Network, compute: Compute, scratch: Path, replica: Replica = ALONE
+) -> Trainer:  # fmt: skip
     """The trainer of any training job; the model must be on the compute's device."""
-    settings, model_settings = Schedule(**job.config["training"]), job.config["model"]
+    settings, batch_norm = Schedule(**job.config["training"]), BatchNormPolicy(**job.config["model"]["batch_norm"])
+    model = replica.prepared(model, batch_norm, compute.device)
     compute.keep_compiled_code(Path(job.compiled_code))
     if logs := job.run.get("tensorboard", False):
         require_writer(job.preset)
@@ -47,15 +51,16 @@ def make_trainer(job: Job, model: Network, compute: Compute, scratch: Path) -> T
             **{key: getattr(settings, key) for key in loop_keys},
             **{key: job.run[key] for key in run_keys},
         ),
-        source=_batch_source(job, "source", compute),
-        target=_batch_source(job, "target", compute) if job.read("target") else None,
-        batch_norm=BatchNormPolicy(**model_settings["batch_norm"]),
+        source=_batch_source(job, "source", compute, replica),
+        target=_batch_source(job, "target", compute, replica) if job.read("target") else None,
+        batch_norm=batch_norm,
         input_convention=model.architecture.input,
         compute=compute,
         store=StateStore(scratch),
         snapshots=Snapshots.of(job, scratch),
         recorder=recorder_for(compute, method.replays and settings.accumulate == 1, has_dropout(model)),
-        events=EventFile(Path(job.events)) if logs else None,
+        events=EventFile(Path(job.events)) if logs and replica.rank == 0 else None,
+        replica=replica,
     )
 
 
@@ -65,7 +70,7 @@ def describe(job: Job, trainer: Trainer) -> dict[str, str]:
     return {"job": job.name, IMAGE_SIZE: f"{cache.width}x{cache.height}"}
 
 
-def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:
+def _batch_source(job: Job, domain: str, compute: Compute, replica: Replica = ALONE) -> BatchSource:
     cache = PackedCache(Path(job.input(domain)))
     if domain == "source" and cache.class_set != job.config["model"]["classes"]:
         raise UserError(
@@ -83,6 +88,7 @@ def _batch_source(job: Job, domain: str, compute: Compute) -> BatchSource:
         cache, domain, job.config["seed"], settings["batch_size"], augmentation, pin_memory=on_gpu, on_device=on_gpu,
         with_labels=domain == "source" or maps is not None, windows=_windows(settings, domain, cache),
         margins=margins and tuple(margins[side] for side in ("top", "bottom", "left", "right")),
+        part=replica.rank, parts=replica.count,
     )  # fmt: skip
 
 

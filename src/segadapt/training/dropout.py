@@ -10,9 +10,14 @@ from torch.nn.modules.dropout import _DropoutNd
 from segadapt.core.seeding import torch_seed
 
 
+def dropouts(model: nn.Module) -> list[nn.Module]:
+    """The modules of a network that draw in training."""
+    return [module for module in model.modules() if isinstance(module, _DropoutNd) and module.p > 0]
+
+
 def has_dropout(model: nn.Module) -> bool:
     """Whether something in the network draws in training."""
-    return any(isinstance(module, _DropoutNd) and module.p > 0 for module in model.modules())
+    return bool(dropouts(model))
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from segadapt.training.dropout import drawing, has_dropout
 from segadapt.training.graphs import GraphedStep, Losses, Recorder
 from segadapt.training.history import HISTORY_SO_FAR, History
 from segadapt.training.optimiser import Optimiser
+from segadapt.training.replicas import ALONE, Replica
 from segadapt.training.schedule import learning_rate
 from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
@@ -55,6 +56,7 @@ class Trainer:
     """Everything one run needs. ``target`` is None for a run without target images.
 
     With a ``recorder`` steps are recorded and replayed, of a method that allows it. ``events`` gets the history, too.
+    ``replica`` says which of several processes this is, whose batch sources have parts of each batch.
     """
 
     model: nn.Module
@@ -70,6 +72,7 @@ class Trainer:
     snapshots: Snapshots
     recorder: Recorder | None = None
     events: EventFile | None = None
+    replica: Replica = ALONE
 
     def run(self, description: str) -> History:
         """Trains from the last saved state to the last step and returns the history.
@@ -77,16 +80,13 @@ class Trainer:
         UserError at a loss that is not finite; the last good state stays in the store. Stopped at the next step that
         can be saved, which it then is, if the process is asked to stop.
         """
-        history = History((*(f"loss_{column}" for column in self.method.columns), *self.method.measures), self.events)
-        start = self.store.restore(self.model, self.method, self.optimiser, history, self.snapshots.are_whole)
-        apply_batchnorm_policy(self.model, self.batch_norm, training=True)
-        train, device = self._trained_step(), self.compute.device
+        history, start, train = self._begun()
         saved_step, saved_time = start, time.monotonic()
         shown_time = saved_time
         with at_saved_steps() as asked_to_stop, progress_bar(description, self.loop.steps, start, "step") as bar:
             for step, source, target in self._batches(start):
                 rate = self._learning_rate(step)
-                history.add(step, rate, *train(step, rate, source.on(device), target and target.on(device)))
+                history.add(step, rate, *train(step, rate, source, target))
                 done = step + 1
                 last = done == self.loop.steps
                 self.snapshots.take(done, self.model)
@@ -110,14 +110,29 @@ class Trainer:
         self.snapshots.publish()
         return history
 
+    def follow(self) -> None:
+        """Trains as :meth:`run` does, in another process than the first, which alone keeps and says anything."""
+        _, start, train = self._begun()
+        for step, source, target in self._batches(start):
+            train(step, self._learning_rate(step), source, target)
+
+    def _begun(self) -> tuple[History, int, Callable[[int, float, Batch, Batch | None], Losses]]:
+        history = History((*(f"loss_{column}" for column in self.method.columns), *self.method.measures), self.events)
+        start = self.store.restore(self.model, self.method, self.optimiser, history, self.snapshots.are_whole)
+        apply_batchnorm_policy(self.model, self.batch_norm, training=True)
+        return history, start, self._trained_step()
+
     def _batches(self, start: int):
         threads, end = self.loop.loader_threads, self.loop.steps
-        sources = batches(self.source, start, end, threads)
+        sources = map(self._on_device, batches(self.source, start, end, threads))
         if self.target is None:
             yield from ((step, batch, None) for step, batch in enumerate(sources, start))
             return
-        targets = batches(self.target, start, end, threads)
+        targets = map(self._on_device, batches(self.target, start, end, threads))
         yield from ((step, *pair) for step, pair in enumerate(zip(sources, targets, strict=True), start))
+
+    def _on_device(self, batch: Batch) -> Batch:
+        return batch.on(self.compute.device).changed(self.replica.gathered)
 
     def _trained_step(self) -> Callable[[int, float, Batch, Batch | None], Losses]:
         """What trains at a step, given its number and learning rate."""
@@ -145,9 +160,11 @@ class Trainer:
                 (total if self.loop.accumulate == 1 else total / self.loop.accumulate).backward()
             losses |= found
         if self._updates(number):
+            self.replica.sum_gradients(self.model.parameters())
             self.optimiser.step(rate)
             self.optimiser.zero_grad()
         losses |= self.method.after(step, predictions)
+        self.replica.take_over(self.method.parameters())
         shown = ("source", "target", *self.method.columns, *self.method.measures)
         assert losses.keys() <= set(shown), f"losses {list(losses)} of a method that shows {shown}"
         return tuple(losses.get(column) for column in shown)
@@ -162,18 +179,20 @@ class Trainer:
     def _forward(self, each: Pass, number: int) -> tuple[Prediction, ...]:
         images = [batch.image_BHWC for batch in each.batches]
         image_BHWC = images[0] if len(images) == 1 else torch.cat(images)
-        network = partial(self._network, **each.more) if each.more else self._network
+        more = {name: self.replica.own(tensor_BX) for name, tensor_BX in each.more.items()}
+        network = partial(self._network, **more) if more else self._network
         prediction = self._predict(each.name, number, network, image_BHWC)
         return prediction.split([len(each_BHWC) for each_BHWC in images])
 
     def _predict(
         self, name: str, number: int, network: Callable[[Tensor], tuple[Tensor, ...]], image_BHWC: Tensor
     ) -> Prediction:
+        image_BHWC = self.replica.own(image_BHWC)
         image_BCHW = self.compute.layout(to_input(image_BHWC, self.input_convention, self.compute.device))
         key = (self.source.seed, name, number)
         draws = drawing(self.compute.device, *key) if self._has_dropout else nullcontext()
         with self.compute.autocast(), draws:
-            return Prediction(*network(image_BCHW))
+            return Prediction(*network(image_BCHW)).changed(self.replica.gathered)
 
     def _predict_whole(
         self, number: int, network: Callable[[Tensor], tuple[Tensor, ...]], image_BHWC: Tensor

@@ -243,6 +243,8 @@ def check_schedule(where: str, settings: Schedule, caches: Iterable[CacheEntry])
         raise ValueError(f"{where}.horizon: must be at least steps ({settings.steps})")
     if settings.steps % settings.accumulate:
         raise ValueError(f"{where}.accumulate: {settings.accumulate} must divide steps ({settings.steps})")
+    if settings.batch_size % settings.processes:
+        raise ValueError(f"{where}.processes: {settings.processes} must divide batch_size ({settings.batch_size})")
     if getattr(settings.annealing, "warm_up", 0) >= settings.horizon:
         raise ValueError(f"{where}.annealing.warm_up: must be fewer than horizon ({settings.horizon})")
 

@@ -112,6 +112,7 @@ class Schedule(Section):
     ``optimiser`` and ``annealing``, the learning rate's way, are sections of several kinds, or a kind's name alone
     (``segadapt.core.parameters.learning``). The rate ends at ``horizon`` steps; ``steps`` is where training stops.
     The network is updated every ``accumulate`` steps, by the mean of their gradients.
+    ``processes`` split each batch in equal parts, on a GPU each (docs/cluster.md).
     Heads learn at ``head_factor`` times the backbone's rate, ``learning_rate``; with ``rate_of_image`` that is for a
     batch of one image and grows with the root of the batch (VFM-UDA).
     ``auxiliary_weight`` is that of the low head's loss with labels, or of a detail's, in the place of that share.
@@ -128,6 +129,7 @@ class Schedule(Section):
     horizon: Count
     batch_size: Count = 1
     accumulate: Count = 1
+    processes: Count = 1
     learning_rate: Annotated[float, Field(gt=0)] = 2.5e-4
     head_factor: Annotated[float, Field(gt=0)] = 10.0
     rate_of_image: bool = False

@@ -1,5 +1,6 @@
 """A batch of one domain, on the host or on a device."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,8 +26,12 @@ class Batch:
 
     def copy(self) -> "Batch":
         """The same in memory of its own."""
-        label_BHW = None if self.label_BHW is None else self.label_BHW.clone()
-        return replace(self, image_BHWC=self.image_BHWC.clone(), label_BHW=label_BHW)
+        return self.changed(Tensor.clone)
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """With images and labels changed."""
+        label_BHW = None if self.label_BHW is None else change(self.label_BHW)
+        return replace(self, image_BHWC=change(self.image_BHWC), label_BHW=label_BHW)
 
     def on(self, device: torch.device) -> "Batch":
         """The batch on a device, augmented there if that is still to be done; nobody waits for the copy."""

@@ -30,6 +30,7 @@ class BatchSource:
     ``margins``, of images without labels, are shares of their height at the top and the bottom and of their width at
     the left and the right: there labels are ``IGNORE_INDEX``, elsewhere 0.
     ``on_device``: they leave mirror and blur to :meth:`Batch.on`, unless ``augmentation`` has more than these two.
+    ``part`` of ``parts``: of every batch, that one of as many equal parts comes alone.
     """
 
     cache: PackedCache
@@ -42,12 +43,16 @@ class BatchSource:
     on_device: bool = False
     windows: Windows | None = None
     margins: tuple[float, float, float, float] | None = None
+    part: int = 0
+    parts: int = 1
 
     def batch(self, step: int) -> Batch:
         """The batch of training step ``step``, counted from 0."""
         later = self.on_device and self.augmentation.only_mirrors_and_blurs
         images, labels, draws = [], [], []
-        for position in range(step * self.batch_size, (step + 1) * self.batch_size):
+        size = self.batch_size // self.parts
+        first = step * self.batch_size + self.part * size
+        for position in range(first, first + size):
             drawn, window = self.windows.draw(self.seed, self.domain, position) if self.windows else (None, None)
             index = sample_index(self.seed, self.domain, position, len(self.cache)) if drawn is None else drawn
             image_HWC, label_HW = self.cache.image(index), self.cache.label(index) if self.with_labels else None

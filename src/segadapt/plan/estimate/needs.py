@@ -41,7 +41,7 @@ class Needs:
             counted += max((work.peak for work in works), default=0)
         fixed = PROCESS_MB + (CUDA_MB if gpu else 0)
         fixed += COMPILER_MB if trains and job.config["precision"]["compile"] else 0
-        return attempt * 100 * math.ceil((fixed + MARGIN * counted / 1e6) / 100)
+        return attempt * job.processes * 100 * math.ceil((fixed + MARGIN * counted / 1e6) / 100)
 
     def runtime(self, job: Job, gpu: bool, attempt: int = 1) -> int:
         """Minutes; with several threads of a CPU it takes less."""
@@ -60,7 +60,8 @@ class Needs:
         if not stage.gpu:
             return StageNeeds(stage.name, len(jobs), threads, 0, stage.mem_mb, stage.runtime, stage.is_short)
         memory, minutes = (max(need(job, gpu) for job in jobs) for need in (self.mem_mb, self.runtime))
-        return StageNeeds(stage.name, len(jobs), threads, int(gpu), memory, minutes)
+        most = max(job.processes for job in jobs)
+        return StageNeeds(stage.name, len(jobs), most * threads, most * gpu, memory, minutes)
 
     def _passes(self, job: Job) -> Counter[Pass]:
         """Those of the job; figures, whose passes are not counted, look at images as evaluations of their models do."""

@@ -2,12 +2,20 @@
 
 from typing import Any
 
+from segadapt.core.errors import UserError
 from segadapt.core.job import Input, Job
-from segadapt.core.parameters import MethodEntry, Schedule
+from segadapt.core.parameters import MethodEntry, Schedule, in_file
 from segadapt.core.parameters.root import ORACLE
 from segadapt.plan.jobs.static import static_input
 from segadapt.plan.loss_time import lambda_by_rule
-from segadapt.plan.methods import check_features, check_mixing, checked_options, needs_features, sees_target
+from segadapt.plan.methods import (
+    check_features,
+    check_mixing,
+    check_processes,
+    checked_options,
+    needs_features,
+    sees_target,
+)
 from segadapt.plan.planner import Planner
 from segadapt.plan.rows import JOINT, SOURCE, SOURCE_MULTI
 
@@ -20,6 +28,8 @@ PROTOCOL_SWITCHES = {"normalisation", "max_squares_half", "image_weight_half", "
 """Switches of a protocol that target losses read."""
 DISCRIMINATORS_SWITCHES = {"adam_epsilon"}
 """Those that discriminators with an optimiser of their own read."""
+RECORDS = ("compile", "cuda_graphs")
+"""Switches of the precision under which a step is not run operation by operation."""
 
 
 def pretrain(planner: Planner, model: str, seed: int) -> Job:
@@ -62,6 +72,14 @@ def training(
     auxiliary: bool, method: MethodEntry | None = None, more: dict[str, Any] | None = None,
 ) -> Job:  # fmt: skip
     """The frame of every training job; ``more`` is laid over its configuration."""
+    check_processes(model, method and method.target_loss, settings.processes)
+    for key in RECORDS if settings.processes > 1 else ():
+        if getattr(planner.preset.precision, key):
+            where = in_file(f"{planner.parameters.place_of(planner.setting.name)}.precision.{key}")
+            raise UserError(
+                f"{where}: nobody has tried it with the {settings.processes} processes of {stage}; set it to false, or "
+                "processes to 1"
+            )
     config = planner.network(auxiliary) | {
         "seed": seed,
         "training": settings.model_dump(exclude={"source", "target", "later", "static"}),
