@@ -1,6 +1,7 @@
 """Which GPUs a job may use and how jobs are spread over them, with device files that only look like a GPU's."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -119,6 +120,7 @@ def test_a_gpu_is_given_back_by_a_death(machine, tmp_path):
 def test_snakemake_has_a_job_a_gpu_or_as_many_as_the_preset_says(tmp_path, jobs_per_gpu, most):
     parameters = tiny.tiny_parameters()
     parameters["presets"]["tiny"]["run"]["jobs_per_gpu"] = jobs_per_gpu
+    parameters["presets"]["tiny"]["adapt"] |= {"batch_size": 2, "processes": 2}
     project = tiny.make_project(tmp_path / "project", parameters)
     (tmp_path / "dev").mkdir()
     for number in (0, 3):
@@ -131,18 +133,13 @@ def test_snakemake_has_a_job_a_gpu_or_as_many_as_the_preset_says(tmp_path, jobs_
     output = tiny.snakemake(project, "-n", "results/table2.csv").stdout
     assert f"GPUs: {most}" in output
     asked = {
-        line.split()[1].rstrip(":"): "gpu=1" in resources
+        line.split()[1].rstrip(":"): int("".join(re.findall(r"gpu=(\d)", resources)) or 0)
         for line, resources in zip(
             (line for line in output.splitlines() if line.startswith(("rule ", "localrule "))),
             (line for line in output.splitlines() if line.startswith("    resources: ")),
             strict=True,
         )
     }
-    assert asked == {
-        "prepare": False,
-        "pretrain": True,
-        "adapt": True,
-        "refine": True,
-        "evaluate": True,
-        "table": False,
-    }
+    assert asked == {"prepare": 0, "pretrain": 1, "adapt": 2, "refine": 1, "evaluate": 1, "table": 0}
+    # The threads of both processes, as far as there are cores.
+    assert re.search(r"rule adapt:.*?threads: (\d)", output, re.DOTALL)[1] == "2"
