@@ -33,7 +33,8 @@ def test_all_twins_are_written_and_the_same_bytes_again(written, tmp_path):
     assert {each.name for each in written.parent.iterdir()} == {f"table9{suffix}" for suffix in suffixes}
     again = tmp_path / "again" / "table9.csv"
     write_table(again, read_table(written), HEADER)
-    for suffix in suffixes:
+    # The metrics, which are unrounded, are those of the table that was written first.
+    for suffix in suffixes - {".json"}:
         assert again.with_suffix(suffix).read_bytes() == written.with_suffix(suffix).read_bytes()
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
 from segadapt.reporting.figures import style
-from segadapt.reporting.tables.cells import points as in_points
+from segadapt.reporting.tables.cells import shown
 from segadapt.reporting.tables.intervals import PairedSeeds, paired_seeds
 from segadapt.reporting.tables.published import published_rows
 
@@ -88,19 +88,15 @@ def robustness_csv(panels: Sequence[Panel], seeds: Sequence[int]) -> bytes:
         for curve in panel.curves:
             for point in curve.points:
                 found = point.compared
-                over_seeds = [_text(each) for each in (found.mean, found.low, found.high)]
+                over_seeds = [shown(100 * each) for each in (found.mean, found.low, found.high)]
                 about = (curve.method, panel.symbol, f"{point.value:g}", f"{point.trained or point.value:g}")
                 paper = "" if point.paper is None else f"{point.paper:.1f}"
                 lines += [
-                    (*about, seed, f"{100 * ours:.2f}", _text(ours - control), *over_seeds, paper)
+                    (*about, seed, shown(100 * ours), shown(100 * (ours - control)), *over_seeds, paper)
                     for seed, ours, control in zip(seeds, point.miou_S, point.control_S, strict=True)
                 ]
     columns = ["method", "parameter", "value", "trained", "seed", "mIoU", "difference", "mean", "low", "high"]
     return pandas.DataFrame(lines, columns=[*columns, "paper_mIoU"]).to_csv(index=False, lineterminator="\n").encode()
-
-
-def _text(fraction: float) -> str:
-    return "" if numpy.isnan(fraction) else f"{in_points(fraction):.2f}"
 
 
 def robustness_figure(panels: Sequence[Panel], note: str) -> Figure:

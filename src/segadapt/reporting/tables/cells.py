@@ -1,6 +1,7 @@
 """The cells of a result table as they stand in its CSV: the fixed columns, and which cells stand out."""
 
 import io
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,9 @@ LAMBDAS = ("lambda", "paper_lambda")
 """What the target loss was weighed by, and the paper's λ that it stands for by the preset's rule."""
 _TRAILING = ("delta", *LAMBDAS, "selection", "protocol", "eval_size", "preset", "gpu_hours", "commit")
 TEXT = {"method", "backbone", "origin", "verdict", "selection", "protocol", "eval_size", "preset", "commit"}
-FORMATS = {"gpu_hours": ".3f"} | dict.fromkeys(COMPARED, ".2f") | dict.fromkeys(LAMBDAS, ".4g")
+POINTS = ".2f"
+"""How differences in points are written."""
+_FORMATS = {"gpu_hours": ".3f"} | dict.fromkeys(COMPARED, POINTS) | dict.fromkeys(LAMBDAS, ".4g")
 """Of the numbers that have not one decimal."""
 ORIGIN_TITLES = {
     "ours": "Measured here",
@@ -38,14 +41,13 @@ def spread(values: Sequence[float | None], scale: float = 100.0, digits: int = 1
     """Mean and sample standard deviation over seeds as a table shows them; "" for what is not known of all seeds."""
     known = [scale * value for value in values if value is not None]
     whole = known if len(known) == len(values) else []
-    mean = f"{statistics.fmean(whole):.{digits}f}" if whole else ""
-    return mean, f"{statistics.stdev(whole):.{digits}f}" if len(whole) > 1 else ""
+    found = (statistics.fmean(whole) if whole else math.nan, statistics.stdev(whole) if len(whole) > 1 else math.nan)
+    return tuple(shown(each, f".{digits}f") for each in found)
 
 
-def points(fraction: float) -> float:
-    """A fraction, or a difference of two, in percent as two decimals show it; NaN stays."""
-    # Adding zero turns what is rounded to -0.00 into 0.00.
-    return round(100.0 * fraction, 2) + 0.0
+def shown(value: float, written: str = POINTS) -> str:
+    """A number as it stands in a table, the one place where any is rounded; "" for NaN, and no sign before a zero."""
+    return "" if pandas.isna(value) else f"{value:z{written}}"
 
 
 def companion_csv(records: Sequence[Mapping[str, str]], columns: Sequence[str]) -> bytes:
@@ -152,17 +154,16 @@ def typed(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def table_csv(frame: pandas.DataFrame) -> bytes:
-    """The table as CSV; equal tables give equal bytes. Numbers are written by ``FORMATS``."""
+    """The table as CSV, its numbers rounded; equal tables give equal bytes."""
     cells = frame.copy()
     for name in frame.columns:
         if name not in TEXT and name != "seeds":
-            written = FORMATS.get(name, ".1f")
-            cells[name] = ["" if pandas.isna(value) else f"{value:{written}}" for value in frame[name]]
+            cells[name] = [shown(value, _FORMATS.get(name, ".1f")) for value in frame[name]]
     return cells.to_csv(index=False, lineterminator="\n").encode()
 
 
 def read_table(csv: Path | bytes) -> pandas.DataFrame:
-    """The table that ``table_csv`` wrote, numbers as numbers and NaN for an empty cell.
+    """The table that ``table_csv`` wrote, numbers as it rounded them and NaN for an empty cell.
 
     Raises:
         UserError: if the file is missing or has not the columns of a table.

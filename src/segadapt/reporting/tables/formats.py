@@ -64,7 +64,8 @@ class TableHeader:
 def table_files(title: str, frame: pandas.DataFrame, header: TableHeader) -> dict[str, bytes]:
     """A table in its forms, by ending: ``md``, ``tex``, ``html``, ``json`` (DVC metrics) and at last ``csv``.
 
-    The others are made from the very bytes of the CSV; equal tables and headers give equal bytes.
+    Texts are made from the very bytes of the CSV, the metrics from unrounded numbers; equal tables and headers give
+    equal bytes.
 
     Args:
         title: ``table2``, say.
@@ -77,7 +78,7 @@ def table_files(title: str, frame: pandas.DataFrame, header: TableHeader) -> dic
         "md": markdown_twin(cells, title, entries, header.data_note),
         "tex": latex_twin(cells, title, entries, header.data_note),
         "html": html_twin(cells, title, entries, header.data_note),
-        "json": json.dumps(table_metrics(cells), indent=1) + "\n",
+        "json": json.dumps(table_metrics(frame), indent=1) + "\n",
     }
     return {kind: text.encode() for kind, text in texts.items()} | {"csv": csv}
 
@@ -88,18 +89,19 @@ def write_table(csv_path: Path, frame: pandas.DataFrame, header: TableHeader) ->
         write_bytes(Path(csv_path).with_suffix(f".{kind}"), content)
 
 
-def table_metrics(cells: pandas.DataFrame) -> dict[str, dict[str, float]]:
-    """Metrics for DVC: ``{"mIoU": {slug: percent}, "mIoU_sd": {slug: percent}}`` of our own rows, or accuracies.
+def table_metrics(frame: pandas.DataFrame) -> dict[str, dict[str, float]]:
+    """Metrics for DVC, unrounded: ``{"mIoU": {slug: percent}, "mIoU_sd": {slug: percent}}`` of our own rows, or
+    accuracies.
 
     A slug is the method in lower case with dashes; rows of the same method get the selection, then
     a number added. Empty cells are left out.
     """
-    own = cells[cells["origin"] != "published"]
-    mean = mean_column(cells.columns)
+    own = frame[frame["origin"] != "published"]
+    mean = mean_column(frame.columns)
     metrics: dict[str, dict[str, float]] = {mean: {}, f"{mean}_sd": {}}
     for slug, (_, row) in zip(_slugs(own), own.iterrows(), strict=True):
         for name, values in metrics.items():
-            if row[name]:
+            if pandas.notna(row[name]):
                 values[slug] = float(row[name])
     return metrics
 

@@ -13,12 +13,10 @@ from segadapt.core.errors import UserError
 from segadapt.reporting.lineage.trace import Record, Traced, TracedRow, joined, missing_rows, rows_of
 from segadapt.reporting.tables.cells import (
     COMPARED,
-    FORMATS,
     LAMBDAS,
     MIOU,
     TEXT,
     further_means,
-    points,
     table_columns,
     typed,
 )
@@ -164,8 +162,8 @@ def build_table(
     """Our rows in the order given, then the published ones with origin "published".
 
     Scores, their sample standard deviations over seeds (empty for fewer than two) and the difference to the paper are
-    percent or percentage points, rounded to one decimal; a class's score is the mean over the seeds in which it is
-    present. What was not run is NaN or "".
+    percent or percentage points, unrounded; a class's score is the mean over the seeds in which it is present. What was
+    not run is NaN or "".
 
     Args:
         rows: Our rows.
@@ -196,8 +194,7 @@ def _own_record(
     _check(row)
     record: dict[str, Any] = {name: getattr(row, name) for name in TEXT if name != "verdict"}
     record |= {"seeds": row.seeds, "gpu_hours": row.gpu_hours}
-    lambdas = zip(LAMBDAS, (row.weight, row.paper_weight), strict=True)
-    record |= {name: None if value is None else float(f"{value:{FORMATS[name]}}") for name, value in lambdas}
+    record |= zip(LAMBDAS, (row.weight, row.paper_weight), strict=True)
     values = {name: numpy.array(each, numpy.float64) for name, each in row.values.items()}
     for name, part in further_means(columns).items() if values else ():
         of_seeds = numpy.stack([values[each] for each in part], axis=1)
@@ -205,16 +202,16 @@ def _own_record(
     for name, value_S in values.items():
         if name in columns:
             value_S = value_S[~numpy.isnan(value_S)]
-        record[name] = percent(value_S.mean()) if value_S.size else None
-        record[f"{name}_sd"] = percent(value_S.std(ddof=1)) if len(value_S) > 1 else None
+        record[name] = 100.0 * value_S.mean() if value_S.size else None
+        record[f"{name}_sd"] = 100.0 * value_S.std(ddof=1) if len(value_S) > 1 else None
     if len(row.control) == len(row.values.get(mean, ())) > 0:
         found = paired_seeds(row.values[mean], row.control)
-        numbers = (found.mean, found.low, found.high, found.detectable)
-        record |= zip(COMPARED, (*map(points, numbers), found.verdict), strict=True)
+        numbers = (100.0 * each for each in (found.mean, found.low, found.high, found.detectable))
+        record |= zip(COMPARED, (*numbers, found.verdict), strict=True)
     printed = paper[row.paper_method].mean(len(columns)) if row.paper_method in paper else None
     if paper_data and printed is not None and record.get(mean) is not None:
         record[f"paper_{mean}"] = printed
-        record["delta"] = one_decimal(record[mean] - printed)
+        record["delta"] = record[mean] - printed
     return record
 
 
@@ -234,13 +231,3 @@ def _published_record(row: PublishedRow, columns: Sequence[str], mean: str) -> d
     record = {"method": row.method, "backbone": row.backbone, "origin": "published", mean: row.mean(len(columns))}
     record |= {name: row.iou.get(name) for name in columns}
     return record | {name: row.mean(len(part)) for name, part in further_means(columns).items()}
-
-
-def percent(fraction: float) -> float:
-    """A fraction in percent, as it stands in a table."""
-    return one_decimal(100.0 * fraction)
-
-
-def one_decimal(value: float) -> float:
-    """Rounded as it is written, so that what is read back is equal."""
-    return float(f"{value:.1f}")

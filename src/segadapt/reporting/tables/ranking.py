@@ -14,6 +14,8 @@ from typing import Any
 import numpy
 from scipy.stats import kendalltau, spearmanr
 
+from segadapt.reporting.tables.cells import shown
+
 HIGHER_IS_BETTER = {
     "mutual_information": True,
     "mean_entropy": False,
@@ -109,14 +111,14 @@ def ranking_records(models: Sequence[ScoredModel], config: Mapping[str, Any]) ->
             "score": score,
             "better": "higher" if higher else "lower",
             "models": str(found.models),
-            "spearman": _number(found.spearman),
-            "kendall": _number(found.kendall),
+            "spearman": shown(found.spearman),
+            "kendall": shown(found.kendall),
             "chosen": _names(known, found.chosen),
-            "chosen_mIoU": _number(100 * found.chosen_miou),
+            "chosen_mIoU": shown(100 * found.chosen_miou),
             "best": _names(known, found.best),
-            "best_mIoU": _number(100 * found.best_miou),
-            "regret": _number(100 * (found.best_miou - found.chosen_miou)),
-            "random_regret": _number(100 * (found.best_miou - found.random_miou)),
+            "best_mIoU": shown(100 * found.best_miou),
+            "regret": shown(100 * (found.best_miou - found.chosen_miou)),
+            "random_regret": shown(100 * (found.best_miou - found.random_miou)),
             "note": found.note,
         }
         records.append(cells | {key: config[key] for key in ("primary", "protocol", "preset")})
@@ -125,8 +127,3 @@ def ranking_records(models: Sequence[ScoredModel], config: Mapping[str, Any]) ->
 
 def _names(models: Sequence[ScoredModel], places: Sequence[int]) -> str:
     return models[places[0]].name if len(places) == 1 else f"{len(places)} alike" if places else ""
-
-
-def _number(value: float) -> str:
-    # Adding zero turns what is rounded to -0.00 into 0.00.
-    return "" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}"

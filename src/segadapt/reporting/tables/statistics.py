@@ -8,7 +8,7 @@ from typing import Any
 
 from segadapt.evaluation import Evaluation
 from segadapt.reporting.lineage.trace import Traced, TracedRow
-from segadapt.reporting.tables.cells import companion_csv, points
+from segadapt.reporting.tables.cells import companion_csv, shown
 from segadapt.reporting.tables.formats import TableHeader
 from segadapt.reporting.tables.intervals import (
     POWER,
@@ -216,7 +216,7 @@ def _interval(low: str, high: str) -> str:
 
 
 def _percent(fraction: float) -> str:
-    return "" if math.isnan(fraction) else f"{points(fraction):.2f}"
+    return shown(100.0 * fraction)
 
 
 def _mean(values: Sequence[float]) -> float:
