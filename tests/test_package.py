@@ -1,6 +1,5 @@
 """The package by itself: a wheel where no repository is, its version, completion, and what it says as JSON."""
 
-import io
 import json
 import os
 import shutil
@@ -12,12 +11,10 @@ from dataclasses import replace
 import pytest
 import tiny
 import torch
-from test_tables import HEADER, example
 
 from segadapt import __version__
 from segadapt.cli import main
 from segadapt.models import deeplabv2, initialise, save_model
-from segadapt.reporting import print_table, write_table
 
 ACCEPTED = ("--accept", "leftImg8bit/train", "leftImg8bit/val")
 
@@ -110,20 +107,3 @@ def test_check_as_json_tells_the_faults_too(tmp_path, capsys):
     assert main(["check", "cityscapes", str(tmp_path), "--json", "--processes", "1"]) == 1
     (part,) = json.loads(capsys.readouterr().out)["parts"]
     assert "missing label" in {each["kind"] for split in part["splits"] for each in split["faults"]}
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "bold"), [("NO_COLOR", "", True), ("NO_COLOR", "1", False), ("TERM", "dumb", False)]
-)
-def test_a_terminal_that_wants_no_colours_gets_none(tmp_path, monkeypatch, name, value, bold):
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv(name, value)
-    write_table(tmp_path / "table.csv", example(), HEADER)
-    print_table(tmp_path / "table.csv", file := Terminal())
-    assert ("\x1b[" in file.getvalue()) == bold
