@@ -274,11 +274,12 @@ def walk(folder: Path, edits: int, seed: int, only: list[str], with_dvc: bool, c
     import dvc.repo  # noqa: F401
     import snakemake.cli  # noqa: F401
 
+    from segadapt.core import chosen
     from segadapt.plan import code
 
     code._tree, code._module_hash = remember_by_content(code._tree), remember_by_content(code._module_hash)
     plan_here()
-    for cached in (code._imports, code._code_hash, code._choices):
+    for cached in (code._imports, code._code_hash, code._choices, chosen._homes):
         cached.cache_clear()
     state = Walk(random.Random(seed), folder, only, with_dvc)
     state.check([])

@@ -8,6 +8,7 @@ import pytest
 from test_plan import METHODS, below, plan_of
 from tiny import REPOSITORY, tiny_parameters
 
+from segadapt.core import chosen
 from segadapt.core.errors import UserError
 from segadapt.core.parameters import parameters_from
 from segadapt.data.datasets import dataset_module
@@ -18,7 +19,7 @@ REMEMBERED: dict[tuple, object] = {}
 
 def forget() -> None:
     """Empties the caches of the code hash, as a new process would."""
-    for cached in (code._imports, code._code_hash, code._choices, methods.options_of):
+    for cached in (code._imports, code._code_hash, code._choices, chosen._homes, methods.options_of):
         cached.cache_clear()
 
 

@@ -57,16 +57,12 @@ class Chosen:
 
     def homes(self, root: Path = ROOT) -> dict[str, str]:
         """Value to module, of all that stands in the tables of the files in ``root``."""
-        return {
-            key: module
-            for module in self._all(root)
-            for key in _keys(root.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text(), self.table)
-        }
+        return _homes(self.pattern, self.table, root)
 
     def load(self, value: Any) -> ModuleType:
         """Imports the module of a value of the key; UserError if there is none."""
         if self.table:
-            found = [importlib.import_module(module) for module in self._all(ROOT)]
+            found = [importlib.import_module(module) for module in _fitting(self.pattern, ROOT)]
             tables = {module: getattr(module, self.table, {}) for module in found}
             for module, table in tables.items():
                 if value in table:
@@ -84,12 +80,6 @@ class Chosen:
         other = self.others.get(value) if isinstance(value, str) else None
         return other or self.pattern.format(value)
 
-    def _all(self, root: Path) -> list[str]:
-        """The modules that fit the pattern."""
-        package = self.pattern.removesuffix(".{}")
-        folder = root.joinpath(*package.split(".")[1:])
-        return [f"{package}.{path.stem}" for path in sorted(folder.glob("[a-z]*.py"))]
-
     def _unknown(self, value: Any, known) -> UserError:
         return UserError(f"{self.key.rpartition('.')[2]} {value!r} is unknown; use one of {', '.join(sorted(known))}")
 
@@ -104,6 +94,22 @@ def _values(config: Any, parts: list[str], anywhere: bool) -> Iterator[Any]:
         inner = config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ()
         for each in inner:
             yield from _values(each, parts, anywhere)
+
+
+def _fitting(pattern: str, root: Path) -> list[str]:
+    """The modules that fit a pattern."""
+    package = pattern.removesuffix(".{}")
+    folder = root.joinpath(*package.split(".")[1:])
+    return [f"{package}.{path.stem}" for path in sorted(folder.glob("[a-z]*.py"))]
+
+
+@cache
+def _homes(pattern: str, table: str, root: Path) -> dict[str, str]:
+    return {
+        key: module
+        for module in _fitting(pattern, root)
+        for key in _keys(root.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text(), table)
+    }
 
 
 @cache
