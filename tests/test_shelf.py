@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import tiny
+from test_tables import HEADER, example
 
+from segadapt.cli import main
 from segadapt.core.parameters import load_parameters
 from segadapt.plan import make_plan
 from segadapt.plan.shelf import shelf, shelve, shelve_leftovers, unshelve
+from segadapt.reporting import write_table
 
 
 @pytest.fixture
@@ -44,6 +47,15 @@ def test_what_is_missing_is_shown_again_and_what_is_there_is_left_alone(plan):
     unshelve(plan)
     assert Path("results/table2.csv").read_text() == "kept" and Path("results/table2.csv").is_symlink()
     assert Path("results/figures/curves.png").read_text() == "newer"
+
+
+def test_a_table_that_was_pulled_alone_can_be_shown(plan, capsys):
+    """After ``dvc pull`` the preset's own folder is there, and no engine has run."""
+    shelf(plan).mkdir(parents=True)
+    write_table(shelf(plan) / "table2.csv", example(), HEADER)
+    assert main(["show", "results/table2.csv"]) == 0
+    assert "60.0" in capsys.readouterr().out and Path("results/table2.csv").is_symlink()
+    assert main(["show", "results/table3.csv"]) == 2 and "cannot read results/table3.csv" in capsys.readouterr().err
 
 
 def record(plan, config) -> str:

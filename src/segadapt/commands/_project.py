@@ -27,3 +27,12 @@ def plan_of(preset: str | None) -> Plan:
             "of the project's repository"
         )
     return make_plan(load_parameters("params.yaml", {"preset": preset} if preset else {}))
+
+
+def brought(table: Path) -> Path:
+    """The table; if it is not there, results that are kept of this preset, by ``dvc pull`` for example, are linked."""
+    if not table.exists() and Path("params.yaml").exists():
+        from segadapt.plan.shelf import unshelve
+
+        unshelve(plan_of(None))
+    return table

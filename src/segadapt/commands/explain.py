@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from segadapt.commands._project import brought
+
 HELP = "say where a cell of a result table comes from; --verify hashes every file behind the table again"
 
 
@@ -18,10 +20,11 @@ def run(given: argparse.Namespace) -> int:
     from segadapt.reporting.lineage.text import as_text
     from segadapt.reporting.lineage.verify import verify
 
-    print(as_text(explain(given.table, given.method, given.class_name), Path("params.yaml")))
+    table = brought(given.table)
+    print(as_text(explain(table, given.method, given.class_name), Path("params.yaml")))
     if not given.verify:
         return 0
-    differs, absent, agree = verify(given.table)
+    differs, absent, agree = verify(table)
     print(f"\nVerified: {agree} files are the recorded ones, {len(absent)} are not here, {len(differs)} differ")
     for each in differs:
         print(f"  {each.path}: {each.found[:16]} instead of {each.recorded[:16]}; it touches {', '.join(each.rows)}")

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from segadapt.commands._project import brought
+
 HELP = "print a result table"
 
 
@@ -14,8 +16,9 @@ def run(given: argparse.Namespace) -> None:
     from segadapt.core.stages import page_of
     from segadapt.reporting import print_table
 
-    page = page_of(given.table)
+    table = brought(given.table)
+    page = page_of(table)
     if page is not None and page.is_file():
         print(page.read_text(encoding="utf-8"))
     else:
-        print_table(given.table)
+        print_table(table)
