@@ -36,7 +36,7 @@ initial-weights: setup ## what the built-in streets start from, made again: weig
 	$(BIN)/segadapt export-backbone work/elsewhere/sources/vgg/source/seed1/model.safetensors weights/streets_vgg.safetensors
 
 test: .venv/.ready-dev ## all tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: setup ## every benchmark that needs no GPU, one after the other; figures in results/bench
 	@for name in losses evaluation data step teacher startup sgd plan summary; do $(BIN)/python benchmarks/$$name.py || exit 1; done

@@ -18,6 +18,17 @@ if importlib.util.find_spec("triton") is not None:
 settings.register_profile("segadapt", deadline=None)
 settings.load_profile("segadapt")
 
+LONG = {
+    f"test_{name}.py"
+    for name in ("engines", "faults", "golden_bytes", "freshness_walk", "kill", "gpu_benchmark", "compile")
+}
+"""Files that take minutes each."""
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first: none of them is left when the other processes have nothing more to do."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
 
 @pytest.fixture(scope="module", params=["bands", "plain"])
 def both_forms(request):

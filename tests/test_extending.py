@@ -54,7 +54,7 @@ def test_a_method_with_a_teacher_is_one_file_and_an_entry(tmp_path):
     parameters["experiments"]["table2"]["rows"] = addition["experiments"]["table2"]["rows"]
     project = tiny.make_project(tmp_path / "project", parameters)
     (project / file).write_text(code)
-    tiny.snakemake(project, "results/table2.csv")
+    tiny.make_apart(project, "results/table2.csv")
     assert "Mean teacher" in (project / "results/table2.csv").read_text()
     history = (project / "work/tiny/models/mean_teacher/seed1/history.csv").read_text().splitlines()
     assert history[0].endswith("loss_source,loss_target,loss_mixed,sure_share") and len(history) == 7
@@ -92,7 +92,7 @@ def test_a_new_data_set_is_one_file_and_an_entry(tmp_path):
     cut.write_bytes(whole)
     assert "sound" in tiny.call(project, *check, "--accept", "training/image_2").stdout
     manifest = "work/tiny/cache/source_train/manifest.json"
-    tiny.snakemake(project, manifest)
+    tiny.make_apart(project, manifest)
     record = json.loads((project / manifest).read_text())
     assert record["count"] == 3 and record["label_histogram"]["road"] > 0
     assert [each["file"] for each in record["refused"]] == ["training/image_2"]
@@ -122,7 +122,7 @@ def test_classes_of_ones_own_are_an_entry_from_the_data_to_the_table(tmp_path):
                 picture.save(project / "datasets/LoveDA" / split / domain / folder / f"{number}.png")
     checked = tiny.call(project, sys.executable, "-m", "segadapt", "check", "loveda", "datasets/LoveDA")
     assert "sound" in checked.stdout and "road" in checked.stdout and "agriculture" in checked.stdout
-    tiny.snakemake(project, "results/table2.csv")
+    tiny.make_apart(project, "results/table2.csv")
     header, *rows = (project / "results/table2.csv").read_text().splitlines()
     assert all(f",{name}," in header for name in addition["class_sets"]["loveda7"]["classes"]) and len(rows) > 1
     histogram = json.loads((project / "work/tiny/cache/source_train/manifest.json").read_text())["label_histogram"]

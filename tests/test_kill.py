@@ -40,11 +40,10 @@ def project(tmp_path_factory) -> Path:
     return folder
 
 
-def stage_command(project: Path, stage: str) -> tuple[list[str], Path, dict]:
-    card = project / f"work/tiny/cards/{STAGES[stage]}.json"
-    content = json.loads(card.read_text())
-    module = stages.STAGES[content["stage"]].module
-    return [sys.executable, "-m", module, str(card)], project / content["outputs"]["model"], content
+def stage_command(project: Path, stage: str) -> tuple[tuple[str, str], Path, dict]:
+    card = f"work/tiny/cards/{STAGES[stage]}.json"
+    content = json.loads((project / card).read_text())
+    return (stages.STAGES[content["stage"]].module, card), project / content["outputs"]["model"], content
 
 
 def forget(project: Path, content: dict) -> dict[str, bytes]:
@@ -55,27 +54,34 @@ def forget(project: Path, content: dict) -> dict[str, bytes]:
     return was
 
 
-def run_until(project: Path, command: list[str], pattern: str) -> int:
+def run_until(project: Path, command: tuple[str, str], pattern: str) -> int:
     """Starts a stage and kills it as soon as a file in its scratch matches; returns its exit status."""
-    process = subprocess.Popen(command, cwd=project, env=tiny.environment(project), stderr=subprocess.DEVNULL)
+    words = [sys.executable, "-m", *command]
+    process = subprocess.Popen(words, cwd=project, env=tiny.environment(project), stderr=subprocess.DEVNULL)
     while process.poll() is None and not list(project.glob(f"work/tiny/run/{pattern}")):
         time.sleep(0.002)  # polling for a file of another process
     process.send_signal(signal.SIGKILL)
     return process.wait()
 
 
-@pytest.mark.parametrize("stage", STAGES)
+BEFORE, EARLY, LAST = "*.lock", *(f"*/state-{step:09d}.safetensors" for step in (SAVE_STEPS, STEPS - SAVE_STEPS))
+
+
 @pytest.mark.parametrize(
-    "moment", ["*.lock", f"*/state-{SAVE_STEPS:09d}.safetensors", f"*/state-{STEPS - SAVE_STEPS:09d}.safetensors"],
-    ids=["before the first save", "early", "at the last save"],
-)  # fmt: skip
+    ("stage", "moment"),
+    [
+        *((stage, EARLY) for stage in STAGES),
+        # One trainer saves for all of them: its moments, with the least and with the most to save.
+        *((stage, moment) for stage in ("adapt", "several optimisers") for moment in (BEFORE, LAST)),
+    ],
+)
 def test_the_same_command_ends_with_the_same_bytes(project, stage, moment):
     command, _, content = stage_command(project, stage)
     shutil.rmtree(project / "work/tiny/run")
     expected = forget(project, content)
     assert run_until(project, command, moment) == -signal.SIGKILL
     assert not (project / content["provenance"]).exists()
-    tiny.call(project, *command)
+    tiny.run_here(project, *command)
     assert forget_nothing(project, content) == expected
     assert [path.name for path in (project / "work/tiny/run").iterdir() if path.is_dir()] == []
 
@@ -93,14 +99,14 @@ def test_the_test_can_fail(project):
         tensors, metadata = load_tensors(state)
         del metadata["sha256"]
         save_tensors(state, tensors, metadata | {"step": str(int(metadata["step"]) - 1)})
-    tiny.call(project, *command)
+    tiny.run_here(project, *command)
     assert model.read_bytes() != expected[content["outputs"]["model"]]
     forget(project, content)
-    tiny.call(project, *command)
+    tiny.run_here(project, *command)
     assert forget_nothing(project, content) == expected
 
 
-def test_a_damaged_state_is_passed_over(project):
+def test_a_damaged_state_is_passed_over(project, capfd):
     """A flipped byte in the newest state: the older one is used, and the result is the same."""
     command, _, content = stage_command(project, "adapt")
     expected = forget(project, content)
@@ -109,12 +115,13 @@ def test_a_damaged_state_is_passed_over(project):
     damaged = bytearray(newest.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     newest.write_bytes(damaged)
-    assert "passing over a saved state" in tiny.call(project, *command).stdout
+    tiny.run_here(project, *command)
+    assert "passing over a saved state" in capfd.readouterr().out
     assert forget_nothing(project, content) == expected
 
 
 @pytest.mark.parametrize("length", [None, 0, 1000])
-def test_a_damaged_model_kept_on_the_way_is_made_again(project, length):
+def test_a_damaged_model_kept_on_the_way_is_made_again(project, length, capfd):
     """A state after it is whole, but going on from there would leave it as it is."""
     command, _, content = stage_command(project, "adapt")
     expected = forget(project, content)
@@ -122,7 +129,8 @@ def test_a_damaged_model_kept_on_the_way_is_made_again(project, length):
     assert run_until(project, command, f"*/state-{STEPS - SAVE_STEPS:09d}.safetensors") == -signal.SIGKILL
     (kept,) = project.glob("work/tiny/run/*/snapshot-*.safetensors")
     kept.unlink() if length is None else os.truncate(kept, length)
-    assert "passing over a saved state" in tiny.call(project, *command).stdout
+    tiny.run_here(project, *command)
+    assert "passing over a saved state" in capfd.readouterr().out
     assert forget_nothing(project, content) == expected
 
 
@@ -135,12 +143,13 @@ def test_the_state_of_another_run_is_passed_over(project):
         tensors, metadata = load_tensors(state)
         del metadata["sha256"]
         save_tensors(state, {name: each * 2 for name, each in tensors.items()}, metadata | {"run": "another"})
-    tiny.call(project, *command)
+    tiny.run_here(project, *command)
     assert forget_nothing(project, content) == expected
 
 
-def test_a_job_that_another_process_finished_is_not_done_again(project):
+def test_a_job_that_another_process_finished_is_not_done_again(project, capfd):
     command, model, _ = stage_command(project, "pretrain")
     before = os.stat(model).st_mtime_ns
-    assert "already made" in tiny.call(project, *command).stderr
+    tiny.run_here(project, *command)
+    assert "already made" in capfd.readouterr().err
     assert os.stat(model).st_mtime_ns == before

@@ -112,7 +112,7 @@ def test_workers_leave_an_interrupt_to_their_parent():
     assert all(ordered(ignores_interrupts, range(WORTH_PROCESSES), 2))
 
 
-@pytest.mark.parametrize("name", ["my project (copy)", "O'Brien's", "Dömäne_例", 'c $x "q"', "-dash"])
+@pytest.mark.parametrize("name", ["-O'Brien Dömäne_例 (copy)", 'c $x "q"'])
 def test_a_folder_of_any_name_makes_a_cache(name, tmp_path):
     folder = tiny.make_project(tmp_path / name / "project", tiny.tiny_parameters(("source_only",)))
     tiny.snakemake(folder, TARGET)
@@ -139,15 +139,18 @@ def test_an_environment_with_braces_in_its_path_runs_jobs(tmp_path):
 
 
 @pytest.mark.parametrize("size", ["37x19", "9x7", "8x1", "1x1"])
-def test_caches_of_odd_sizes_train_or_are_one_sentence(size, tmp_path):
+def test_caches_of_odd_sizes_train_or_are_one_sentence(size, tmp_path, capfd):
     parameters = tiny.tiny_parameters(("source_only",))
     preset = parameters["presets"]["tiny"]
     for cache in preset["caches"].values():
         cache["size"] = size
     preset["pretrain"] |= {"steps": 1}
-    folder = tiny.make_project(tmp_path / "project", parameters)
-    result = tiny.snakemake(folder, "work/tiny/metrics/source/seed1/metrics.json", check=False)
-    told = result.stdout + result.stderr
-    assert "Traceback" not in told
-    assert result.returncode == (1 if size == "1x1" else 0), told
-    assert ("segadapt: batch norm cannot learn from one value per channel" in told) == (size == "1x1")
+    folder, metrics = tiny.make_project(tmp_path / "project", parameters), "work/tiny/metrics/source/seed1/metrics.json"
+    if size != "1x1":
+        tiny.make_here(folder, metrics)
+        assert (folder / metrics).is_file()
+        return
+    with pytest.raises(SystemExit) as ended:
+        tiny.make_here(folder, metrics)
+    assert ended.value.code == 2
+    assert "segadapt: batch norm cannot learn from one value per channel" in capfd.readouterr().err

@@ -108,7 +108,8 @@ def test_a_job_stops_by_itself_and_the_same_command_ends_with_the_same_bytes(pro
     folder = tiny.make_project(tmp_path / "project", parameters)
     tiny.make_here(folder, MODEL)
     expected = (folder / MODEL).read_bytes()
-    command = [sys.executable, "-m", "segadapt.stages.train", "work/tiny/cards/pretrain/source/seed1.json"]
+    job = ("segadapt.stages.train", "work/tiny/cards/pretrain/source/seed1.json")
+    command = [sys.executable, "-m", *job]
     for path in (folder / MODEL).parent.iterdir():
         path.unlink()
     process = subprocess.Popen(command, cwd=folder, env=tiny.environment(folder), stderr=subprocess.PIPE, text=True)
@@ -120,5 +121,5 @@ def test_a_job_stops_by_itself_and_the_same_command_ends_with_the_same_bytes(pro
     assert process.wait() == 143
     step = saved_steps(folder)[-1]
     assert told.endswith(f"segadapt: stopped after step {step} of 48; the same command goes on from there\n")
-    tiny.call(folder, *command)
+    tiny.run_here(folder, *job)
     assert (folder / MODEL).read_bytes() == expected

@@ -1,5 +1,6 @@
 """A project in miniature: toy scenes in the authors' layouts, and parameters that run in seconds."""
 
+import contextlib
 import copy
 import os
 import runpy
@@ -155,28 +156,38 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
 
 
 def make_here(folder: Path, *targets: str) -> None:
-    """Makes files of a project, and what they need, in this very process: where no engine is what is tested.
-
-    Each job saves the start of a Python with torch. What a job sets for its process is put back.
-    """
-    was = (Path.cwd(), sys.argv, signal.getsignal(signal.SIGTERM), torch.get_num_threads())
-    debug_mode = torch.get_deterministic_debug_mode()
-    try:
-        os.chdir(folder)
+    """Makes files of a project, and what they need, in this very process: where no engine is what is tested."""
+    with contextlib.chdir(folder):
         plan = make_plan(load_parameters("params.yaml"))
         tell_engines(plan)
         needed = set(targets)
         for job in reversed(plan.jobs):
             needed |= {each.path for each in job.inputs} if needed & set(job.outputs.values()) else set()
-        for job in plan.jobs:
-            if needed & set(job.outputs.values()):
-                sys.argv = ["a stage", job.card, "1"]
-                runpy.run_module(STAGES[job.stage].module, run_name="__main__")
+    for job in plan.jobs:
+        if needed & set(job.outputs.values()):
+            run_here(folder, STAGES[job.stage].module, job.card)
+
+
+def make_apart(folder: Path, *targets: str) -> None:
+    """The same in one process of its own, which runs the project's code and not the repository's."""
+    call(folder, sys.executable, __file__, *targets)
+
+
+def run_here(folder: Path, module: str, card: str) -> None:
+    """Runs a job in this very process, which saves the start of a Python with torch.
+
+    What the job sets for its process is put back.
+    """
+    was = (sys.argv, signal.getsignal(signal.SIGTERM), torch.get_num_threads())
+    debug_mode = torch.get_deterministic_debug_mode()
+    try:
+        sys.argv = ["a stage", card, "1"]
+        with contextlib.chdir(folder):
+            runpy.run_module(module, run_name="__main__")
     finally:
-        os.chdir(was[0])
-        sys.argv = was[1]
-        signal.signal(signal.SIGTERM, was[2])
-        torch.set_num_threads(was[3])
+        sys.argv = was[0]
+        signal.signal(signal.SIGTERM, was[1])
+        torch.set_num_threads(was[2])
         torch.set_deterministic_debug_mode(debug_mode)
 
 
@@ -185,3 +196,7 @@ def jobs_to_run(folder: Path, *arguments: str) -> list[str]:
     output = snakemake(folder, *arguments, "-n", "--quiet", "progress").stdout
     names = [line.split("/logs/", 1)[1].removesuffix(".log") for line in output.splitlines() if "    log: " in line]
     return sorted(names)
+
+
+if __name__ == "__main__":
+    make_here(Path.cwd(), *sys.argv[1:])
