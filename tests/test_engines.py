@@ -1,8 +1,11 @@
 """The real Snakemake and the real DVC on a shrunken preset: what runs, what does not, what survives a kill."""
 
 import hashlib
+import json
 import os
 import random
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -77,12 +80,6 @@ def copy_of(folder: Path, name: str) -> Path:
     return target
 
 
-def maxsquare_with(lambda_target: float) -> dict:
-    parameters = tiny.tiny_parameters(ROWS)
-    parameters["methods"]["maxsquare"]["lambda_target"] = lambda_target
-    return parameters
-
-
 def test_a_second_repro_runs_nothing(finished):
     before = provenance_times(finished)
     assert len(made(finished)) == 2 * 4 + 2 + 2 * 3 + 12  # models, histories, snapshots, metrics, tables
@@ -111,17 +108,27 @@ def test_a_fresh_clone_after_pull_runs_nothing_in_either_engine(finished):
     assert provenance_times(clone) == before
 
 
-@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
-def test_an_edited_lambda_remakes_that_method_and_the_table(finished, engine):
-    project = copy_of(finished, f"edited-{engine}")
-    before = provenance_times(project)
-    tiny.write_parameters(project, maxsquare_with(0.05))
+@pytest.fixture(scope="module")
+def edited(finished) -> Path:
+    """The finished project, its files links into DVC's store, after an experiment with another λ."""
+    project = copy_of(finished, "edited")
+    dvc(project, "config", "--local", "cache.type", "hardlink")
+    dvc(project, "checkout", "--relink")
+    assert (project / "work/tiny/models/maxsquare/seed1/model.safetensors").stat().st_nlink == 2
+    dvc(project, "exp", "run", "-S", "methods.maxsquare.lambda_target=0.02")
+    return project
+
+
+def test_an_edited_lambda_is_listed(finished):
+    project = copy_of(finished, "listed")
+    parameters = tiny.tiny_parameters(ROWS)
+    parameters["methods"]["maxsquare"]["lambda_target"] = 0.02
+    tiny.write_parameters(project, parameters)
     assert tiny.jobs_to_run(project) == JOBS_OF_MAXSQUARE
-    if engine == "dvc":
-        dvc(project, "repro")
-    else:
-        tiny.snakemake(project)
-    after = provenance_times(project)
+
+
+def test_an_edited_lambda_remakes_that_method_and_the_table(finished, edited):
+    before, after = provenance_times(finished), provenance_times(edited)
     changed = sorted(path for path in after if after[path] != before.get(path))
     assert changed == [
         "results/figures/curves.provenance.json",
@@ -139,7 +146,14 @@ def test_an_edited_lambda_remakes_that_method_and_the_table(finished, engine):
         "work/tiny/metrics/maxsquare/seed1/provenance.json",
         "work/tiny/models/maxsquare/seed1/provenance.json",
     ]
-    assert tiny.jobs_to_run(project) == []
+    assert tiny.jobs_to_run(edited) == []
+
+
+def test_what_links_lead_to_is_left_as_it_was(edited):
+    kept = [path for path in (edited / ".dvc/cache/files/md5").rglob("*") if path.is_file()]
+    for path in kept:
+        assert hashlib.md5(path.read_bytes()).hexdigest() == path.parent.name + path.name.removesuffix(".dir")
+    assert len(kept) > 60
 
 
 def test_dvc_sees_a_key_of_the_preset(finished):
@@ -168,15 +182,21 @@ def test_a_new_seed_and_a_new_row_run_only_their_own_jobs(finished):
     assert tiny.jobs_to_run(project) == sorted([*new, *FIGURES, *TABLES, "report"])
 
 
-def test_experiments_show_and_differ(finished):
-    project = copy_of(finished, "experiment")
-    dvc(project, "exp", "run", "-S", "methods.maxsquare.lambda_target=0.02")
-    assert "0.02" in dvc(project, "params", "diff")
-    assert "maxsquare" in dvc(project, "metrics", "show")
-    assert "lambda_target" in dvc(project, "exp", "show", "--csv")
-    assert "index.html" in dvc(project, "plots", "diff")
-    page = (project / "dvc_plots/index.html").read_text()
+def test_experiments_show_and_differ(edited):
+    assert "0.02" in dvc(edited, "params", "diff")
+    assert "index.html" in dvc(edited, "plots", "diff")
+    page = (edited / "dvc_plots/index.html").read_text()
     assert all(f'"rev": "{revision}"' in page for revision in ("HEAD", "workspace")), "a bar of each"
+
+
+def test_experiments_have_readable_columns_and_whole_numbers(edited):
+    """The command of docs/dvc.md, and what a table rounds."""
+    documented = re.search(r"^    dvc (exp show .*)$", (tiny.REPOSITORY / "docs/dvc.md").read_text(), re.MULTILINE)[1]
+    header = dvc(edited, *shlex.split(documented), "--csv").splitlines()[0].split(",")
+    assert "methods.maxsquare.lambda_target" in " ".join(header) and len(header) < 20, header
+    (told,) = json.loads(dvc(edited, "metrics", "show", "--json"))[""]["data"].values()
+    scores = json.loads((edited / "work/tiny/metrics/maxsquare/seed1/metrics.json").read_text())
+    assert told["data"]["mIoU"]["maxsquare"] in [100 * scores[size]["mIoU"] for size in ("network", "native")]
 
 
 def kill_after(project: Path, command: tuple[str, ...], seconds: float, whole_group: bool) -> None:
@@ -207,13 +227,13 @@ def test_a_kill_of_snakemake_changes_no_byte(fresh, finished):
 def test_a_kill_of_dvc_changes_no_byte(fresh, finished):
     """The lock files that DVC leaves behind do not stop the same command."""
     project = copy_of(fresh, "killed-dvc")
-    command = (sys.executable, "-m", "dvc", "repro", "evaluate")  # what comes after, the kill of Snakemake has made
+    command = (sys.executable, "-m", "dvc", "repro", "pretrain")  # what comes after, the kill of Snakemake has made
     for seconds in (9, 14):
         kill_after(project, command, seconds, whole_group=True)
-    dvc(project, "repro", "evaluate")
-    models, tables = made(finished), "work/tiny/results/"
-    assert made(project) == {path: each for path, each in models.items() if not path.startswith(tables)}
-    assert UP_TO_DATE in dvc(project, "repro", "evaluate")
+    dvc(project, "repro", "pretrain")
+    sources = {path: each for path, each in made(finished).items() if path.startswith("work/tiny/sources/")}
+    assert made(project) == sources and len(sources) == 4
+    assert UP_TO_DATE in dvc(project, "repro", "pretrain")
 
 
 def test_a_missing_folder_is_one_sentence(fresh):
