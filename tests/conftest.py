@@ -30,6 +30,16 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in LONG)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_class_sets_of_another_file():
+    """Parameters register their own class sets for the whole process."""
+    yield
+    from segadapt.labels import BUILT_IN, CLASS_SETS
+
+    for name in set(CLASS_SETS) - set(BUILT_IN):
+        del CLASS_SETS[name]
+
+
 @pytest.fixture(scope="module", params=["bands", "plain"])
 def both_forms(request):
     """Runs a module's tests with the losses in bands, the default on a CPU, and in their plain form."""

@@ -115,16 +115,19 @@ def test_two_keys_of_one_name_are_refused(tmp_path):
         import_weights(tmp_path / "f.pth", tmp_path / "o.safetensors")
 
 
-@pytest.mark.parametrize("name", ["vgg", "segformer", "empty"])
+@pytest.mark.parametrize("name", ["vgg", "alexnet", "densenet", "segformer", "empty"])
 def test_a_file_without_such_a_network_says_so(tmp_path, name):
     content = {
         "vgg": {"features.0.weight": torch.ones(64, 3, 3, 3)},
+        "alexnet": {"features.0.weight": torch.ones(64, 3, 11, 11), "features.3.weight": torch.ones(192, 64, 5, 5)},
+        "densenet": {"features.conv0.weight": torch.ones(64, 3, 7, 7)},
         "segformer": {"model": {"backbone.patch_embed1.proj.weight": torch.ones(3)}},
         "empty": {"model": {}},
     }[name]
     torch.save(content, tmp_path / "f.pth")
     with pytest.raises(
-        UserError, match=r"no network that segadapt knows.*(features\.0|a Mix Transf)|is a dict, not a named tensor"
+        UserError,
+        match=r"no (network|VGG-16) that segadapt knows.*(features\.conv0|channels|a Mix T)|is a dict, not a named",
     ) as refused:
         import_weights(tmp_path / "f.pth", tmp_path / "o.safetensors")
     assert "\n" not in str(refused.value)
