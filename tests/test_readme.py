@@ -53,6 +53,21 @@ def test_what_is_said_of_robustness_is_what_the_table_has():
     assert maxsquare["verdict"] == "cannot tell"
 
 
+def test_what_is_said_of_the_cities_is_what_the_table_has():
+    cells = read_cells(tiny.REPOSITORY / "results/streets/table6.csv")
+    rows = cells[cells["origin"] == "ours"].set_index("method")
+    said = re.search(r"MaxSquare\+IW is better than the control by (.*?)\(\[numbers", README, re.S).group(1)
+    better, unknown = said.split("cannot be told")
+    found = {city: number for number, city in re.findall(r"([\d.]+) (?:points )?in\s(\w+)", better)}
+    assert len(found) == 2 and set(found) | set(re.findall(r"[A-Z]\w+", unknown)) == {
+        "Rome", "Rio", "Tokyo", "Taipei",
+    }  # fmt: skip
+    for city in ("Rome", "Rio", "Tokyo", "Taipei"):
+        row = rows.loc[f"{city}: MaxSquare+IW"]
+        assert row["verdict"] == ("better" if city in found else "cannot tell")
+        assert found.get(city, row["vs_control"]) == row["vs_control"]
+
+
 def test_the_first_table_has_the_rows_that_make_table2_makes(monkeypatch):
     monkeypatch.chdir(tiny.REPOSITORY)
     makefile = Path("Makefile").read_text()
