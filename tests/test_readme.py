@@ -2,8 +2,10 @@
 
 import argparse
 import importlib
+import json
 import re
 import shlex
+import statistics
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,20 @@ def test_what_is_said_of_the_cities_is_what_the_table_has():
         row = rows.loc[f"{city}: MaxSquare+IW"]
         assert row["verdict"] == ("better" if city in found else "cannot tell")
         assert found.get(city, row["vs_control"]) == row["vs_control"]
+
+
+def test_the_ledger_s_effects_are_those_of_the_committed_run():
+    lineage = json.loads((tiny.REPOSITORY / "results/streets/ledger.provenance.json").read_text())["lineage"]
+    scores = {row["key"]: row["values"]["mIoU"] for row in lineage["rows"]}
+    page = (tiny.REPOSITORY / "docs/ledger.md").read_text()
+    found = re.findall(r"\| ((?:`\w+/\w+`(?:, )?)+) \| ([-+]\d.*) \|", page)
+    effects = [each for rows, told in found for each in zip(rows.split(", "), told.split(", "), strict=True)]
+    assert len(effects) == 8
+    for row, told in effects:
+        row = row.strip("`")
+        pairs = zip(scores[row], scores[row.split("/")[1]], strict=True)
+        points = [100 * (turned - plain) for turned, plain in pairs]
+        assert f"{statistics.mean(points):+.2f} ± {statistics.stdev(points):.2f}" == told, row
 
 
 def test_the_first_table_has_the_rows_that_make_table2_makes(monkeypatch):
