@@ -122,7 +122,7 @@ def caches(job: Job) -> dict[str, tuple[str, str, int | None]]:
 
 
 def test_every_compared_row_stands_in_the_authors_table():
-    rows = set(plan().parameters.tables["table2_compared"].rows)
+    rows = set(plan().parameters.tables["table2_compared"].keys)
     assert rows == CONTROLS | FROM_INITIAL_WEIGHTS.keys() | SELF_TRAINED.keys() | {"advent_ensemble"}
 
 

@@ -16,7 +16,7 @@ from segadapt.core.parameters import parameters_from
 from segadapt.core.parameters.loader import json_schema
 from segadapt.data.datasets import FOREIGN, cityscapes_id_table, named_id_table, own_id_table
 from segadapt.data.shipped.listing import folder_pairs
-from segadapt.labels import BUILT_IN, CITYSCAPES19, CLASS_SETS, class_set, register
+from segadapt.labels import CITYSCAPES19, class_set, register
 from segadapt.plan import make_plan
 
 TWO = {"classes": {"tissue": {"ids": [1, 3], "colour": [1, 2, 3]}, "lesion": 2}, "ignored_ids": [0]}
@@ -26,8 +26,7 @@ TWO = {"classes": {"tissue": {"ids": [1, 3], "colour": [1, 2, 3]}, "lesion": 2},
 def forgotten():
     """Sets that a test defines are not those of the next."""
     yield
-    for name in set(CLASS_SETS) - BUILT_IN:
-        del CLASS_SETS[name]
+    tiny.forget_class_sets()
 
 
 def with_sets(sets) -> dict:

@@ -6,9 +6,10 @@ from safetensors.torch import load_file
 
 from segadapt.core.errors import UserError
 from segadapt.core.torchvision import torchvision
-from segadapt.models import Architecture, build, open_model
+from segadapt.models import Architecture, build
 from segadapt.models.importing import import_weights
 from segadapt.models.importing.vgg import KINDS
+from segadapt.models.loading import load_backbone
 from segadapt.models.networks import vgg
 from segadapt.models.networks.vgg import VggBackbone
 
@@ -103,7 +104,9 @@ def test_another_file_is_refused(tmp_path, key, tensor, told):
     assert told in str(caught.value) and not (tmp_path / "ours.safetensors").exists()
 
 
-def test_a_file_that_is_whole_opens(tmp_path):
-    imported(theirs().float().state_dict(), tmp_path)
-    with pytest.raises(UserError, match="head"):
-        open_model(tmp_path / "ours.safetensors")
+def test_a_network_starts_from_it(tmp_path):
+    tensors = theirs().float().state_dict()
+    imported(tensors, tmp_path)
+    ours = build(Architecture("toy_vgg", 2))
+    assert 0.9 < load_backbone(tmp_path / "ours.safetensors", ours) < 1
+    assert torch.equal(ours.fc7.weight.flatten(1), tensors["classifier.3.weight"])

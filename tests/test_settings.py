@@ -321,16 +321,3 @@ def test_a_senseless_sweep_is_refused_with_its_path(change, expected):
     with pytest.raises(UserError) as caught:
         parameters(sweeps=[sweep() | change])
     assert expected in str(caught.value)
-
-
-def test_a_table_may_stand_in_several_settings():
-    found = content(("maxsquare",), rio=thirteen("Rio"), rome=thirteen("Rome"))
-    found["experiments"]["table2"] |= {"settings": ["rome", "rio"], "rows": ["source_only", "maxsquare"]}
-    table = parameters_from(found, "tiny").experiments["table2"]
-    assert table.rows == ("rome/source_only", "rome/maxsquare", "rio/source_only", "rio/maxsquare")
-    # What a preset says otherwise of one key leaves the other.
-    found["presets"]["tiny"]["experiments"] = {"table2": {"rows": ["source_only"]}}
-    assert parameters_from(found, "tiny").experiments["table2"].rows == ("rome/source_only", "rio/source_only")
-    found["presets"]["tiny"]["experiments"] = {"table2": {"rows": ["source_only", "rome/maxsquare"]}}
-    with pytest.raises(UserError, match=r"table2.*rows\[1\]: 'rome/maxsquare' has a setting of its own"):
-        parameters_from(found, "tiny")

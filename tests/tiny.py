@@ -17,6 +17,7 @@ from PIL import Image
 
 from segadapt.core.parameters import load_parameters, read_parameters
 from segadapt.core.stages import STAGES
+from segadapt.labels import BUILT_IN, CLASS_SETS
 from segadapt.plan import make_plan, tell_engines
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -68,6 +69,12 @@ def write_cityscapes(root: Path, splits: dict[str, int] | None = None, width: in
 def shipped() -> dict:
     """The project's own ``params.yaml`` and presets, as they stand there; a fresh copy."""
     return read_parameters(REPOSITORY / "params.yaml")
+
+
+def forget_class_sets() -> None:
+    """Those of parameters, which are registered for the whole process."""
+    for name in set(CLASS_SETS) - BUILT_IN:
+        del CLASS_SETS[name]
 
 
 def tiny_parameters(rows: tuple[str, ...] = ("source_only", "maxsquare", "maxsquare_iw_multi")) -> dict:

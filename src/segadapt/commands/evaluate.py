@@ -31,9 +31,9 @@ def run(given: argparse.Namespace) -> None:
     from segadapt.evaluation import metrics
     from segadapt.evaluation.direct import Request, score, views
     from segadapt.evaluation.measures.iou import miou_from_matrix
-    from segadapt.evaluation.measures.merged import merged
+    from segadapt.evaluation.measures.merged import are_merged, merged
     from segadapt.evaluation.opened import open_weights, require_names
-    from segadapt.labels import CITYSCAPES19, NTHU13
+    from segadapt.labels import NTHU13
 
     weights = open_weights(given.weights, class_set(given.classes))
     require_names(given.weights, weights)
@@ -44,7 +44,7 @@ def run(given: argparse.Namespace) -> None:
         name: {where: _or_none(evaluation.miou(where, positions)) for where in ("network", "native")}
         for name, positions in chosen.items()
     }
-    if weights.class_set is CITYSCAPES19 and given.classes in (None, NTHU13.name):
+    if are_merged(weights.class_set, NTHU13) and given.classes in (None, NTHU13.name):
         matrices = {where: merged(evaluation.matrix(where)) for where in ("network", "native")}
         means["nthu13 merged"] = {where: _or_none(miou_from_matrix(each)) for where, each in matrices.items()}
     convention = _convention(weights.class_set.name, len(weights.class_set), chosen)

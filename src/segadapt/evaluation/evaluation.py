@@ -15,7 +15,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.scoring_mode import LABEL_SIZES, ScoringMode
 from segadapt.evaluation.measures.iou import iou_from_matrix, miou_from_matrix
 from segadapt.evaluation.measures.per_image import Measures
-from segadapt.evaluation.measures.reduction import ACCURACY, IOU, Reduction, over_classes
+from segadapt.evaluation.measures.reduction import ACCURACY, Reduction, iou_over
 
 _METADATA_KEY = "segadapt.evaluation"
 _PREFIX = "confusion "
@@ -47,9 +47,7 @@ class Evaluation:
     @property
     def reduction(self) -> Reduction:
         """What the matrices come to: IoU where pixels have classes, accuracy where images have."""
-        if self.classes_of_images is not None:
-            return ACCURACY
-        return IOU if self.labelled is None else over_classes(self.labelled)
+        return iou_over(self.labelled) if self.classes_of_images is None else ACCURACY
 
     @property
     def sizes(self) -> tuple[str, ...]:

@@ -118,8 +118,7 @@ class Planner:
 
     def scored_classes(self, name: str) -> str:
         """The class set that a source model or method is scored on: its own, or a part of it that the labels have."""
-        cache = self.preset.caches[self.evaluation_cache(self.is_refined(name))]
-        return cache.classes or self.parameters.active_preset.model.classes
+        return self.parameters.active_preset.classes_of(self.evaluation_cache(self.is_refined(name)))
 
     def is_refined(self, name: str) -> bool:
         """Whether a source model or method goes through the refine stage."""

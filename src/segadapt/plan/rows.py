@@ -74,10 +74,10 @@ def table_rows(parameters: Parameters, table: str) -> list[Row]:
     the paper's own table holds several.
     """
     experiment = parameters.tables[table]
-    keys = [*experiment.rows, *(sweep.method for sweep in experiment.sweeps)]
+    keys = [*experiment.keys, *(sweep.method for sweep in experiment.sweeps)]
     several = len({split_row(key)[0] for key in keys}) > 1
     published = experiment.published
-    rows = [_row(parameters, key, several, published) for key in experiment.rows]
+    rows = [_row(parameters, key, several, published) for key in experiment.keys]
     for index, sweep in enumerate(experiment.sweeps):
         base, symbol = _row(parameters, sweep.method, several, published), SYMBOLS.get(sweep.parameter, sweep.parameter)
         methods, where = parameters.resolved[base.setting].methods, f"experiments.{table}.sweeps[{index}]"

@@ -184,21 +184,20 @@ def _segmentation(preset: Preset) -> dict[str, object]:
     return {key: getattr(preset, key) for key in ("model", "pretrain", "adapt", "refine", "evaluate_on")}
 
 
-def check_labels(where: str, preset: Preset, stages: Iterable[str], default: str) -> str:
+def check_labels(where: str, preset: Preset, stages: Iterable[str], caches: Preset) -> str:
     """The class set that a model is scored on; ValueError if labels that these stages read are not those of the model,
     or what it is scored on is no part of them.
 
-    ``default`` are the classes of a cache that names none.
+    ``caches`` is the preset as it stands, without a setting: its caches are every setting's.
     """
     wanted, stages = preset.model.classes, list(stages)
     read = {f"{stage}.source": getattr(preset, stage).source for stage in stages}
     scored = "evaluate_refined_on" if "refine" in stages and preset.evaluate_refined_on else "evaluate_on"
-    labels = {key: (name, preset.caches[name].classes or default) for key, name in read.items()}
-    cache, found = getattr(preset, scored), preset.caches[getattr(preset, scored)].classes or default
-    if not set(CLASS_SETS[found].classes) <= set(CLASS_SETS[wanted].classes):
-        labels[scored] = cache, found
-    for key, (name, classes) in labels.items():
-        if classes != wanted:
+    found = caches.classes_of(getattr(preset, scored))
+    for key, name in (read | {scored: getattr(preset, scored)}).items():
+        classes = caches.classes_of(name)
+        is_part = key == scored and set(CLASS_SETS[found].classes) <= set(CLASS_SETS[wanted].classes)
+        if classes != wanted and not is_part:
             raise ValueError(
                 f"{where}.{key}: the labels of cache '{name}' are {classes} and the model's classes {wanted}; "
                 f"add a cache with classes: {wanted}"

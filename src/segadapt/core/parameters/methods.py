@@ -147,8 +147,7 @@ LATER_WORK = 7
 
 class Experiment(Section):
     """A table. ``rows`` in order: ``source_only``, ``oracle`` or keys of ``methods``, each perhaps in a setting of the
-    preset (``rome/maxsquare``); then the cells of ``sweeps``. ``settings`` in a file stand for all its rows in each of
-    them; here ``rows`` has these already, and ``settings`` none.
+    preset (``rome/maxsquare``); then the cells of ``sweeps``. With ``settings`` all rows stand in each of them.
 
     ``classes`` scores models of more classes on fewer (a 19-class head on SYNTHIA's 16). ``published`` is the table of
     the paper whose rows stand beside ours, or 7, those of later work. A ``classification`` table has a column for each
@@ -164,13 +163,18 @@ class Experiment(Section):
     classes: ClassSetName | None = None
     published: Literal[1, 2, 3, 4, 5, 6, 7] | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _in_settings(cls, content: Any) -> Any:
-        settings, rows = (content.get(key) if isinstance(content, dict) else None for key in ("settings", "rows"))
-        if not settings or not all(isinstance(each, list | tuple) for each in (settings, rows)):
-            return content
-        for index, row in enumerate(rows):
-            if "/" in str(row):
+    @model_validator(mode="after")
+    def _agree(self) -> "Experiment":
+        if self.settings and not self.rows:
+            raise ValueError("settings: there are no rows that stand in them; list rows, or drop settings")
+        for index, row in enumerate(self.rows):
+            if self.settings and "/" in row:
                 raise ValueError(f"rows[{index}]: '{row}' has a setting of its own; drop it, or the table's settings")
-        return content | {"rows": [f"{setting}/{row}" for setting in settings for row in rows], "settings": []}
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The rows, each in its setting."""
+        if not self.settings:
+            return self.rows
+        return tuple(f"{setting}/{row}" for setting in self.settings for row in self.rows)

@@ -183,3 +183,7 @@ class Preset(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     precision: Precision = Precision()
     run: RunSettings = RunSettings()
+
+    def classes_of(self, cache: str) -> str:
+        """The class set of a cache's labels: its own, or the model's."""
+        return self.caches[cache].classes or self.model.classes

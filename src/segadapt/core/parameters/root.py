@@ -229,10 +229,10 @@ class Parameters(Section):
             raise ValueError(f"{where}: this ending is taken by the tables that go with others; rename it")
         if not experiment.rows and not experiment.sweeps:
             raise ValueError(f"{where}.rows: is empty, and there are no sweeps; list the table's rows")
-        if len(set(experiment.rows)) != len(experiment.rows):
+        if len(set(experiment.keys)) != len(experiment.keys):
             raise ValueError(f"{where}.rows: a row stands there twice; list each once")
         for index, row in enumerate(experiment.also_against):
-            known(row, experiment.rows, f"{where}.also_against[{index}]")
+            known(row, experiment.keys, f"{where}.also_against[{index}]")
 
     def _check_classification_table(self, where: str, name: str, experiment: Experiment) -> None:
         settings = self.active_preset.classification
@@ -245,7 +245,7 @@ class Parameters(Section):
             if getattr(experiment, key):
                 raise ValueError(f"{where}.{key}: is for segmentation; drop this key")
         figure = settings.easy_and_hard
-        methods = {f"{where}.rows[{index}]": row for index, row in enumerate(experiment.rows) if row != SOURCE_ONLY}
+        methods = {f"{where}.rows[{index}]": row for index, row in enumerate(experiment.keys) if row != SOURCE_ONLY}
         if figure is not None:
             at = f"presets.{self.preset}.classification.easy_and_hard.methods"
             methods |= {f"{at}[{index}]": row for index, row in enumerate(figure.methods)}
@@ -259,7 +259,8 @@ class Parameters(Section):
             raise ValueError(f"{where}: preset {self.preset} has no segmentation; {mend}")
         if experiment.published == 1:
             raise ValueError(f"{where}.published: table 1 is of classification; name another, or null")
-        scored = {self._check_row(f"{where}.rows[{index}]", row) for index, row in enumerate(experiment.rows)}
+        rows = [(f"{where}.rows[{index % len(experiment.rows)}]", key) for index, key in enumerate(experiment.keys)]
+        scored = {self._check_row(*row) for row in rows}
         for index, sweep in enumerate(experiment.sweeps):
             scored.add(self._check_row(f"{where}.sweeps[{index}].method", sweep.method))
             # Where an entry makes no sense, the resolved settings themselves say so.
@@ -298,7 +299,7 @@ class Parameters(Section):
         preset = resolved.preset
         if entry is not None and entry.training:
             preset = self._with_own_training(at, resolved, method, entry)
-        return check_labels(at, preset, stages, self.active_preset.model.classes)
+        return check_labels(at, preset, stages, self.active_preset)
 
     def _with_own_training(self, at: str, resolved: ResolvedSetting, name: str, method: MethodEntry) -> Preset:
         """The setting's preset as a method with keys of its own is trained; ValueError if that makes no sense."""

@@ -1,11 +1,14 @@
 """A vector of whole numbers from a MATLAB file, which may be anything but that."""
 
 import zlib
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from segadapt.core.files import require_regular
+from segadapt.data.packed.parallel import worker_pool
 from segadapt.data.shipped.faults import Fault, Faulty, Kind
 
 MOST_BYTES = 2**26
@@ -19,8 +22,6 @@ def read_vector(path: Path, variable: str) -> list[int] | None:
 
     Faulty: a damaged or huge file; anything but whole numbers from 0 on. UserError if it is no regular file.
     """
-    from scipy.io import loadmat  # here, for it takes a while and few need it
-
     if require_regular(path, "a MATLAB file").st_size > MOST_BYTES:
         raise _faulty(path, f"has more than {MOST_BYTES:,} bytes")
     try:
@@ -30,7 +31,11 @@ def read_vector(path: Path, variable: str) -> list[int] | None:
     if _unpacks_to_more(content):
         raise _faulty(path, f"unpacks to more than {MOST_BYTES:,} bytes")
     try:
-        numbers = loadmat(path, variable_names=[variable]).get(variable)
+        # In a process of its own, which some damaged files make scipy crash.
+        with worker_pool(1) as pool:
+            numbers = pool.submit(_variable, path, variable).result()
+    except BrokenProcessPool as error:
+        raise _faulty(path, "is damaged so that its reader crashes") from error
     except Exception as error:  # scipy raises nearly anything for a damaged file
         raise _faulty(path, f"cannot be read ({type(error).__name__})") from error
     if numbers is None:
@@ -43,6 +48,12 @@ def read_vector(path: Path, variable: str) -> list[int] | None:
     if (values < 0).any():
         raise _faulty(path, f"has values below 0 in {variable}")
     return [int(value) for value in values]
+
+
+def _variable(path: Path, variable: str) -> Any:
+    from scipy.io import loadmat  # here, for it takes a while and few need it
+
+    return loadmat(path, variable_names=[variable]).get(variable)
 
 
 def _faulty(path: Path, what: str) -> Faulty:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy
 
@@ -25,26 +26,23 @@ class Reduction:
     """(..., C, C) to float64 (..., C)."""
 
 
-def miou_of_each(matrix_RCC: numpy.ndarray) -> numpy.ndarray:
+def miou_of_each(matrix_RCC: numpy.ndarray, classes: Sequence[int] | None = None) -> numpy.ndarray:
     """``miou_from_matrix`` of every matrix, float64 (R,): absent classes are left out; NaN where all are absent."""
-    return _known_mean(iou_from_matrix(matrix_RCC))
-
-
-def _known_mean(iou_RC: numpy.ndarray) -> numpy.ndarray:
+    iou_RC = _of_classes(iou_from_matrix(matrix_RCC), classes)
     known_RC = ~numpy.isnan(iou_RC)
     return _share(numpy.where(known_RC, iou_RC, 0.0).sum(axis=1), known_RC.sum(axis=1))
 
 
-def over_classes(classes: Sequence[int]) -> Reduction:
-    """``IOU`` of these train ids alone, in that order; pixels of the other classes still count as false positives."""
-    chosen = list(classes)
+def _of_classes(iou_C: numpy.ndarray, classes: Sequence[int] | None) -> numpy.ndarray:
+    return iou_C if classes is None else iou_C[..., list(classes)]
 
-    def of_each(matrix_RCC: numpy.ndarray) -> numpy.ndarray:
-        return _known_mean(iou_from_matrix(matrix_RCC)[:, chosen])
 
+def iou_over(classes: Sequence[int] | None = None) -> Reduction:
+    """IoU of all classes, or of the given train ids alone, in that order; pixels of the others still count as false
+    positives."""
     return Reduction(
-        IOU.overall, IOU.by_class, lambda matrix_CC: miou_from_matrix(matrix_CC, chosen), of_each,
-        lambda matrix_CC: iou_from_matrix(matrix_CC)[..., chosen],
+        "mIoU", "IoU", partial(miou_from_matrix, classes=classes), partial(miou_of_each, classes=classes),
+        lambda matrix_CC: _of_classes(iou_from_matrix(matrix_CC), classes),
     )  # fmt: skip
 
 
@@ -64,7 +62,6 @@ def _share(part: numpy.ndarray, whole: numpy.ndarray) -> numpy.ndarray:
     return numpy.divide(part, whole, out=numpy.full(numpy.shape(whole), numpy.nan), where=whole > 0)
 
 
-IOU = Reduction("mIoU", "IoU", miou_from_matrix, miou_of_each, iou_from_matrix)
 ACCURACY = Reduction(
     "accuracy", "class_accuracy", lambda matrix_CC: float(accuracy_of_each(matrix_CC)), accuracy_of_each,
     accuracy_of_classes,

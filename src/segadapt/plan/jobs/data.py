@@ -43,7 +43,7 @@ def prepare(planner: Planner, cache: str) -> Job:
     dataset = planner.preset.datasets[entry.dataset]
     where = f"presets.{planner.parameters.preset}.datasets.{entry.dataset}.format"
     require_file("segadapt.data.datasets", dataset.format, where)
-    classes = entry.classes or planner.preset.model.classes
+    classes = planner.preset.classes_of(cache)
     _check_split(f"presets.{planner.parameters.preset}.caches.{cache}", entry, dataset, classes)
     rendered = planner.path("render", "manifest", dataset=entry.dataset)
     config = entry.model_dump(exclude={"dataset", "classes"}) | {

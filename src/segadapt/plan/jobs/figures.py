@@ -98,7 +98,7 @@ def classes_of(reporter: Reporter, table: str) -> Job:
 
 def _listed(reporter: Reporter, table: str) -> list[Row]:
     """The rows that a table lists by name, without the cells of its sweeps."""
-    listed = reporter.parameters.tables[table].rows
+    listed = reporter.parameters.tables[table].keys
     return [row for row in reporter.rows[table] if row.key in listed]
 
 
@@ -106,7 +106,7 @@ def robustness(reporter: Reporter, table: str) -> Job:
     """The difference from the control over each parameter that a table sweeps, a panel a parameter; the paper's points
     beside ours on the paper's data."""
     parameters, experiment, rows = reporter.parameters, reporter.parameters.tables[table], reporter.rows[table]
-    cells, panels, shown = rows[len(experiment.rows) :], {}, {}
+    cells, panels, shown = rows[len(experiment.keys) :], {}, {}
     for sweep in experiment.sweeps:
         own, cells = cells[: len(sweep.values)], cells[len(sweep.values) :]
         base, planner = own[0].base, reporter.planners[own[0].setting]

@@ -67,7 +67,7 @@ def _gallery(reporter: Reporter, rows: list[Row], images: int) -> Job:
 
 def _listed(reporter: Reporter, tables: list[str]) -> list[Row]:
     """The rows of segmentation that the tables list by name, each once; cells of sweeps are none of them."""
-    listed = {name: each.rows for name, each in reporter.parameters.tables.items()}
+    listed = {name: each.keys for name, each in reporter.parameters.tables.items()}
     found: dict[str, Row] = {}
     for row in (row for name in tables for row in reporter.rows.get(name, ()) if row.key in listed[name]):
         found.setdefault(row.key, row)
