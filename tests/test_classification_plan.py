@@ -53,6 +53,7 @@ def plan_of(content: dict):
         ("experiments.table1.rows", ["adaptsegnet"], "name: adaptsegnet, whose discriminators see output maps"),
         ("experiments.table1.rows", ["source_only", "source_only"], "a row stands there twice"),
         ("experiments.table1.classes", "synthia16", "experiments.table1.classes: is for segmentation"),
+        ("experiments.table1.settings", ["rome"], "experiments.table1.settings: is for segmentation"),
         ("experiments.table1.task", "segmentation", "preset tiny has no segmentation"),
         ("presets.tiny.classification", None, "presets.tiny.model: is missing"),
     ],

@@ -31,6 +31,7 @@ def test_a_table_may_stand_in_several_settings():
     [
         ({"rows": ["source_only", "rome/maxsquare"]}, r"rows\[1\]: 'rome/maxsquare' has a setting of its own"),
         ({"rows": [], "sweeps": [sweep()]}, "settings: there are no rows that stand in them"),
+        ({"settings": ["rome", "rome"]}, "settings: one stands there twice; list each once"),
         ({"rows": ["maxsquares"]}, "'maxsquares' is not defined"),
     ],
 )

@@ -167,6 +167,8 @@ class Experiment(Section):
     def _agree(self) -> "Experiment":
         if self.settings and not self.rows:
             raise ValueError("settings: there are no rows that stand in them; list rows, or drop settings")
+        if len(set(self.settings)) != len(self.settings):
+            raise ValueError("settings: one stands there twice; list each once")
         for index, row in enumerate(self.rows):
             if self.settings and "/" in row:
                 raise ValueError(f"rows[{index}]: '{row}' has a setting of its own; drop it, or the table's settings")

@@ -241,11 +241,11 @@ class Parameters(Section):
                 f"{where}: preset {self.preset} has no classification; add that section, or name {name} only in the "
                 "tables of presets that have"
             )
-        for key in ("sweeps", "classes", "also_against"):
+        for key in ("sweeps", "classes", "also_against", "settings"):
             if getattr(experiment, key):
                 raise ValueError(f"{where}.{key}: is for segmentation; drop this key")
         figure = settings.easy_and_hard
-        methods = {f"{where}.rows[{index}]": row for index, row in enumerate(experiment.keys) if row != SOURCE_ONLY}
+        methods = {f"{where}.rows[{index}]": row for index, row in enumerate(experiment.rows) if row != SOURCE_ONLY}
         if figure is not None:
             at = f"presets.{self.preset}.classification.easy_and_hard.methods"
             methods |= {f"{at}[{index}]": row for index, row in enumerate(figure.methods)}

@@ -42,7 +42,7 @@ class Classifiers:
         """Everything that the preset's classification tables and Figure 5 are made of, upstream first."""
         check_classifier(self.settings.model.backbone, f"presets.{self.parameters.preset}.classification.model")
         tables = self.parameters.classification_tables
-        rows = dict.fromkeys(row for table in tables.values() for row in table.keys)
+        rows = dict.fromkeys(row for table in tables.values() for row in table.rows)
         models, figure5 = [(task, row, TABLE) for task in self.tasks for row in rows], self.settings.easy_and_hard
         figures = []
         if figure5 is not None:
@@ -102,7 +102,7 @@ class Classifiers:
 
     def tables(self, name: str) -> list[Job]:
         """A table, a row a method and a column a task, and what goes with it."""
-        rows = [plain_row(self.parameters, key) for key in self.parameters.classification_tables[name].keys]
+        rows = [plain_row(self.parameters, key) for key in self.parameters.classification_tables[name].rows]
         control = baseline(rows, self.parameters.methods)
         changes = ", ".join(f"{key}={value}" for key, value in self.settings.protocol.items())
         protocol = self.parameters.protocol

@@ -29,7 +29,7 @@ def figures(reporter: Reporter) -> list[Job]:
 
 def _plain_rows(reporter: Reporter, setting: str | None) -> list[Row]:
     """The rows of all tables in one setting, each once, without the cells of sweeps."""
-    listed = [row for name in reporter.rows for row in _listed(reporter, name)]
+    listed = [row for name in reporter.rows for row in reporter.listed(name)]
     return list({row.key: row for row in listed if row.setting == setting}.values())
 
 
@@ -82,7 +82,7 @@ def curves(reporter: Reporter, methods: list[str]) -> Job:
 
 def classes_of(reporter: Reporter, table: str) -> Job:
     """IoU of every class, for the rows of one table."""
-    parameters, keys = reporter.parameters, _listed(reporter, table)
+    parameters, keys = reporter.parameters, reporter.listed(table)
     rows = [
         {"key": row.key, "title": row.title, "origin": row.origin, "look": look(row.method, parameters.methods)}
         for row in keys
@@ -94,12 +94,6 @@ def classes_of(reporter: Reporter, table: str) -> Job:
         "classes": experiment.classes or first.scored_classes(keys[0].method),
     }
     return reporter.base.job("bars", {"table": table}, inputs=reporter.metrics(keys), config=config)
-
-
-def _listed(reporter: Reporter, table: str) -> list[Row]:
-    """The rows that a table lists by name, without the cells of its sweeps."""
-    listed = reporter.parameters.tables[table].keys
-    return [row for row in reporter.rows[table] if row.key in listed]
 
 
 def robustness(reporter: Reporter, table: str) -> Job:

@@ -66,10 +66,9 @@ def _gallery(reporter: Reporter, rows: list[Row], images: int) -> Job:
 
 
 def _listed(reporter: Reporter, tables: list[str]) -> list[Row]:
-    """The rows of segmentation that the tables list by name, each once; cells of sweeps are none of them."""
-    listed = {name: each.keys for name, each in reporter.parameters.tables.items()}
+    """The rows that the tables of segmentation among these list by name, each once."""
     found: dict[str, Row] = {}
-    for row in (row for name in tables for row in reporter.rows.get(name, ()) if row.key in listed[name]):
+    for row in (row for name in tables if name in reporter.rows for row in reporter.listed(name)):
         found.setdefault(row.key, row)
     return list(found.values())
 

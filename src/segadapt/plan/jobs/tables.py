@@ -76,6 +76,10 @@ class Reporter:
         self.parameters, self.planners, self.base = parameters, planners, planners[None]
         self.rows = {name: table_rows(parameters, name) for name in parameters.tables}
 
+    def listed(self, table: str) -> list[Row]:
+        """The rows that a table lists by name, without the cells of its sweeps."""
+        return [row for row in self.rows[table] if row.key in self.parameters.tables[table].keys]
+
     def tables(self, name: str) -> list[Job]:
         """A table and what goes with it. What is scored on fewer classes than the model's has no companions."""
         experiment, rows = self.parameters.tables[name], self.rows[name]
