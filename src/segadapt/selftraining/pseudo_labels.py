@@ -14,8 +14,7 @@ from segadapt.data.packed.labels import write_label_pack
 from segadapt.evaluation.views import mirror_averaged, probabilities
 from segadapt.labels import CLASS_SETS, IGNORE_INDEX
 from segadapt.selftraining.confidence_histogram import ConfidenceHistogram
-
-Predictor = Callable[[np.ndarray], Tensor]
+from segadapt.selftraining.kept_logits import Predictor
 
 
 def scores(predict: Predictor, flip: bool, prior_CHW: Tensor | None) -> Predictor:
@@ -49,8 +48,8 @@ def make_pseudo_labels(
     The target's labels, if its cache has any, are never read.
 
     Args:
-        score: From image_HWC to scores (C, H, W), see :func:`scores`. It is called twice for every image: that takes
-            longer than keeping the scores of a whole data set, and no space.
+        score: From image_HWC to scores (C, H, W), see :func:`scores`. It is called twice for every image, for the
+            scores of a whole data set are large; its ``predict`` may keep the logits (``kept_logits``).
         target: The images.
         class_set: Of the model and the labels.
         settings: ``portion`` in [0, 1], ``stride``, and ``selection``: ``class_balanced`` or ``global``.

@@ -9,6 +9,7 @@ from segadapt.core.progress import progress_bar
 from segadapt.data.packed.cache import PackedCache
 from segadapt.models.compute import set_up_compute
 from segadapt.models.loading import predictor
+from segadapt.selftraining.kept_logits import kept_logits
 from segadapt.selftraining.pseudo_labels import make_pseudo_labels, scores
 from segadapt.selftraining.spatial_prior import load_prior
 from segadapt.stages.runner import main
@@ -21,8 +22,9 @@ def label(job: Job, scratch: Path) -> None:
     class_set, prior_CHW = config["model"]["classes"], None
     if job.read("prior"):
         prior_CHW = load_prior(Path(job.input("prior")), class_set, (target.height, target.width))
-    score = scores(predictor(Path(job.input("model")), config, compute), config["flip"], prior_CHW)
-    with progress_bar(job.name, 2 * len(target), unit="image") as bar:
+    network = predictor(Path(job.input("model")), config, compute)
+    with kept_logits(network, scratch) as predict, progress_bar(job.name, 2 * len(target), unit="image") as bar:
+        score = scores(predict, config["flip"], prior_CHW)
         folder = Path(job.outputs["manifest"]).parent
         selected = make_pseudo_labels(score, target, class_set, config["selection"], folder, bar.update)
     print(f"{job.name}: {selected['kept_share']:.1%} of the pixels have a label", file=sys.stderr)

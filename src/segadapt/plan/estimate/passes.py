@@ -36,8 +36,8 @@ def passes(job: Job, plan: Plan) -> Counter[Pass]:
     if job.stage == PSEUDO_LABEL:
         images = image_count(job, "target", plan) or 0
         each = replace(_network(job, plan, None), size=_cache_size(job, "target", plan))
-        # Once for the thresholds, once for the pixels above them.
-        return Counter({each: 2 * images * (2 if job.config["flip"] else 1)})
+        # The second look at an image, for the pixels above the thresholds, is at logits that were kept.
+        return Counter({each: images * (2 if job.config["flip"] else 1)})
     return Counter()
 
 
