@@ -8,8 +8,8 @@ from tiny import REPOSITORY, tiny_parameters
 from segadapt.core.artifacts import write_json
 from segadapt.core.job import Input, Job, read_card
 from segadapt.core.parameters import load_parameters, parameters_from
-from segadapt.core.stages import PHASES
-from segadapt.plan import Plan, make_plan, phase_targets
+from segadapt.core.stages import PHASES, STAGES
+from segadapt.plan import Plan, make_plan, phase_targets, result_files
 from segadapt.plan.rows import look
 from segadapt.plan.targets import jobs_behind
 
@@ -209,6 +209,27 @@ def test_only_what_a_target_needs_is_asked_of_the_user():
     }
     everything = {job.name for job in plan.jobs}
     assert jobs_behind(plan, []) == jobs_behind(plan, ["phase_data"]) == everything
+
+
+@pytest.mark.parametrize("preset", ["streets", "paper"])
+def test_the_papers_tables_and_figures_need_no_model_of_later_tables_alone(preset):
+    plan = make_plan(load_parameters(REPOSITORY / "params.yaml", {"preset": preset}))
+    made = [plan.by_output[path] for path in result_files(plan, of_paper=True)]
+    tables = {job.subject["table"] for job in made if "table" in job.subject}
+    beside_the_papers = {"table2_compared", "table3_head19", "table5_lambda"} & plan.parameters.tables.keys()
+    assert tables == {f"table{number}" for number in range(1, 7)} | beside_the_papers
+
+    def trained(jobs: list[Job]) -> set[str]:
+        behind = jobs_behind(plan, [job.provenance for job in jobs])
+        return {name for name in behind if STAGES[plan.by_name[name].stage].trains}
+
+    of_figure5 = trained([plan.by_name["figure/figure5"]])
+    assert trained(made) == trained([job for job in made if "table" in job.subject]) | of_figure5
+    figures = {"curves", "qualitative", "qualitative_synthia", "qualitative_rome", *(f"figure{n}" for n in (1, 2, 4, 5))}
+    names = {job.name for job in made}
+    assert {f"figure/{name}" for name in figures} | {"report"} <= names
+    assert not names & {"figure/qualitative_rome19", "figure/qualitative_mit"}
+    assert "figure/qualitative_rome19" in plan.by_name
 
 
 def test_a_new_row_repaints_no_other():

@@ -16,13 +16,24 @@ def jobs_of(plan: Plan, phase: str) -> list[Job]:
 def result_files(plan: Plan, of_paper: bool = False) -> list[str]:
     """One file of every table and figure: asking for them asks for all.
 
-    With ``of_paper``, without the tables (and what goes with them) that stand beside none of the paper's.
+    With ``of_paper``, without the tables (and what goes with them) that stand beside none of the paper's, and without
+    figures of models that those alone train.
     """
     jobs = jobs_of(plan, "table")
     if of_paper:
         others = {name for name, table in plan.parameters.experiments.items() if table.published in (None, LATER_WORK)}
-        jobs = [job for job in jobs if job.subject.get("table") not in others]
+        foreign = [job for job in jobs if job.subject.get("table") in others]
+        jobs = [job for job in jobs if job not in foreign]
+        own = [job for job in jobs if "table" in job.subject]
+        theirs_alone = _trained_for(plan, foreign) - _trained_for(plan, own)
+        jobs = [job for job in jobs if not theirs_alone & _trained_for(plan, [job])]
     return [next(iter(job.outputs.values())) for job in jobs]
+
+
+def _trained_for(plan: Plan, jobs: list[Job]) -> set[str]:
+    """Names of the trainings behind some jobs."""
+    behind = jobs_behind(plan, (job.provenance for job in jobs)) if jobs else set()
+    return {name for name in behind if STAGES[plan.by_name[name].stage].trains}
 
 
 def phase_targets(plan: Plan, phase: str) -> list[str]:
