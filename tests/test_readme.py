@@ -39,7 +39,7 @@ def test_the_first_table_is_that_of_the_committed_run_row_by_row():
     assert table_rows(README) == readme_table(tiny.REPOSITORY / "results/streets/table2.csv").splitlines()
 
 
-@pytest.mark.parametrize("table", ["table2", "table2_compared"])
+@pytest.mark.parametrize("table", ["table2", "table2_compared", "table7"])
 def test_the_page_on_photographs_shows_the_committed_tables(table):
     page = tiny.REPOSITORY / "results/camvid/README.md"
     assert readme_table(page.with_name(f"{table}.csv")) in page.read_text()
