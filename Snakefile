@@ -7,26 +7,23 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/stages.smk"
 
 
+NAMED = named_targets(plan)
+
+
 rule all:
     default_target: True
     input:
-        result_files(plan),
+        NAMED.pop("all"),
 
 
-# The tables of the paper with all that goes with them, and every figure of theirs.
-rule paper:
-    input:
-        result_files(plan, of_paper=True),
-
-
-# DVC's phases: each asks for all jobs of its stages.
-for phase in PHASES:
+# The paper's tables with all that goes with them, Table 2 alone, and DVC's phases.
+for name, files in NAMED.items():
 
     rule:
         name:
-            f"phase_{phase}"
+            name
         input:
-            phase_targets(plan, phase),
+            files,
 
 
 # A row whose job failed is missing in the tables that were asked for, and on the page; the others are there.

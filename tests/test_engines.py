@@ -162,6 +162,8 @@ def test_dvc_sees_a_key_of_the_preset(finished):
     preset = project / "presets/tiny.yaml"
     preset.write_text(preset.read_text().replace("log_steps: 1\n", "log_steps: 2\n"))
     assert "presets/tiny.yaml" in dvc(project, "status")
+    (project / "weights" / "toy.safetensors").write_bytes(b"made again")
+    assert re.search(r"modified:\s+weights", dvc(project, "status"))
 
 
 def test_code_that_matters_reruns_its_jobs_and_comments_do_not(finished):

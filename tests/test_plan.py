@@ -11,7 +11,7 @@ from segadapt.core.parameters import load_parameters, parameters_from
 from segadapt.core.stages import PHASES, STAGES
 from segadapt.plan import Plan, make_plan, phase_targets, result_files
 from segadapt.plan.rows import look
-from segadapt.plan.targets import jobs_behind
+from segadapt.plan.targets import jobs_behind, main_table, named_targets
 
 ROWS = (
     "source_only",
@@ -208,7 +208,8 @@ def test_only_what_a_target_needs_is_asked_of_the_user():
         *(f"prepare/{name}" for name in ("source_train", "target_train", "target_val")),
     }
     everything = {job.name for job in plan.jobs}
-    assert jobs_behind(plan, []) == jobs_behind(plan, ["phase_data"]) == everything
+    assert jobs_behind(plan, []) == jobs_behind(plan, ["no_rule_and_no_file"]) == everything
+    assert jobs_behind(plan, ["phase_data"]) == {name for name in everything if name.startswith("prepare/")}
 
 
 @pytest.mark.parametrize("preset", ["streets", "paper"])
@@ -230,6 +231,26 @@ def test_the_papers_tables_and_figures_need_no_model_of_later_tables_alone(prese
     assert {f"figure/{name}" for name in figures} | {"report"} <= names
     assert not names & {"figure/qualitative_rome19", "figure/qualitative_mit"}
     assert "figure/qualitative_rome19" in plan.by_name
+
+
+@pytest.mark.parametrize(("preset", "shown"), [("streets", 2), ("camvid", 0), ("paper", 0)])
+def test_table2_trains_its_own_models_alone(preset, shown):
+    plan = make_plan(load_parameters(REPOSITORY / "params.yaml", {"preset": preset}))
+    files = main_table(plan)
+    assert files[:3] == [f"results/table2{ending}.csv" for ending in ("", "_statistics", "_protocols")]
+    assert len(files) == 3 + shown
+    wanted, needed = jobs_behind(plan, files[:3]), jobs_behind(plan, files)
+    assert {STAGES[plan.by_name[name].stage].phase for name in needed - wanted} <= {"table"}
+
+
+@pytest.mark.parametrize("preset", ["streets", "paper"])
+def test_a_name_asks_for_its_files_alone(preset):
+    plan = make_plan(load_parameters(REPOSITORY / "params.yaml", {"preset": preset}))
+    for name in ("paper", "table2", "phase_data"):
+        named = jobs_behind(plan, [name])
+        assert named == jobs_behind(plan, named_targets(plan)[name]) and len(named) < len(plan.jobs), name
+    assert jobs_behind(plan, ["all"]) == jobs_behind(plan, []) == jobs_behind(plan, ["nobody", "table2"])
+    assert {STAGES[plan.by_name[name].stage].phase for name in jobs_behind(plan, ["phase_data"])} == {"data"}
 
 
 def test_a_new_row_repaints_no_other():

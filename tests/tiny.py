@@ -121,6 +121,8 @@ def make_project(folder: Path, parameters: dict | None = None) -> Path:
         if (REPOSITORY / name).exists():
             shutil.copy(REPOSITORY / name, folder / name)
     (folder / "profiles").symlink_to("workflow/profiles")
+    (folder / "weights").mkdir(exist_ok=True)
+    (folder / "weights" / "toy.safetensors").write_bytes(b"no preset reads it")
     write_parameters(folder, parameters or tiny_parameters())
     write_gta5(folder / "toy" / "gta5")
     write_cityscapes(folder / "toy" / "cityscapes")

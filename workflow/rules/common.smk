@@ -20,7 +20,6 @@ from segadapt.core.errors import UserError
 from segadapt.core.devices import visible_gpus
 from segadapt.core.parameters import load_parameters
 from segadapt.core.stages import (
-    PHASES,
     REPORT,
     STAGES,
     TABLE,
@@ -28,7 +27,7 @@ from segadapt.core.stages import (
     card_of,
     log_of,
 )
-from segadapt.plan import make_plan, phase_targets, result_files
+from segadapt.plan import make_plan
 from segadapt.plan.estimate.needs import Needs
 from segadapt.plan.estimate.table import Estimator
 from segadapt.plan.interruption import pass_on_interrupts
@@ -36,6 +35,7 @@ from segadapt.plan.jobs.partial import partial_cards, partial_page
 from segadapt.plan.place import require_place, require_versionable
 from segadapt.plan.session import begin_session, lend_environment
 from segadapt.plan.shelf import shelve
+from segadapt.plan.targets import named_targets
 
 
 def politely(function, *arguments):

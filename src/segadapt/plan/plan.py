@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from segadapt.core.errors import UserError
 from segadapt.core.job import Job
 from segadapt.core.parameters import Parameters
 from segadapt.core.parameters.root import ORACLE, SOURCE_ONLY
@@ -71,14 +72,27 @@ def make_plan(parameters: Parameters, hash_code: bool = True) -> Plan:
         reports += Classifiers(parameters, planners[None]).jobs()
     reports += galleries(reporter)
     reports += report(reporter, reports)
-    # Settings share source models, and tables share rows.
-    jobs = {job.name: job for job in [*trained, *scored, *reports]}
+    jobs = _each_once([*trained, *scored, *reports])
     sizes = {planners[None].cache(name): each.size for name, each in parameters.active_preset.caches.items()}
     check_heads(jobs.values(), parameters.preset)
     check_sides(jobs.values(), sizes, parameters.preset)
     check_tokens(jobs.values(), parameters.preset)
     check_discriminators(jobs.values(), sizes, parameters.preset)
     return Plan(parameters, _with_makers([*data_jobs(planners[None], jobs.values()), *jobs.values()]))
+
+
+def _each_once(jobs: list[Job]) -> dict[str, Job]:
+    """Settings share source models, and tables share rows; UserError where two want one job to read other files."""
+    found: dict[str, Job] = {}
+    for job in jobs:
+        first = found.setdefault(job.name, job)
+        if first != job:
+            told = " and ".join(", ".join(each.path for each in one.inputs) for one in (first, job))
+            raise UserError(
+                f"params.yaml: {job.name} is made once for all methods, and they want it from {told}; give them the "
+                "same later and target, or the target a second cache"
+            )
+    return found
 
 
 def _with_makers(jobs: list[Job]) -> tuple[Job, ...]:
