@@ -70,8 +70,8 @@ class Row:
 def table_rows(parameters: Parameters, table: str) -> list[Row]:
     """The rows of a table in order, the cells of its sweeps last.
 
-    Settings stand before the titles where a table holds several of them, and before the names of the paper's rows where
-    the paper's own table holds several.
+    Settings stand before the titles where a table holds several of them, by title or, without one, by name, and before
+    the names of the paper's rows where the paper's own table holds several.
     """
     experiment = parameters.tables[table]
     keys = [*experiment.keys, *(sweep.method for sweep in experiment.sweeps)]
@@ -98,7 +98,7 @@ def _row(parameters: Parameters, key: str, several: bool, published: int | None)
     resolved = parameters.resolved[setting]
     method = resolved.methods.get(name)
     about = UNADAPTED[name] if method is None else method.model_dump(include={"title", "origin", "paper_row"})
-    before = f"{resolved.title}: " if several and resolved.title else ""
+    before = f"{resolved.title or setting}: " if several and setting else ""
     paper_row = about["paper_row"]
     if name == SOURCE_ONLY and resolved.source_paper_row is not None:
         paper_row = resolved.source_paper_row

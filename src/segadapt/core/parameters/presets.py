@@ -103,8 +103,8 @@ class Setting(Section):
 
     Every key but the titles replaces the preset's (or, under ``protocol`` and ``methods``, the protocol's and the
     methods') where it is given, sections key by key. Source models that would be trained alike in several settings
-    are trained once. ``title`` stands before a method's name in tables that hold rows of several settings, and
-    ``source_paper_row`` is the paper's row of the unadapted model.
+    are trained once. ``title``, or else the setting's name, stands before a method's name in tables that hold rows of
+    several settings, and ``source_paper_row`` is the paper's row of the unadapted model.
     """
 
     title: str | None = None

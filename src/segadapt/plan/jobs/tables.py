@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from segadapt.core.errors import UserError
 from segadapt.core.job import Input, Job
 from segadapt.core.parameters import Parameters
 from segadapt.core.stages import BESIDE_TABLES, STAGES, TABLE
@@ -38,7 +39,11 @@ def table_jobs(
         scored: Its rows, whole or in parts, in order.
         about: What the table goes by and says: ``columns``, name to title, ``measure``, their mean's name, ``primary``,
             the name of the primary number, ``evaluation_size``, ``data_note``, ``is_paper_data``, ...
+
+    Raises:
+        UserError: for two rows of one title, by which everything that reads a table tells its rows apart.
     """
+    _check_titles(name, scored)
     parameters, jobs = planner.parameters, []
     published, in_parts = parameters.experiments[name].published, "column" in scored[0].about
     companions = [stage for stage in BESIDE_TABLES if stage.in_parts or not in_parts]
@@ -62,6 +67,17 @@ def table_jobs(
                 inputs.append(published_input(published))
         jobs.append(planner.job(stage.name, {"table": name}, inputs=inputs, config=config))
     return jobs
+
+
+def _check_titles(table: str, scored: Iterable[Scored]) -> None:
+    called: dict[str, str] = {}
+    for about in (each.about for each in scored):
+        key = about.get("row", about["key"])
+        if (other := called.setdefault(about["title"].casefold(), key)) != key:
+            raise UserError(
+                f"params.yaml: experiments.{table}: rows '{other}' and '{key}' are both titled '{about['title']}'; "
+                "give their methods or settings different titles"
+            )
 
 
 def published_input(table: int) -> Input:
