@@ -150,6 +150,8 @@ FROM_A_JOB = [
     ("datasets.digits.render.size", "32x15", "datasets.digits.render: size 32x15 of the built-in digits is too small"),
     ("datasets.digits.render.splits.clean", 2, "datasets.digits.render: domain 'clean' asks for 2 digits"),
     ("datasets.digits.render.splits.clean", 900, "900 + 599 + 599 built-in digits are asked for but there are 1797"),
+    ("figure_rows", [], "figure_rows"),
+    ("settings.synthia.figure_rows", [], "settings.synthia.figure_rows"),
     ("adapt.annealing", {"name": "linear", "warm_up": 100}, "adapt.annealing.warm_up: must be fewer than horizon"),
 ]  # fmt: skip
 

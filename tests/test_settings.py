@@ -278,6 +278,14 @@ def test_the_value_that_a_method_has_anyway_is_the_method_itself():
     assert rows[1].paper_row == "MaxSquare, λ_T = 0.5"
 
 
+def test_a_row_that_is_listed_and_swept_is_shown_as_the_row():
+    plan = plan_of("source_only", "maxsquare", sweeps=[sweep([0.1, 0.2])])
+    for job in ("figure/figure2", "figure/gallery"):
+        titles = {key: each["title"] for key, each in plan.by_name[job].config["models"].items()}
+        assert titles == {"source_only": "Source only", "maxsquare": "MaxSquare"}, job
+    assert [row["key"] for row in plan.by_name["figure/figure4"].config["rows"]] == ["source_only", "maxsquare"]
+
+
 def test_a_cell_differs_from_its_method_in_the_swept_number_alone():
     plan = plan_of(sweeps=[sweep([0.25, 0.2], "image_weight.alpha", "maxsquare_iw")])
     cell, base = (plan.by_name[f"adapt/maxsquare_iw{ending}/seed1"] for ending in ("-image_weight.alpha-0.25", ""))

@@ -10,6 +10,8 @@ from segadapt.core.parameters.section import ClassSetName, Count, Name, PathText
 from segadapt.core.parameters.text import file_path
 from segadapt.core.parameters.training import ModelSettings, Precision, TrainingSettings
 
+FigureRows = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+
 
 class Rendering(Section):
     """Built-in data: how many scenes of which domain are drawn, and at which size.
@@ -119,7 +121,7 @@ class Setting(Section):
     oracle: dict[str, Any] = Field(default_factory=dict)
     evaluate_on: Name | None = None
     evaluate_refined_on: Name | None = None
-    figure_rows: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    figure_rows: FigureRows | None = None
     protocol: dict[Name, Any] = Field(default_factory=dict)
     methods: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     precision: dict[str, Any] = Field(default_factory=dict)
@@ -173,7 +175,7 @@ class Preset(Section):
     lambda_rule: LambdaRule | None = None
     evaluate_on: Name | None = None
     evaluate_refined_on: Name | None = None
-    figure_rows: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
+    figure_rows: FigureRows = (0, 1, 2)
     figure_methods: tuple[Name, ...] = ()
     report: tuple[Name, ...] = ()
     classification: Classification | None = None

@@ -94,7 +94,7 @@ class Reporter:
 
     def listed(self, table: str) -> list[Row]:
         """The rows that a table lists by name, without the cells of its sweeps."""
-        return [row for row in self.rows[table] if row.key in self.parameters.tables[table].keys]
+        return [row for row in self.rows[table] if row.base is None]
 
     def tables(self, name: str) -> list[Job]:
         """A table and what goes with it. What is scored on fewer classes than the model's has no companions."""
