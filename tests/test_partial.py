@@ -1,17 +1,20 @@
 """When jobs fail, the rows that are whole stand in the table and the others say where their logs are."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pandas
 import pytest
-from scored import make, record, scored_plan
+import toy_classification
+from scored import MADE, make, record, scored_plan
 
 from segadapt.cli import main
 from segadapt.core.artifacts import write_json
 from segadapt.core.errors import UserError
 from segadapt.core.job import read_card
-from segadapt.plan import statuses
+from segadapt.core.parameters import parameters_from
+from segadapt.plan import make_plan, statuses
 from segadapt.plan.jobs.partial import partial_cards, partial_page
 from segadapt.reporting import read_table
 from segadapt.reporting.lineage.explain import explain
@@ -141,3 +144,35 @@ def test_the_page_shows_what_is_there_and_names_what_failed(plan):
     assert html.count('<div class="row missing"') == 1 and 'id="curves"' in html
     assert {each.job.name: each.state for each in statuses(plan)}["report"] == "name differs"
     assert partial_page(plan, []) == []
+
+
+def test_a_row_that_lacks_a_task_is_explained_and_on_the_page(tmp_path, monkeypatch, capsys):
+    """It has no mean; what is told of it begins with the tasks that it has."""
+    monkeypatch.chdir(tmp_path)
+    rows = ("source_only", "target_forwarded", "maxsquare_classifier")
+    plan = make_plan(parameters_from(toy_classification.parameters(rows, seeds=(1,)), "tiny"))
+    for job in plan.jobs:
+        if job.stage in MADE:
+            make(job)
+        if job.stage == "evaluate":
+            metrics = Path(job.outputs["metrics"])
+            scores = {"native": {"accuracy": 0.25, "class_accuracy": {}}}
+            metrics.write_text(json.dumps(json.loads(metrics.read_text()) | scores))
+            record(job)
+    published = Path("results/published/paper_table1.csv")
+    published.parent.mkdir(parents=True)
+    shutil.copy(Path(__file__).parent.parent / published, published)
+    failed = "evaluate/classifiers/camera_to_clean/maxsquare_classifier/seed1"
+    cards = partial_cards(plan, ["table1"], [fail(plan, failed)])
+    run_card(table.assemble, Path(cards[0]))
+    title = next(row["title"] for row in read_card(Path(cards[0])).config["rows"] if "maxsquare" in row["key"])
+    for name in ("maxsquare_classifier", title):
+        assert main(["explain", "results/table1.csv", name]) == 0
+        assert f"{title}, clean_to_camera: 25.0 %" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no column 'accuracy'; it has clean_to_camera"):
+        explain(Path("results/table1.csv"), title, "accuracy")
+    (card,) = partial_page(plan, cards)
+    run_card(report.write, Path(card))
+    html = Path("results/report/index.html").read_text()
+    assert f"Missing: {failed} failed, see work/tiny/logs/{failed}.log." in html
+    assert html.count('<div class="row missing"') == 1

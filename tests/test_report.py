@@ -24,6 +24,7 @@ from segadapt.plan import make_plan
 from segadapt.plan.jobs.report import shown_tables
 from segadapt.reporting.figures import gallery
 from segadapt.reporting.report import chart
+from segadapt.reporting.report import page as sheet
 from segadapt.stages import table
 from segadapt.stages.report import write
 
@@ -172,6 +173,15 @@ def test_a_row_that_is_not_there_is_shown_as_missing(page_made, page, monkeypatc
         for path, content in kept.items():
             Path(path).write_bytes(content)
         write(plan.by_name["report"], Path("scratch"))
+
+
+@pytest.mark.parametrize(
+    ("published", "told"),
+    [(None, ""), (2, "those of the paper's Table 2"), (7, "what the authors of later work state beside their code")],
+)
+def test_the_page_says_whose_the_published_rows_are(published, told):
+    said = sheet._printed({"identity": {"config": {"published": published}}})
+    assert said == (f"Published rows are {told}. " if told else "")
 
 
 @pytest.mark.parametrize(

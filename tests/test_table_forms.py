@@ -25,6 +25,7 @@ def test_every_twin_says_what_the_comparison_is(written):
         assert "weight in training" in written.with_suffix(suffix).read_text()
     said = legend(read_cells(written))
     assert f"{LEVEL:.0%}".replace("%", " %") in said and "four of five" in said and POWER == 4 / 5
+    assert "without one, the first row of its setting" in said
     assert legend(read_cells(table_csv(build_table([row()], TWO)))) == ""
 
 

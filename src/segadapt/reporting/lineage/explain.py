@@ -89,25 +89,26 @@ def read_lineage(table: Path) -> Record:
 
 
 def explain(table: Path, method: str, column: str | None = None) -> Explanation:
-    """Finds the row by key or title and the column by class or task, the table's mean if None; case does not matter.
+    """Finds the row by key or title and the column by class or task; case does not matter.
 
-    UserError, with the names there are, for a row or class that the table doesn't trace.
+    None is the table's mean, or the row's first column where it has no mean, for it lacks a part. UserError, with the
+    names there are, for a row or class that the table doesn't trace.
     """
     record = read_lineage(table)
     lineage = record["lineage"]
     row = _by_name(lineage["rows"]).get(method.casefold())
-    missing = missing_rows(record["identity"]["config"])
-    asked = _by_name(record["identity"]["config"]["rows"]).get(method.casefold(), {"key": None})
-    if asked["key"] in missing:
-        raise UserError(f"{table} is partial and lacks the row '{method}': {missing[asked['key']]}")
     if row is None:
+        missing = missing_rows(record["identity"]["config"])
+        asked = _by_name(record["identity"]["config"]["rows"]).get(method.casefold(), {"key": None})
+        if asked["key"] in missing:
+            raise UserError(f"{table} is partial and lacks the row '{method}': {missing[asked['key']]}")
         known = ", ".join(each["key"] for each in lineage["rows"])
         raise UserError(f"{table} has no traced row '{method}'; it has {known}; published rows come from the paper")
     if not row["values"]:
         raise UserError(f"{table} holds no scores; explain a row of the table that it goes with")
     columns = {name.casefold(): name for name in row["values"]}
-    mean = next((each for each in _MEANS if each in row["values"]), _MEANS[0])
-    name = columns.get((column or mean).casefold())
+    first = next(each for each in (*_MEANS, *row["values"]) if each in row["values"])
+    name = columns.get((column or first).casefold())
     if name is None:
         raise UserError(f"{table} has no column '{column}'; it has {', '.join(row['values'])}")
     made_by = row.get("made_by_column", {}).get(name, row["made_by"])
@@ -117,5 +118,5 @@ def explain(table: Path, method: str, column: str | None = None) -> Explanation:
 
 
 def _by_name(rows: list[Record]) -> dict[str, Record]:
-    """Rows by title and by key, in lower case."""
-    return {name.casefold(): row for row in rows for name in (row["title"], row["key"])}
+    """Rows, or a part of each, by title and by the row's key, in lower case."""
+    return {name.casefold(): row for row in rows for name in (row["title"], row.get("row", row["key"]))}

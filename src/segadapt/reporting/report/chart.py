@@ -27,14 +27,16 @@ def chart(table: str, cells: pandas.DataFrame, record: Record, stories: Stories)
     config, mean = record["identity"]["config"], mean_column(cells.columns)
     own = {row["method"]: row for row in cells[cells["origin"] != "published"].to_dict("records")}
     traced, rows = {row["key"]: row for row in record["lineage"]["rows"]}, []
-    numbers = stories.of_table(table)
-    for entry, *_ in rows_of(config):
+    missing, numbers = missing_rows(config), stories.of_table(table)
+    for entry, *more in rows_of(config):
         key = entry.get("row", entry["key"])
         control = entry["baseline"].removesuffix(f"/{entry['column']}") if "column" in entry else entry["baseline"]
         seen, cell = traced.get(key), own.get(entry["title"], {})
         values = [100 * value for value in seen["values"].get(mean, []) if value is not None] if seen else []
         about = {"key": key, "title": entry["title"], "values": values, "cell": cell, "baseline": control}
         about |= {"seeds": config["seeds"], "method": entry.get("method"), "story": numbers.get(entry["title"])}
+        reasons = dict.fromkeys(missing[each["key"]] for each in (entry, *more) if each["key"] in missing)
+        about["missing"] = ", ".join(reasons) or "it has no scores that can be traced"
         rows.append(about)
     means = {row["key"]: sum(row["values"]) / len(row["values"]) for row in rows if row["values"]}
     titles = {row["key"]: row["title"] for row in rows}
@@ -45,14 +47,13 @@ def chart(table: str, cells: pandas.DataFrame, record: Record, stories: Stories)
         "measure": mean,
         "ticks": scale.ticks(),
         "oracle": scale.place(oracle),
-        "rows": [_row(row, means, titles, scale, mean, missing_rows(config)) for row in rows],
+        "rows": [_row(row, means, titles, scale, mean) for row in rows],
     }
 
 
 def _row(
-    row: Mapping[str, Any], means: Mapping[str, float], titles: Mapping[str, str], scale: "_Scale", mean: str,
-    missing: Mapping[str, str],
-) -> dict[str, Any]:  # fmt: skip
+    row: Mapping[str, Any], means: Mapping[str, float], titles: Mapping[str, str], scale: "_Scale", mean: str
+) -> dict[str, Any]:
     cell, key = row["cell"], row["key"]
     verdict, control = cell.get("verdict", ""), means.get(row["baseline"])
     is_control = key == row["baseline"] and key in means
@@ -76,16 +77,14 @@ def _row(
         "paper": scale.place(float(paper)) if paper else None,
         "paper_text": paper,
         "story": row["story"],
-        "sentence": _sentence(row, mean, titles, is_control, missing),
+        "sentence": _sentence(row, mean, titles, is_control),
     }
 
 
-def _sentence(
-    row: Mapping[str, Any], mean: str, titles: Mapping[str, str], is_control: bool, missing: Mapping[str, str]
-) -> str:
-    cell, key, values = row["cell"], row["key"], row["values"]
+def _sentence(row: Mapping[str, Any], mean: str, titles: Mapping[str, str], is_control: bool) -> str:
+    cell, values = row["cell"], row["values"]
     if not values:
-        return f"Missing: {missing.get(key, 'it has no scores that can be traced')}."
+        return f"Missing: {row['missing']}."
     seeds = f"{len(values)} seed{'s' * (len(values) > 1)}"
     if is_control:
         return f"{cell[mean]} % over {seeds}: what the other rows are compared with."

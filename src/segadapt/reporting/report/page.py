@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Input, Job
+from segadapt.core.parameters.methods import LATER_WORK
 from segadapt.core.stages import GALLERY
 from segadapt.reporting.lineage.explain import read_lineage
 from segadapt.reporting.lineage.trace import Record, missing_note
@@ -102,7 +103,11 @@ def _table(job: Job, name: str, record: Record, stories: Stories) -> dict[str, A
 def _printed(record: Record) -> str:
     """Where the published rows come from; "" if there are none."""
     number = record["identity"]["config"]["published"]
-    return "" if number is None else f"Published rows are those of the paper's Table {number}. "
+    if number is None:
+        return ""
+    if number == LATER_WORK:
+        return "Published rows are what the authors of later work state beside their code. "
+    return f"Published rows are those of the paper's Table {number}. "
 
 
 def _gallery(each: Input, stories: Stories) -> dict[str, Any]:

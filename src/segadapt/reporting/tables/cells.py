@@ -112,9 +112,9 @@ def legend(cells: pandas.DataFrame) -> str:
     if (cells["verdict"] != "").any():
         told.append(
             f"vs_control: difference in {mean_column(cells.columns)} from the control (target images forwarded at λ = "
-            "0; without one, the table's first row) of the same seed, in points, with its 95 % interval over seeds; "
-            "detectable: the difference that as many seeds would show in four of five tries; verdict: better or worse "
-            "if the interval leaves zero out."
+            "0; without one, the first row of its setting) of the same seed, in points, with its 95 % interval over "
+            "seeds; detectable: the difference that as many seeds would show in four of five tries; verdict: better or "
+            "worse if the interval leaves zero out."
         )
     return " ".join(told)
 
