@@ -46,12 +46,14 @@ def measured(images: int) -> Measures:
     return Measures(CalibrationBins(pixels, right, confidence), BoundaryOverlap(union // 3, union))
 
 
-def scored_plan(rows: tuple[str, ...], seeds: tuple[int, ...], cost=lambda job: ONE_SECOND) -> Plan:
+def scored_plan(rows: tuple[str, ...], seeds: tuple[int, ...], cost=lambda job: ONE_SECOND, **table) -> Plan:
     """The toy project's plan with every job up to the evaluations made in the current folder.
 
-    ``cost`` says what a job's record says that it took.
+    ``cost`` says what a job's record says that it took; ``table`` are further keys of the table.
     """
-    plan = make_plan(parameters_from(tiny_parameters(rows) | {"seeds": list(seeds)}, "tiny"))
+    parameters = tiny_parameters(rows) | {"seeds": list(seeds)}
+    parameters["experiments"]["table2"] |= table
+    plan = make_plan(parameters_from(parameters, "tiny"))
     for job in plan.jobs:
         if job.stage in MADE:
             make(job, cost(job))

@@ -1,12 +1,18 @@
 """IoU bars: the drawn heights are the means, the lines reach from the lowest to the highest seed."""
 
 import io
+import json
+from pathlib import Path
 
 import numpy
 import pandas
 import pytest
+from tiny import tiny_parameters
 
-from segadapt.reporting.figures.bars import ClassBars, bars_csv, bars_figure
+from segadapt.core.parameters import parameters_from
+from segadapt.labels import CITYSCAPES19
+from segadapt.plan import make_plan
+from segadapt.reporting.figures.bars import ClassBars, bars_csv, bars_figure, draw
 from segadapt.reporting.figures.style import COLOURS, colour, svg
 
 NAMES = ("road", "train", "mIoU")
@@ -54,3 +60,20 @@ def test_many_rows_are_told_apart():
     looks = {(bars[0].get_facecolor(), bars[0].get_hatch()) for bars in containers}
     assert len(looks) == len(rows) and colour(0) == colour(len(COLOURS))
     assert svg(bars_figure(NAMES, rows, "toy")) == svg(bars_figure(NAMES, rows, "toy"))
+
+
+def test_the_mean_is_over_the_classes_of_the_table(tmp_path, monkeypatch):
+    """Of models of 19 classes, as the table's own is: three classes that are never found are no part of these 16."""
+    monkeypatch.chdir(tmp_path)
+    parameters = tiny_parameters(("source_only",))
+    parameters["experiments"]["table2"] |= {"classes": "synthia16", "published": None}
+    job = make_plan(parameters_from(parameters, "tiny")).by_name["figure/table2_classes"]
+    metrics = Path(job.input("metrics", row="source_only", seed=1))
+    metrics.parent.mkdir(parents=True)
+    for absent, mean in ((None, 40.0), ("bike", 40.0), ("train", 40.0)):
+        iou = {name: 0.0 if name in ("terrain", "truck", "train") else 0.4 for name in CITYSCAPES19.classes}
+        iou |= {absent: None} if absent else {}
+        known = [each for each in iou.values() if each is not None]
+        metrics.write_text(json.dumps({"network": {"IoU": iou, "mIoU": sum(known) / len(known)}}))
+        found = pandas.read_csv(io.BytesIO(draw(job)["data"])).set_index("class")["IoU"]
+        assert len(found) == 17 and found["road"] == 40 and found["mIoU"] == mean, absent

@@ -11,7 +11,7 @@ from scored import matrices, record, scored_plan
 from tiny import REPOSITORY
 
 from segadapt.evaluation import Evaluation, miou_from_matrix
-from segadapt.labels import CITYSCAPES19
+from segadapt.labels import CITYSCAPES19, SYNTHIA13
 from segadapt.reporting.figures import confidence
 from segadapt.reporting.lineage.explain import explain
 from segadapt.stages import figure, table
@@ -67,6 +67,23 @@ def test_statistics_compare_every_row_with_the_control(plan):
     names = ["method", *compared.values(), "detectable", "verdict"]
     assert main[main["verdict"] != ""][names].values.tolist() == wanted[names].values.tolist()
     assert [job["identity"]["name"] for job in found.trainings] == ["adapt/maxsquare/seed1"]
+
+
+def test_the_mean_over_13_of_16_classes_is_explained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = scored_plan(ROWS, SEEDS, classes="synthia16", published=None)
+    outputs = run(plan, table, "table/table2")
+    found = explain(outputs["csv"], "maxsquare", "miou13")
+    wanted = []
+    for seed in SEEDS:
+        counts = matrices("maxsquare", seed).sum(axis=0)
+        places = [place for place, name in enumerate(CITYSCAPES19.classes) if name in SYNTHIA13.classes]
+        union = [counts[place].sum() + counts[:, place].sum() - counts[place, place] for place in places]
+        known = [counts[place, place] / all_of for place, all_of in zip(places, union, strict=True) if all_of]
+        wanted.append(sum(known) / len(known))
+    assert found.column == "mIoU13" and found.values == pytest.approx(wanted)
+    row = pandas.read_csv(outputs["csv"]).set_index("method").loc["MaxSquare"]
+    assert row["mIoU13"] == pytest.approx(100 * numpy.mean(wanted), abs=0.051)
 
 
 def test_measures_stand_beside_miou_and_scores_are_ranked(plan):

@@ -13,6 +13,8 @@ from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting.figures import style
+from segadapt.reporting.tables.cells import MIOU
+from segadapt.reporting.tables.main import over_columns
 
 _BARS_OF_A_PANEL = 90
 
@@ -43,9 +45,9 @@ def draw(job: Job) -> dict[str, bytes]:
     for row in job.config["rows"]:
         found = [read_json(Path(job.input("metrics", row=row["key"], seed=seed)))[size] for seed in seeds]
         # None, an absent class, becomes NaN.
-        iou_SK = numpy.array([[*(each["IoU"][name] for name in classes), each["mIoU"]] for each in found], float)
+        iou_SK = numpy.array([[*over_columns(each, classes, MIOU).values()] for each in found], float)
         rows.append(ClassBars(row["title"], row["origin"], seeds, iou_SK, row["look"]))
-    names = (*classes, "mIoU")
+    names = (*classes, MIOU)
     return style.files(bars_figure(names, rows, job.config["data_note"]), bars_csv(names, rows))
 
 

@@ -35,7 +35,8 @@ def draw(job: Job) -> dict[str, bytes]:
             history = history.astype(object).where(history.notna(), None)
             losses = list(history[["step", "loss_source", "loss_target"]].itertuples(index=False, name=None))
             metrics = read_json(Path(job.input("metrics", row=row["key"], seed=seed)))
-            kept = {each["step"]: each[size] for each in metrics["steps"]} | {row["steps"]: metrics[size]["mIoU"]}
+            # The last entry is the model's own, at its step over all rounds; a history's steps are those of a round.
+            kept = {each["step"]: each[size] for each in metrics["steps"][:-1]} | {row["steps"]: metrics[size]["mIoU"]}
             if row["from_source"]:
                 kept[0] = read_json(Path(job.input("metrics", row="source_only", seed=seed)))[size]["mIoU"]
             found.append(Curve(row["title"], seed, losses, sorted(kept.items()), row["look"]))

@@ -85,7 +85,7 @@ def build(traced: Traced) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
         if parts:
             control = row_of.get(about["baseline"], parts)
             rows.append(table_row(parts, config, traced.trainings(parts[0]), () if control is parts else control))
-            records.append(joined(parts, dict(rows[-1].values)))
+            records.append(joined(parts, rows[-1].values | _further(rows[-1].values, columns)))
         elif any(each["key"] in missing_rows(config) for each in entries):
             facts = {name: about[name] for name in ("backbone", "origin", "protocol")}
             rows.append(TableRow(about["title"], preset=config["preset"], **facts))
@@ -132,7 +132,7 @@ def row_values(parts: Sequence[TracedRow], columns: Sequence[str], mean: str, si
     """The columns and their mean. What was scored as a whole has columns of its own, perhaps more of them than the
     table; of what was scored in parts each is a column."""
     if parts[0].column is None:
-        scores = [_over(metrics[size], columns, mean) for metrics in parts[0].metrics]
+        scores = [over_columns(metrics[size], columns, mean) for metrics in parts[0].metrics]
         return {name: [each[name] for each in scores] for name in (*columns, mean)}
     found = {part.column: [metrics[size][mean] for metrics in part.metrics] for part in parts}
     return with_mean(found, columns, mean)
@@ -145,7 +145,8 @@ def with_mean(parts: dict[str, list[float]], columns: Sequence[str], mean: str) 
     return parts | {mean: [sum(of_seed) / len(columns) for of_seed in zip(*parts.values(), strict=True)]}
 
 
-def _over(scores: dict[str, Any], columns: Sequence[str], mean: str) -> dict[str, float | None]:
+def over_columns(scores: dict[str, Any], columns: Sequence[str], mean: str) -> dict[str, float | None]:
+    """The columns and their mean of one seed's scores at one label size, which may be over more classes."""
     (by_class,) = (each for name, each in scores.items() if name != mean)
     found = {name: by_class[name] for name in columns}
     overall = scores[mean]
@@ -195,11 +196,8 @@ def _own_record(
     record: dict[str, Any] = {name: getattr(row, name) for name in TEXT if name != "verdict"}
     record |= {"seeds": row.seeds, "gpu_hours": row.gpu_hours}
     record |= zip(LAMBDAS, (row.weight, row.paper_weight), strict=True)
-    values = {name: numpy.array(each, numpy.float64) for name, each in row.values.items()}
-    for name, part in further_means(columns).items() if values else ():
-        of_seeds = numpy.stack([values[each] for each in part], axis=1)
-        values[name] = numpy.array([iou_C[~numpy.isnan(iou_C)].mean() for iou_C in of_seeds])
-    for name, value_S in values.items():
+    for name, values in (row.values | _further(row.values, columns)).items():
+        value_S = numpy.array(values, numpy.float64)
         if name in columns:
             value_S = value_S[~numpy.isnan(value_S)]
         record[name] = 100.0 * value_S.mean() if value_S.size else None
@@ -208,11 +206,21 @@ def _own_record(
         found = paired_seeds(row.values[mean], row.control)
         numbers = (100.0 * each for each in (found.mean, found.low, found.high, found.detectable))
         record |= zip(COMPARED, (*numbers, found.verdict), strict=True)
-    printed = paper[row.paper_method].mean(len(columns)) if row.paper_method in paper else None
+    printed = paper[row.paper_method].mean(columns) if row.paper_method in paper else None
     if paper_data and printed is not None and record.get(mean) is not None:
         record[f"paper_{mean}"] = printed
         record["delta"] = record[mean] - printed
     return record
+
+
+def _further(values: Values, columns: Sequence[str]) -> Values:
+    """The ``further_means`` of a row's values, each over the classes that are present."""
+    found = {}
+    for name, part in further_means(columns).items() if values else ():
+        iou_SC = numpy.array([values[each] for each in part], numpy.float64).T
+        known = [iou_C[~numpy.isnan(iou_C)] for iou_C in iou_SC]
+        found[name] = [float(iou_P.mean()) if iou_P.size else None for iou_P in known]
+    return found
 
 
 def _check(row: TableRow) -> None:
@@ -228,6 +236,6 @@ def _check(row: TableRow) -> None:
 
 
 def _published_record(row: PublishedRow, columns: Sequence[str], mean: str) -> dict[str, Any]:
-    record = {"method": row.method, "backbone": row.backbone, "origin": "published", mean: row.mean(len(columns))}
+    record = {"method": row.method, "backbone": row.backbone, "origin": "published", mean: row.mean(columns)}
     record |= {name: row.iou.get(name) for name in columns}
-    return record | {name: row.mean(len(part)) for name, part in further_means(columns).items()}
+    return record | {name: row.mean(part) for name, part in further_means(columns).items()}

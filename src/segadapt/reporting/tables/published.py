@@ -1,6 +1,7 @@
 """The numbers printed in the paper, and those of later work, read from ``results/published``."""
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ class PublishedRow:
     authors state beside their code.
     ``iou`` maps the class names of ``segadapt.labels`` to values, without those not reported, and in Table 1 tasks to
     accuracies; ``miou`` maps a number of classes to the printed mean over that many, likewise. None stands there for
-    a mean over the columns of the printed table, whichever ours has.
+    a mean over all columns of the printed table.
     """
 
     method: str
@@ -33,9 +34,12 @@ class PublishedRow:
     iou: dict[str, float]
     miou: dict[int | None, float]
 
-    def mean(self, columns: int) -> float | None:
-        """The mean that stands beside ours over so many columns."""
-        return self.miou.get(columns, self.miou.get(None))
+    def mean(self, columns: Collection[str]) -> float | None:
+        """The mean that stands beside ours over these columns; over a part of the printed tasks, that of the part."""
+        own = [value for name, value in self.iou.items() if name in columns]
+        if None in self.miou and 0 < len(own) < len(self.iou):
+            return statistics.fmean(own)
+        return self.miou.get(len(columns), self.miou.get(None))
 
 
 def published_frame(table: int, folder: Path = PUBLISHED) -> pandas.DataFrame:
