@@ -21,8 +21,8 @@ HEAD = f"""# What is faster, by how much
 Ratios of CPU time in one process on one thread (memory: of what a call adds at its peak), variants in turns, medians;
 equality is checked before anything is timed. "As written" is the released code's sequence of operations, "vectorised"
 what a careful user writes, both in our own words (`benchmarks/`). A bar is about half of what was first measured, so
-that noise cannot break it; the teacher's two are what was promised of it. Every benchmark's own file here has its times;
-`make bench` makes them all anew.
+that noise cannot break it; the teacher's two are what was promised of it. Every benchmark's own file here has its
+times; `make bench` makes them all anew.
 """
 
 Bar = dict[str, Any]

@@ -226,7 +226,13 @@ def test_the_papers_tables_and_figures_need_no_model_of_later_tables_alone(prese
 
     of_figure5 = trained([plan.by_name["figure/figure5"]])
     assert trained(made) == trained([job for job in made if "table" in job.subject]) | of_figure5
-    figures = {"curves", "qualitative", "qualitative_synthia", "qualitative_rome", *(f"figure{n}" for n in (1, 2, 4, 5))}
+    figures = {
+        "curves",
+        "qualitative",
+        "qualitative_synthia",
+        "qualitative_rome",
+        *(f"figure{n}" for n in (1, 2, 4, 5)),
+    }
     names = {job.name for job in made}
     assert {f"figure/{name}" for name in figures} | {"report"} <= names
     assert not names & {"figure/qualitative_rome19", "figure/qualitative_mit"}
