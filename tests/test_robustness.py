@@ -12,6 +12,7 @@ from tiny import tiny_parameters
 
 from segadapt.core.parameters import parameters_from
 from segadapt.evaluation import miou_from_matrix
+from segadapt.labels import CITYSCAPES19, SYNTHIA16
 from segadapt.plan import make_plan
 from segadapt.reporting.figures import robustness
 from segadapt.reporting.figures.robustness import Curve, Panel, Point, robustness_csv, robustness_figure
@@ -105,3 +106,23 @@ def test_methods_of_one_parameter_share_a_panel_and_the_tables_control(tmp_path,
     points = make_plan(parameters_from(found, "tiny")).by_name["figure/table5_robustness"].config["panels"]
     trained = {point["trained"] / point["value"] for curve in points[0]["curves"] for point in curve["points"]}
     assert max(trained) == pytest.approx(min(trained)) and "trained" not in points[1]["curves"][0]["points"][0]
+
+
+def test_the_difference_is_over_the_classes_of_the_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = tiny_parameters()
+    sweeps = [{"method": "maxsquare", "parameter": "lambda_target", "values": [2, 3]}]
+    found["experiments"] = {"of_16": {"rows": ["target_forwarded"], "sweeps": sweeps, "classes": "synthia16"}}
+    plan = make_plan(parameters_from(found, "tiny"))
+    for each in plan.jobs:
+        if each.stage in scored.MADE:
+            scored.make(each)
+    frame = pandas.read_csv(io.BytesIO(robustness.draw(plan.by_name["figure/of_16_robustness"])["data"]))
+    wanted = []
+    for name in ("maxsquare-lambda_target-2", "target_forwarded"):
+        counts = scored.matrices(name, 1).sum(axis=0)
+        union_C = counts.sum(axis=0) + counts.sum(axis=1) - counts.diagonal()
+        places = [CITYSCAPES19.classes.index(each) for each in SYNTHIA16.classes]
+        wanted.append(100 * numpy.mean([counts[each, each] / union_C[each] for each in places if union_C[each]]))
+    assert frame[frame.value == 2]["mIoU"].tolist() == pytest.approx(wanted[:1], abs=0.0051)
+    assert frame[frame.value == 2]["difference"].tolist() == pytest.approx([wanted[0] - wanted[1]], abs=0.0051)

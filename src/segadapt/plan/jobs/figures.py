@@ -125,4 +125,6 @@ def robustness(reporter: Reporter, table: str) -> Job:
         "seeds": list(parameters.seeds),
         "published": experiment.published if is_paper_data else None,
     }
+    if experiment.classes is not None:
+        config["classes"] = experiment.classes
     return reporter.base.job("robustness", {"table": table}, inputs=inputs, config=config)

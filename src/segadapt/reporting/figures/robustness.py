@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 
 from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
+from segadapt.labels import CLASS_SETS
 from segadapt.reporting.figures import style
-from segadapt.reporting.tables.cells import shown
+from segadapt.reporting.tables.cells import MIOU, shown
 from segadapt.reporting.tables.intervals import PairedSeeds, paired_seeds
+from segadapt.reporting.tables.main import over_columns
 from segadapt.reporting.tables.published import published_rows
 
 
@@ -65,7 +67,10 @@ def draw(job: Job) -> dict[str, bytes]:
 
     def of_seeds(key: str) -> tuple[float, ...]:
         paths = [job.input("metrics", row=key, seed=seed) for seed in config["seeds"]]
-        return tuple(read_json(Path(path))[size]["mIoU"] for path in paths)
+        scores = [read_json(Path(path))[size] for path in paths]
+        if "classes" in config:
+            scores = [over_columns(each, CLASS_SETS[config["classes"]].classes, MIOU) for each in scores]
+        return tuple(each[MIOU] for each in scores)
 
     def curve(each: dict) -> Curve:
         control_S = of_seeds(each["control"])
