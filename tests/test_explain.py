@@ -104,6 +104,30 @@ def test_the_committed_tables_are_explained(folder, capsys):
     assert verify(table, tiny.REPOSITORY)[0] == []
 
 
+def test_a_row_against_another_is_explained_as_the_row_that_it_is(capsys):
+    table = tiny.REPOSITORY / "results/streets/table7_statistics.csv"
+    name = "dacs against mixed_zero"
+    assert explain(table, name).row == explain(table, "dacs").row
+    assert explain(table, name, "difference").values != explain(table, "dacs", "difference").values
+    assert main(["explain", str(table), name]) == 0
+    assert capsys.readouterr().out.startswith(f"{explain(table, name).title}, mIoU")
+
+
+@pytest.mark.parametrize("name", ["table2_measures", "renamed"])
+def test_what_lies_beside_a_table_is_told_apart_by_name(name, tmp_path):
+    """The measures and the ranking are both a CSV of one job."""
+    made = tiny.REPOSITORY / "results/camvid"
+    for suffix in (".csv", ".md", ".provenance.json"):
+        shutil.copy(made / f"table2_measures{suffix}", tmp_path / f"{name}{suffix}")
+    ranking = Path(shutil.copy(made / "table2_ranking.csv", tmp_path))
+    table = tmp_path / f"{name}.csv"
+    differs, absent, agree = verify(table, tmp_path)
+    assert not differs and not {str(table), str(ranking), str(table.with_suffix(".md"))} & set(absent) and agree == 3
+    for path in (ranking, table):
+        flip(path)
+        assert path in [each.path for each in verify(table, tmp_path)[0]]
+
+
 def test_an_untouched_project_verifies(finished):
     differs, absent, agree = verify(finished / "results/table2.csv", finished)
     assert (differs, absent) == ([], []) and agree > 15

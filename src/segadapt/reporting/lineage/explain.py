@@ -37,7 +37,9 @@ class Explanation:
     @property
     def row(self) -> dict[str, Any]:
         """The row as the table's part of the parameters has it; of a classifier, its first task."""
-        return next(each for each in self.config["rows"] if self.key in (each["key"], each.get("row")))
+        # Of a comparison, "dacs against mixed_zero", it is the row that is compared.
+        key = self.key.partition(" against ")[0]
+        return next(each for each in self.config["rows"] if key in (each["key"], each.get("row")))
 
     @property
     def seeds(self) -> list[int]:

@@ -33,9 +33,8 @@ def verify(table: Path, root: Path = Path()) -> tuple[list[Tampered], list[str],
     """
     record = read_lineage(table)
     every_row = tuple(row["title"] for row in record["lineage"]["rows"])
-    expected = {
-        table.with_suffix(Path(each["path"]).suffix): (each["sha256"], every_row) for each in record["outputs"].values()
-    }
+    own = {_beside(table, record, Path(each["path"])): each["sha256"] for each in record["outputs"].values()}
+    expected = {path: (sha256, every_row) for path, sha256 in own.items()}
     for path, (sha256, rows) in _behind(record).items():
         expected.setdefault(root / path, (sha256, tuple(rows)))
     differs, absent, agree = _records(record, table, root), [], 0
@@ -55,6 +54,12 @@ def verify(table: Path, root: Path = Path()) -> tuple[list[Tampered], list[str],
             absent += [str(folder / path) for path in found.absent]
             agree += found.agree
     return differs, absent, agree
+
+
+def _beside(table: Path, record: Record, written: Path) -> Path:
+    """Where a file of the table's own lies now; one of another name, such as a ranking, has that name still."""
+    is_form = written.stem == Path(record["outputs"]["csv"]["path"]).stem
+    return table.with_suffix(written.suffix) if is_form else table.with_name(written.name)
 
 
 def _shown(files: Iterable[str], total: int) -> Iterator[str]:
