@@ -4,7 +4,8 @@ import io
 import re
 
 import pytest
-from test_tables import FOLDER, HEADER, example
+from test_tables import FOLDER, HEADER, example, row
+from tiny import REPOSITORY
 
 from segadapt.core.errors import UserError
 from segadapt.labels import CITYSCAPES19
@@ -17,6 +18,7 @@ from segadapt.reporting import (
     read_table,
     write_table,
 )
+from segadapt.reporting.tables.cells import read_cells, table_csv
 
 
 class Terminal(io.StringIO):
@@ -132,6 +134,42 @@ def test_a_foreign_csv_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"t\.csv.*result table"):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [("road", "n/a"), ("sky", "61,5"), ("mIoU_sd", "nan"), ("mIoU", "inf"), ("seeds", "1.5"), ("gpu_hours", "0x1")],
+)
+def test_text_in_the_place_of_a_number_is_refused_with_row_and_column(column, text, tmp_path):
+    path = tmp_path / "t.csv"
+    write_table(path, example(), HEADER)
+    cells = read_cells(path)
+    cells.loc[1, column] = text
+    cells.to_csv(path, index=False)
+    said = rf"t\.csv, row 2 \({re.escape(cells.method[1])}\), column {column}: '{text}' is no number; "
+    for read in (read_table, read_cells, print_table):
+        with pytest.raises(UserError, match=said):
+            read(path)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_table_that_was_cut_anywhere_is_refused_with_the_row(number, tmp_path):
+    whole = table_csv(build_table([row("a, b"), row('say "c"')], ("road", "sky"))).splitlines(keepends=True)
+    assert len(read_cells(b"".join(whole))) == 2
+    last = whole[number]
+    for end in range(1, last.rindex(b",")):
+        (tmp_path / "t.csv").write_bytes(b"".join(whole[:number]) + last[:end])
+        # Within quotes nobody can tell what was to follow.
+        said = (
+            rf"t\.csv is not a result table \((row {number} \(.* has \d+ cells|unexpected end of data).*\); delete it"
+        )
+        with pytest.raises(UserError, match=said):
+            read_cells(tmp_path / "t.csv")
+
+
+def test_the_committed_tables_are_whole():
+    tables = [path for path in (REPOSITORY / "results").rglob("*.csv") if b",gpu_hours,commit\n" in path.read_bytes()]
+    assert len(tables) > 15 and all(len(read_cells(path)) for path in tables)
 
 
 def test_a_missing_csv_is_refused(tmp_path):

@@ -4,8 +4,11 @@ import io
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from csv import Error as CsvError
+from csv import reader
 from pathlib import Path
 
+import numpy
 import pandas
 
 from segadapt.core.errors import UserError
@@ -166,7 +169,7 @@ def read_table(csv: Path | bytes) -> pandas.DataFrame:
     """The table that ``table_csv`` wrote, numbers as it rounded them and NaN for an empty cell.
 
     Raises:
-        UserError: if the file is missing or has not the columns of a table.
+        UserError: as ``read_cells``.
     """
     cells = read_cells(csv)
     for name in cells.columns:
@@ -179,20 +182,47 @@ def read_cells(csv: Path | bytes) -> pandas.DataFrame:
     """The table's cells as the text that stands in the file, "" for an empty one.
 
     A table of an earlier segadapt lacks ``COMPARED`` and ``LAMBDAS``, which are empty then.
+
+    Raises:
+        UserError: if the file is missing or cut, has not the columns of a table, or text where a number belongs.
     """
     where = "the table" if isinstance(csv, bytes) else str(csv)
     try:
-        content = csv if isinstance(csv, bytes) else Path(csv).read_bytes()
-        cells = pandas.read_csv(io.BytesIO(content), dtype=object, keep_default_na=False)
-        classes = class_columns(cells.columns)
+        header, *rows = _lines(csv if isinstance(csv, bytes) else Path(csv).read_bytes())
+        classes = class_columns(header)
     except OSError as error:
         raise UserError(f"cannot read {where}: {error.strerror}; make it with `make table2`") from error
-    except ValueError as error:
+    except (ValueError, CsvError) as error:
         raise UserError(f"{where} is not a result table ({error}); delete it and make it again") from error
-    columns = table_columns(classes, mean_column(cells.columns))
-    added = {*COMPARED, *LAMBDAS}.difference(cells.columns)
-    if list(cells.columns) == [name for name in columns if name not in added]:
+    cells = pandas.DataFrame(rows, columns=header, dtype=object)
+    columns = table_columns(classes, mean_column(header))
+    added = {*COMPARED, *LAMBDAS}.difference(header)
+    if header == [name for name in columns if name not in added]:
         cells = cells.reindex(columns=columns, fill_value="")
     if list(cells.columns) != columns:
         raise UserError(f"{where} has not the columns of a result table; delete it and make it again")
+    for name in (each for each in columns if each in number_columns(cells)):
+        value_R = pandas.to_numeric(cells[name].where(cells[name] != "", "0"), errors="coerce")
+        sound_R = numpy.isfinite(value_R) & ((name != "seeds") | (value_R % 1 == 0))
+        for position in numpy.flatnonzero(~sound_R):
+            at, found = _row(position, cells["method"][position]), cells[name][position]
+            raise UserError(f"{where}, {at}, column {name}: '{found}' is no number; delete the table and make it again")
     return cells
+
+
+def _lines(content: bytes) -> list[list[str]]:
+    """Header and rows; csv.Error or ValueError if they are not of one length each, or a column stands there twice."""
+    lines = [each for each in reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True) if each]
+    if not lines:
+        raise ValueError("it is empty")
+    header, *rows = lines
+    if len(set(header)) < len(header):
+        raise ValueError("it has two columns of one name")
+    for position, row in enumerate(rows):
+        if len(row) != len(header):
+            raise ValueError(f"{_row(position, row[0])} has {len(row)} cells, not {len(header)}")
+    return lines
+
+
+def _row(position: int, method: str) -> str:
+    return f"row {position + 1} ({method})"
