@@ -31,6 +31,12 @@ def test_what_is_missing_is_named_with_what_to_do(missing, place, tmp_path, monk
     assert "\n" not in says
 
 
+def check_published(preset: str, changes: dict) -> None:
+    """What is asked before anything runs of all that stands beside the paper's tables."""
+    jobs = make_plan(load_parameters("params.yaml", changes | {"preset": preset}), hash_code=False).jobs
+    check_requirements(SimpleNamespace(job=job) for job in jobs if job.read("published"))
+
+
 @pytest.mark.parametrize("preset", ["streets", "paper"])
 def test_rows_stand_beside_rows_of_the_papers_tables(preset, monkeypatch):
     """A name that the paper has not is told before anything runs; a value of a sweep that it has not tried may be."""
@@ -38,10 +44,30 @@ def test_rows_stand_beside_rows_of_the_papers_tables(preset, monkeypatch):
     sweep = {"method": "maxsquare", "parameter": "lambda_target", "values": [0.3, 0.2]}
     table5 = {"experiments": {"table5": {"sweeps": [sweep]}}}
 
-    def check(changes):
-        tables = [job for job in make_plan(load_parameters("params.yaml", changes | {"preset": preset})).jobs]
-        check_requirements(SimpleNamespace(job=job) for job in tables if job.read("published"))
-
-    check(table5)
+    check_published(preset, table5)
     with pytest.raises(UserError, match="'minent' has paper_row: MinEnt-dager, which is no row of the paper's table 2"):
-        check({"methods": {"minent": {"paper_row": "MinEnt-dager"}}})
+        check_published(preset, {"methods": {"minent": {"paper_row": "MinEnt-dager"}}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"table3_head19": {"classes": None}},
+            r"table3_head19\.published: table 3 of the paper has no terrain, truck, train,",
+        ),
+        (
+            {"table2": {"published": 6}},
+            r"table2\.published: table 6 of the paper has no wall, fence, pole, terrain, truck,",
+        ),
+    ],
+)
+def test_classes_that_the_papers_table_lacks_are_refused(changes, says, monkeypatch):
+    monkeypatch.chdir(tiny.REPOSITORY)
+    with pytest.raises(UserError, match=rf"^params\.yaml: experiments\.{says}"):
+        check_published("streets", {"experiments": changes})
+
+
+def test_no_or_all_classes_of_the_papers_table_are_accepted(monkeypatch):
+    monkeypatch.chdir(tiny.REPOSITORY)
+    check_published("paper", {"experiments": {"table2": {"published": 7}, "table3_head19": {"published": 2}}})

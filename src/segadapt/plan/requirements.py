@@ -51,19 +51,29 @@ def _check_weights(job: Job, weights: str) -> None:
 
 
 def _check_published(job: Job) -> None:
-    """UserError for a row of a table that would stand beside one that the paper's table does not have."""
-    number = job.config["published"]
-    if number not in NAMED or not Path(job.input("published")).is_file():
+    """UserError for a table over classes of which the paper's reports some but not all, and for a row that would stand
+    beside one that the paper's table does not have."""
+    number, table = job.config["published"], Path(job.input("published"))
+    if not table.is_file():
         return
-    with open(job.input("published"), newline="", encoding="utf-8") as file:
-        printed = {": ".join(row[key] for key in ("city", "method") if key in row) for row in csv.DictReader(file)}
-    for row in job.config.get("rows", ()):
+    with open(table, newline="", encoding="utf-8") as file:
+        printed = list(csv.DictReader(file))
+    columns, reported = job.config.get("columns", ()), {name for row in printed for name, value in row.items() if value}
+    missing = [name for name in columns if name not in reported]
+    if missing and len(missing) < len(columns):
+        raise UserError(
+            f"params.yaml: experiments.{job.subject['table']}.published: table {number} of the paper has no "
+            f"{', '.join(missing)}, so its rows cannot stand beside ours; set classes to those that it has, or "
+            "published to null"
+        )
+    names = {": ".join(row[key] for key in ("city", "method") if key in row) for row in printed}
+    for row in job.config.get("rows", ()) if number in NAMED else ():
         name = row.get("paper_row")
         # Of a sweep, values that the paper has not tried are rows like any other.
-        if name is not None and name not in printed and not row["is_cell"]:
+        if name is not None and name not in names and not row["is_cell"]:
             raise UserError(
                 f"params.yaml: {job.name}: '{row['key']}' has paper_row: {name}, which is no row of the paper's table "
-                f"{number}; known are {', '.join(sorted(printed))}"
+                f"{number}; known are {', '.join(sorted(names))}"
             )
 
 
