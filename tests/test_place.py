@@ -86,7 +86,8 @@ def test_a_dry_run_beside_a_run_works_or_says_why_not(project, monkeypatch):
         status, told = snakemake(project, "results/table2.csv", cwd=project)
         assert status == 0, told
         status, told = snakemake(project, "results/table2.csv", "--config", "preset=streets", cwd=project)
-        assert status == 1 and "is at work in this folder, and preset streets was not asked for before" in told
+        says = "is at work in this folder, and preset streets was not asked for with these parameters before"
+        assert status == 1 and says in told
         assert "segadapt status --preset streets" in told and "Traceback" not in told
 
 

@@ -98,5 +98,6 @@ def _require_cards(plan: Plan) -> None:
         holder = OWNER.read_text().strip() or "unknown"
         raise UserError(
             f"another run (process {holder}) is at work in this folder, and preset {plan.parameters.preset} was not "
-            f"asked for before; wait for its end, or ask 'segadapt status --preset {plan.parameters.preset}'"
+            "asked for with these parameters before; wait for its end, or ask "
+            f"'segadapt status --preset {plan.parameters.preset}'"
         )
