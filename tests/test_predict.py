@@ -11,7 +11,7 @@ from segadapt.cli import main
 from segadapt.core.errors import UserError
 from segadapt.data.shipped.photographs import distinct_names, find_photographs, read_photograph
 from segadapt.labels import CITYSCAPES19, unnamed
-from segadapt.models import to_input
+from segadapt.models import Architecture, build, initialise, save_model, to_input
 
 
 def picture(width=40, height=30, seed=0) -> Image.Image:
@@ -201,3 +201,15 @@ def test_the_classes_of_an_unnamed_head_may_be_named(tmp_path):
         assert main([*command, "-o", str(tmp_path / name), "--classes", "camvid11"]) == 0
     for file in ("legend.png", "a_classes.png", "a_overlay.jpg"):
         assert (tmp_path / "named" / file).read_bytes() == (tmp_path / "unnamed" / file).read_bytes()
+
+
+@pytest.mark.parametrize("command", [["predict", "-o", "o"], ["evaluate", "--dataset", "camvid", "--root", "."]])
+def test_an_image_classifier_is_refused(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    digits = Architecture("digits", 10, auxiliary=False, class_set="digits10", task="classification")
+    save_model("m.safetensors", initialise(build(digits), 0, "kaiming"), {})
+    picture().save("a.png")
+    images = ["a.png"] if command[0] == "predict" else []
+    assert main([command[0], *images, "--weights", "m.safetensors", *command[1:]]) == 2
+    assert "m.safetensors is an image classifier, with one answer for a whole image" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "m.safetensors"]

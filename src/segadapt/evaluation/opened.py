@@ -32,9 +32,11 @@ def open_weights(path: Path, classes: ClassSet | None = None) -> OpenedWeights:
     """Our own or an imported file, with the class set of its head.
 
     A head whose file names no set that is known here gets ``classes``, if they are as many, else numbers for names.
-    UserError for another file, and for a head of another size than its set or ``classes``.
+    UserError for another file, an image classifier, and a head of another size than its set or ``classes``.
     """
     model, metadata = open_model(path)
+    if model.architecture.task != "segmentation":
+        raise UserError(f"{path} is an image classifier, with one answer for a whole image; name a segmentation model")
     name, count = model.architecture.class_set, model.architecture.num_classes
     own = CLASS_SETS.get(name or "")
     named = classes if own is None else own
