@@ -151,6 +151,24 @@ def test_phases_curves_settings_and_sweeps_know_the_rounds():
     assert plan.by_name["evaluate/dark/cbst/seed1"].input("model").startswith("work/tiny/models/dark/cbst-round3/")
 
 
+@pytest.mark.parametrize(("parameter", "values"), [("rounds", [1, 2, 3]), ("steps", [2, 4])])
+def test_whole_numbers_are_swept_too(parameter, values):
+    """Also where the method's entry has null."""
+    found = content()
+    sweep = {"method": "cbst", "parameter": f"self_training.{parameter}", "values": values}
+    found["experiments"]["table2"] = {"rows": ["source_only"], "sweeps": [sweep]}
+    methods = parameters_from(found, "tiny").resolved[None].methods
+    name = f"cbst-self_training.{parameter}"
+    # Three rounds are what the method has anyway.
+    cells = [methods.get(f"{name}-{value}", methods["cbst"]).self_training for value in values]
+    assert [repr(getattr(each, parameter)) for each in cells] == list(map(repr, values))
+    made = {job.name for job in make_plan(parameters_from(found, "tiny"), hash_code=False).jobs}
+    assert {f"self_train/{name}-2-round2/seed1"} <= made
+    sweep["values"] = [*values, 1.5]
+    with pytest.raises(UserError, match=rf"sweeps\[0\].self_training.{parameter}: .*integer, got 1.5"):
+        parameters_from(found, "tiny")
+
+
 def test_the_shipped_presets_self_train_as_a_table_asks():
     for preset in ("streets", "paper"):
         parameters = parameters_from(tiny_parameters(("cbst",)) | {"preset": preset}, preset)

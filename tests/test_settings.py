@@ -295,6 +295,12 @@ def test_a_cell_differs_from_its_method_in_the_swept_number_alone():
     assert cell.config == expected and cell.inputs == base.inputs
 
 
+def test_a_whole_value_of_a_float_stays_a_float():
+    methods = parameters(sweeps=[sweep([1, 0])]).resolved[None].methods
+    weights = [methods[f"maxsquare-lambda_target-{value}"].lambda_target for value in (1, 0)]
+    assert list(map(repr, weights)) == ["1.0", "0.0"]
+
+
 def test_a_value_more_is_one_cell_more():
     before, after = (plan_of("source_only", sweeps=[sweep(values)]) for values in (GRID, [*GRID, 0.3]))
     fresh = {job.name for job in after.jobs} - {job.name for job in before.jobs}

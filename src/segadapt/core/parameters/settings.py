@@ -83,15 +83,16 @@ def with_sweeps(
 
 
 def _nested(entry: MethodEntry, parameter: str, value: float, where: str) -> dict[str, Any]:
-    section: Any = entry.model_dump()
-    *parents, last = parameter.split(".")
-    change: dict[str, Any] = {last: value}
-    for key in reversed(parents):
-        change = {key: change}
-    for key in parameter.split("."):
-        if not isinstance(section, dict) or key not in section:
+    at: Any = entry.model_dump()
+    keys = parameter.split(".")
+    for key in keys:
+        if not isinstance(at, dict) or key not in at:
             raise ValueError(f"{where}.parameter: the method has no '{parameter}' to vary; name one of its numbers")
-        section = section[key]
+        at = at[key]
+    # A count is no float, and a sweep's values are; a float stays one, for jobs tell 1.0 from 1.
+    change: Any = int(value) if value.is_integer() and not isinstance(at, float) else value
+    for key in reversed(keys):
+        change = {key: change}
     return change
 
 
