@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import tiny
 
+from segadapt.cli import main
+
 MARK = "this checkout's own code"
 
 
@@ -33,6 +35,18 @@ def test_the_command_line_goes_over_to_the_folders_code(second):
     assert MARK in run_in(second, sys.executable, "-m", "segadapt.cli", "status")
     assert MARK in run_in(second, str(Path(sys.executable).with_name("segadapt")), "status")
     assert MARK not in run_in(tiny.REPOSITORY, sys.executable, "-m", "segadapt.cli", "schema")
+
+
+def test_a_checkout_whose_path_cannot_be_handed_on_is_refused(tmp_path, monkeypatch, capsys):
+    """PYTHONPATH would be split, and the process would go over again and again."""
+    module = tmp_path / "c:d/src/segadapt/cli.py"
+    module.parent.mkdir(parents=True)
+    module.touch()
+    monkeypatch.chdir(tmp_path / "c:d")
+    monkeypatch.setattr(sys, "argv", ["segadapt", "status"])
+    monkeypatch.setattr("segadapt.cli.os.execv", lambda *arguments: pytest.fail("went over"))
+    assert main() == 2
+    assert f"Python cannot import from {Path.cwd()}, for it splits paths at ':'" in capsys.readouterr().err
 
 
 def test_snakemake_plans_with_and_runs_the_folders_code(second):

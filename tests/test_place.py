@@ -46,6 +46,17 @@ def test_the_projects_folder_is_the_place(tmp_path, monkeypatch):
         require_place(tmp_path / "elsewhere")
 
 
+@pytest.mark.parametrize(
+    ("name", "says"), [("a{b", "takes its braces for"), ("c:d", "splits paths at ':'; rename the fol")]
+)
+def test_a_folder_that_an_engine_or_python_would_misread_is_refused(name, says, tmp_path, monkeypatch):
+    folder = tmp_path / name / "project"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match=says):
+        require_place(folder)
+
+
 @pytest.mark.parametrize("link", ["work", "work/tiny", "work/tiny/cache"])
 def test_a_link_that_dvc_will_refuse_is_refused_before_the_work(link, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

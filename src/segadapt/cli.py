@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 from segadapt import __version__
-from segadapt.core.edge import MISTAKE, guarded, require_utf8
+from segadapt.core.edge import MISTAKE, guarded, require_importable, require_utf8
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command's exit status; 2 after one sentence for a mistake of the user's or a failure of the machine's."""
-    if arguments is None:
-        _go_over_to_this_folders_code()
+    if arguments is None and (status := guarded(_go_over_to_this_folders_code)):
+        return status
     parser = argparse.ArgumentParser(prog="segadapt", description=__doc__.split("\n")[0])
     parser.add_argument("--version", action="version", version=f"segadapt {__version__}")
     parser.add_argument(
@@ -52,6 +52,7 @@ def _go_over_to_this_folders_code() -> None:
     """One environment may serve several checkouts: started in one, this process goes on with that one's code."""
     here = Path("src/segadapt/cli.py")
     if here.is_file() and not here.samefile(__file__):
+        require_importable(Path.cwd())
         paths = [str(here.absolute().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
         os.execv(sys.executable, [sys.executable, "-m", "segadapt.cli", *sys.argv[1:]])

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from segadapt.core.errors import Stopped, UserError
 
@@ -79,6 +80,14 @@ def require_utf8(arguments: Sequence[str]) -> None:
             os.fsencode(word).decode()
         except UnicodeDecodeError as error:
             raise UserError(f"{os.fsencode(word)!r}: is no UTF-8 ({error.reason}); rename the file") from error
+
+
+def require_importable(project: Path) -> None:
+    """UserError for a folder that cannot stand in PYTHONPATH, by which its code is handed to other processes."""
+    if os.pathsep in str(project):
+        raise UserError(
+            f"Python cannot import from {project}, for it splits paths at '{os.pathsep}'; rename the folder"
+        )
 
 
 @contextmanager

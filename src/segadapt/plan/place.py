@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from segadapt.core.edge import require_importable
 from segadapt.core.errors import UserError
 from segadapt.plan.plan import Plan
 
@@ -14,7 +15,7 @@ _ENGINES = (".snakemake", ".snakemake/locks", ".snakemake/incomplete", ".snakema
 
 
 def require_place(project: Path) -> None:
-    """UserError unless the working folder is ``project``, the Snakefile's, and its path has no brace.
+    """UserError unless the working folder is ``project``, the Snakefile's, and its path has no brace and no colon.
 
     All paths of a plan are relative to it. Snakemake takes braces in the paths of a workflow's own files for wildcards.
     """
@@ -26,6 +27,7 @@ def require_place(project: Path) -> None:
         )
     if {"{", "}"} & set(str(project)):
         raise UserError(f"Snakemake cannot work in {project}, for it takes its braces for wildcards; rename the folder")
+    require_importable(project)
 
 
 def require_versionable(preset: str) -> None:
