@@ -249,6 +249,19 @@ def test_no_module_imports_in_a_way_that_the_hash_would_not_see():
                 assert all(ast.literal_eval(argument) is not None for argument in node.args), path
 
 
+def test_no_job_computes_with_what_the_hash_leaves_out():
+    """Parameters hold values; a formula among them would change a job's numbers and not its hash."""
+    parameters = REPOSITORY / "src/segadapt/core/parameters"
+    classes = [each for path in parameters.glob("*.py") for each in ast.parse(path.read_text()).body]
+    defined = [each for one in classes if isinstance(one, ast.ClassDef) for each in one.body]
+    formulas = {each.name for each in defined if isinstance(each, ast.FunctionDef)} - {"keys"}  # as of any dict
+    assert {"snapshot_steps", "portion_of", "needs_auxiliary_head"} <= formulas
+    stages = [f"segadapt.stages.{path.stem}" for path in (REPOSITORY / "src/segadapt/stages").glob("[a-z]*.py")]
+    for module in code._closure(stages):
+        used = {node.attr for node in ast.walk(code._tree(module)) if isinstance(node, ast.Attribute)}
+        assert not used & formulas, module
+
+
 def test_a_method_without_file_is_refused_with_those_there_are():
     methods = tiny_parameters()["methods"]
     methods["minent"]["target_loss"] = "entropie"

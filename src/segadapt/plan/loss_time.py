@@ -19,7 +19,7 @@ from segadapt.core.errors import UserError
 from segadapt.core.parameters import MethodEntry, Parameters, Preset, Schedule, in_file, training_of
 from segadapt.core.parameters.learning import Annealing
 from segadapt.plan.methods import is_by_loss_time
-from segadapt.training.schedule import learning_rate
+from segadapt.training.schedule import learning_rate, scaled_rate
 
 DIGITS = 6
 """Significant ones of a λ: the last bits of a sum of powers may differ between machines, and would remake models."""
@@ -27,7 +27,7 @@ DIGITS = 6
 
 def loss_time(training: Schedule) -> float:
     """The sum of the backbone's learning rate over all steps of a training."""
-    return _loss_time(training.steps, training.scaled_rate, training.horizon, training.annealing)
+    return _loss_time(training.steps, scaled_rate(training), training.horizon, training.annealing)
 
 
 @cache

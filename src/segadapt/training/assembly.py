@@ -21,6 +21,7 @@ from segadapt.training.dropout import has_dropout
 from segadapt.training.graphs import recorder_for
 from segadapt.training.optimiser import OPTIMISERS, ParameterGroup, parameter_groups
 from segadapt.training.replicas import ALONE, Replica
+from segadapt.training.schedule import scaled_rate
 from segadapt.training.snapshots import Snapshots
 from segadapt.training.state import StateStore
 from segadapt.training.trainer import Loop, Trainer
@@ -47,7 +48,7 @@ def make_trainer(
         method=method,
         optimiser=optimiser,
         loop=Loop(
-            learning_rate=settings.scaled_rate,
+            learning_rate=scaled_rate(settings),
             **{key: getattr(settings, key) for key in loop_keys},
             **{key: job.run[key] for key in run_keys},
         ),

@@ -3,9 +3,15 @@
 from collections.abc import Callable
 
 from segadapt.core.parameters.learning import Annealing, Linear, Poly
+from segadapt.core.parameters.training import Schedule
 
 INVERSE_SLOPE = 10.0
 """Of progress from 0 to 1; source: MaxSquareLoss, section 4.5, after Ganin and Lempitsky 2015."""
+
+
+def scaled_rate(training: Schedule) -> float:
+    """The backbone's learning rate before it is annealed."""
+    return training.learning_rate * (training.batch_size**0.5 if training.rate_of_image else 1.0)
 
 
 def learning_rate(step: int, base: float, horizon: int, annealing: Annealing) -> float:

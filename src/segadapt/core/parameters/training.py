@@ -149,11 +149,6 @@ class Schedule(Section):
     snapshots: Annotated[Whole, Field(ge=0)] = 0
 
     @property
-    def scaled_rate(self) -> float:
-        """The backbone's learning rate before it is annealed."""
-        return self.learning_rate * (self.batch_size**0.5 if self.rate_of_image else 1.0)
-
-    @property
     def snapshot_steps(self) -> tuple[int, ...]:
         """After how many finished steps a snapshot is kept; the last step is the model itself and none of them."""
         parts = self.snapshots + 1
