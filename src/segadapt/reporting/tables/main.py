@@ -44,7 +44,8 @@ class TableRow:
         protocol: "released", "paper" or "submission".
         eval_size: Width x height of the labels: "1024x512", say.
         preset: The preset of ``params.yaml``.
-        gpu_hours: Over all seeds; None where no GPU was used or nothing was measured.
+        gpu_hours: Over all seeds, of the job that made the scored model; None where no GPU was used or nothing was
+            measured.
         commit: The commit of the code that made the numbers.
         weight, paper_weight: λ of the target loss, and the paper's that it stands for; None for none.
         control: The mean of the row that it is compared with, in the same order of seeds; empty for none.
