@@ -210,7 +210,11 @@ CHOSEN_FILES = {
 @pytest.mark.parametrize("file", CHOSEN_FILES)
 def test_files_that_parameters_choose_are_known_without_being_registered(package, file):
     parameters = tiny_parameters(("source_only", "maxsquare", "brand_new"))
-    method = parameters["methods"]["maxsquare"] | {"target_loss": "brand_new", "options": {"part": "newest"}}
+    method = parameters["methods"]["maxsquare"] | {
+        "title": "brand new",
+        "target_loss": "brand_new",
+        "options": {"part": "newest"},
+    }
     parameters["methods"]["brand_new"] = method
     parameters["presets"]["tiny"]["datasets"]["game"]["format"] = "brand_new"
     imports = "from segadapt.core.chosen import Chosen\n"

@@ -13,8 +13,7 @@ from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting.figures import style
-from segadapt.reporting.tables.cells import MIOU
-from segadapt.reporting.tables.main import over_columns
+from segadapt.reporting.tables.cells import MIOU, over_columns
 
 _BARS_OF_A_PANEL = 90
 

@@ -14,9 +14,8 @@ from segadapt.core.artifacts import read_json
 from segadapt.core.job import Job
 from segadapt.labels import CLASS_SETS
 from segadapt.reporting.figures import style
-from segadapt.reporting.tables.cells import MIOU, shown
+from segadapt.reporting.tables.cells import MIOU, over_columns, shown
 from segadapt.reporting.tables.intervals import PairedSeeds, paired_seeds
-from segadapt.reporting.tables.main import over_columns
 from segadapt.reporting.tables.published import published_rows
 
 

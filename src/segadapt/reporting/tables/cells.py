@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from csv import Error as CsvError
 from csv import reader
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pandas
@@ -163,6 +164,17 @@ def table_csv(frame: pandas.DataFrame) -> bytes:
         if name not in TEXT and name != "seeds":
             cells[name] = [shown(value, _FORMATS.get(name, ".1f")) for value in frame[name]]
     return cells.to_csv(index=False, lineterminator="\n").encode()
+
+
+def over_columns(scores: dict[str, Any], columns: Sequence[str], mean: str) -> dict[str, float | None]:
+    """The columns and their mean of one seed's scores at one label size, which may be over more classes."""
+    (by_class,) = (each for name, each in scores.items() if name != mean)
+    found = {name: by_class[name] for name in columns}
+    overall = scores[mean]
+    if len(found) < len(by_class):
+        present = [value for value in found.values() if value is not None]
+        overall = sum(present) / len(present) if present else None
+    return found | {mean: None if overall is None or math.isnan(overall) else float(overall)}
 
 
 def read_table(csv: Path | bytes) -> pandas.DataFrame:

@@ -17,6 +17,7 @@ from segadapt.reporting.tables.cells import (
     MIOU,
     TEXT,
     further_means,
+    over_columns,
     table_columns,
     typed,
 )
@@ -144,17 +145,6 @@ def with_mean(parts: dict[str, list[float]], columns: Sequence[str], mean: str) 
     if set(parts) != set(columns):
         return parts
     return parts | {mean: [sum(of_seed) / len(columns) for of_seed in zip(*parts.values(), strict=True)]}
-
-
-def over_columns(scores: dict[str, Any], columns: Sequence[str], mean: str) -> dict[str, float | None]:
-    """The columns and their mean of one seed's scores at one label size, which may be over more classes."""
-    (by_class,) = (each for name, each in scores.items() if name != mean)
-    found = {name: by_class[name] for name in columns}
-    overall = scores[mean]
-    if len(found) < len(by_class):
-        present = [value for value in found.values() if value is not None]
-        overall = sum(present) / len(present) if present else None
-    return found | {mean: None if overall is None or math.isnan(overall) else float(overall)}
 
 
 def build_table(
