@@ -45,6 +45,20 @@ def test_the_page_on_photographs_shows_the_committed_tables(table):
     assert readme_table(page.with_name(f"{table}.csv")) in page.read_text()
 
 
+def test_what_is_said_of_the_probes_on_photographs_is_what_they_measured():
+    page = " ".join((tiny.REPOSITORY / "results/camvid/README.md").read_text().split())
+    models = json.loads((tiny.REPOSITORY / "results/camvid/probes.json").read_text())["results"].values()
+    of_source, of_target = re.search(
+        r"from the source have ([\d, and]+) points .*? target labels ([\d, and]+)\.", page
+    ).groups()
+    for which, said in (("source", of_source), ("target", of_target)):
+        stages = [
+            statistics.mean(model["mIoU"][stage][which] for model in models)
+            for stage in ("layer1", "layer2", "layer3", "layer4")
+        ]
+        assert [int(number) for number in re.findall(r"\d+", said)] == [round(mean) for mean in stages]
+
+
 def test_the_oracle_beside_it_is_the_committed_one():
     *_, oracle = readme_table(tiny.REPOSITORY / "results/streets/oracle.csv").splitlines()
     assert oracle.split(" | ")[2] in re.search(r"An oracle[^.]*\.\d[^.]*\.\d", README).group()
