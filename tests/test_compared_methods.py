@@ -28,7 +28,7 @@ def content(preset: str, rows: tuple[str, ...], **methods: dict) -> dict:
     changed = copy.deepcopy(SHIPPED) | {"preset": preset, "seeds": [1]}
     changed["experiments"] = {"table2": {"rows": list(rows), "published": 2}}
     for each in changed["presets"].values():
-        each |= {"methods": {}, "experiments": {}, "tables": None, "settings": {}}
+        each |= {"methods": {}, "experiments": {}, "tables": None, "report": [], "settings": {}}
     for name, change in methods.items():
         changed["methods"][name] |= change
     return changed

@@ -47,7 +47,7 @@ def explanation(
     content = copy.deepcopy(SHIPPED) | {"seeds": [7], "experiments": {"table2": {"rows": [method], "published": 2}}}
     content["presets"] = {name: content["presets"][name] for name in ("streets", "paper")}
     for preset in content["presets"].values():
-        preset |= {"experiments": {}, "tables": None}
+        preset |= {"experiments": {}, "tables": None, "report": []}
     edit(content)
     plan = make_plan(parameters_from(content, "edited"))
     records = [record_of(job) for job in plan.jobs]

@@ -63,14 +63,14 @@ def test_the_oracle_is_its_rows_own():
     assert names == ["pretrain/oracle/seed1", "evaluate/oracle/seed1"]
 
 
-def test_rows_of_one_title_stay_apart():
+def test_rows_of_several_settings_stay_apart():
     def edit(parameters):
         parameters["presets"]["tiny"]["settings"] = {"other": {"protocol": {"aspp_branches": 4}}}
 
     plan = plan_of(("source_only", "maxsquare", "other/source_only", "other/maxsquare"), edit)
     jobs = table_jobs(plan, "table2")
     assert list(jobs)[:3] == ["source model: source", "source model: other/source", "Source only"]
-    assert jobs["MaxSquare (other/maxsquare)"][0].name == "adapt/other/maxsquare/seed1"
+    assert jobs["other: MaxSquare"][0].name == "adapt/other/maxsquare/seed1"
     assert len({job.name for own in jobs.values() for job in own}) == sum(map(len, jobs.values())) == 8
 
 

@@ -90,7 +90,8 @@ def benchmark_of(preset: str, job: str) -> str:
 
 
 PREPARE, PRETRAIN, PSEUDO_LABEL, EVALUATE, TABLE = "prepare", "pretrain", "pseudo_label", "evaluate", "table"
-BARS, ROBUSTNESS, GALLERY, REPORT = "bars", "robustness", "gallery", "report"
+SCORING_MODES, STATISTICS = "scoring", "statistics"
+BARS, ROBUSTNESS, GALLERY, QUALITATIVE, REPORT = "bars", "robustness", "gallery", "qualitative", "report"
 """Stages whose jobs others look for."""
 _MODEL = "{model}/seed{seed}"
 _TRAINED = {"model": "model.safetensors", "history": "history.csv"}
@@ -162,13 +163,13 @@ _ALL = (
     ),
     _table(TABLE, "main", says=("paper_row", "is_cell", "backbone", "protocol", "eval_size", "baseline"),
            in_parts=True),
-    _table("scoring", "scoring", "_protocols", says=("network_size",), in_parts=True),
+    _table(SCORING_MODES, "scoring", "_protocols", says=("network_size",), in_parts=True),
     # Fixed, so that equal evaluations give equal intervals.
-    _table("statistics", "statistics", "_statistics", reads=("metrics", "confusion"), says=("baseline", "also_against"),
+    _table(STATISTICS, "statistics", "_statistics", reads=("metrics", "confusion"), says=("baseline", "also_against"),
            in_parts=True, config={"bootstrap_samples": 2000, "bootstrap_seed": 20191027}),
     _table("measures", "measures", "_measures", more={"ranking": "{table}_ranking.csv"}, says=("network_size",)),
     _table("costs", "costs", "_costs", in_parts=True),
-    _figure("qualitative", "{figure}", {"picture": "png"}, **_RUNS_NETWORK),
+    _figure(QUALITATIVE, "{figure}", {"picture": "png"}, **_RUNS_NETWORK),
     # What the page shows of single images: every row's prediction.
     Stage(
         GALLERY, "table", "figure/{figure}", "results/figures", {"pictures": "{figure}.json"},

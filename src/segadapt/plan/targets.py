@@ -4,11 +4,10 @@ from collections.abc import Iterable
 
 from segadapt.core.job import Job
 from segadapt.core.parameters.methods import LATER_WORK
-from segadapt.core.stages import PHASES, STAGES
+from segadapt.core.stages import PHASES, QUALITATIVE, REPORT, SCORING_MODES, STAGES, STATISTICS, TABLE
 from segadapt.plan.plan import Plan
 
-MAIN = ("results/table2.csv", "results/table2_statistics.csv", "results/table2_protocols.csv")
-SHOWN = ("results/figures/qualitative.png", "results/report/index.html")
+MAIN_TABLE = "table2"
 
 
 def jobs_of(plan: Plan, phase: str) -> list[Job]:
@@ -30,20 +29,32 @@ def result_files(plan: Plan, of_paper: bool = False) -> list[str]:
         own = [job for job in jobs if "table" in job.subject]
         theirs_alone = _trained_for(plan, foreign) - _trained_for(plan, own)
         jobs = [job for job in jobs if not theirs_alone & _trained_for(plan, [job])]
-    return [next(iter(job.outputs.values())) for job in jobs]
+    return _first_outputs(jobs)
 
 
 def main_table(plan: Plan) -> list[str]:
-    """Table 2, its statistics and scoring modes, and those of the picture and the page that show no further model."""
-    trained = _trained_for(plan, [plan.by_output[path] for path in MAIN if path in plan.by_output])
-    showing = [path for path in SHOWN if path in plan.by_output]
-    return [*MAIN, *(path for path in showing if _trained_for(plan, [plan.by_output[path]]) <= trained)]
+    """Table 2, its statistics and scoring modes, and those of the pictures and the page that show no further model.
+
+    Empty if the preset makes no such table.
+    """
+    jobs = jobs_of(plan, "table")
+    own = [job for job in jobs if job.subject.get("table") == MAIN_TABLE]
+    own = [job for job in own if job.stage in (TABLE, STATISTICS, SCORING_MODES)]
+    trained = _trained_for(plan, own)
+    shown = [job for job in jobs if job.stage in (QUALITATIVE, REPORT) and _trained_for(plan, [job]) <= trained]
+    return _first_outputs([*own, *shown] if own else [])
 
 
 def named_targets(plan: Plan) -> dict[str, list[str]]:
     """What can be asked for by a name instead of files: what its files are."""
-    phases = {f"phase_{phase}": phase_targets(plan, phase) for phase in PHASES}
-    return {"all": result_files(plan), "paper": result_files(plan, of_paper=True), "table2": main_table(plan)} | phases
+    found = {"all": result_files(plan), "paper": result_files(plan, of_paper=True)}
+    found |= {f"phase_{phase}": phase_targets(plan, phase) for phase in PHASES}
+    main = main_table(plan)
+    return found | {MAIN_TABLE: main} if main else found
+
+
+def _first_outputs(jobs: Iterable[Job]) -> list[str]:
+    return [next(iter(job.outputs.values())) for job in jobs]
 
 
 def _trained_for(plan: Plan, jobs: list[Job]) -> set[str]:

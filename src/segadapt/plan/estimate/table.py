@@ -81,8 +81,7 @@ def table_jobs(plan: Plan, table: str) -> dict[str, list[Job]]:
         own[key] = [job for job in plan.jobs if job.name in behind[key] - given]
         given |= behind[key]
     for key, title in titles:
-        # Settings need not have a title, so that rows may share theirs. A cell of a sweep may be a row already.
-        found[f"{title} ({key})" if title in found else title] = own.pop(key, [])
+        found[title] = own.pop(key, [])  # a cell of a sweep may be a row already
     return found
 
 
