@@ -229,3 +229,16 @@ def test_images_of_whole_patches_are_planned_and_tokens_hidden_only_where_there_
     refused(parameters, "adapt/vfm_uda/seed1 hides tokens, and streets has none", "streets_vit")
     parameters["presets"]["tiny"]["model"]["backbone"] = "streets_vit"
     make_plan(parameters_from(parameters, "params.yaml"))
+
+
+def test_methods_that_want_the_maps_of_one_target_from_other_images_are_refused():
+    content = shipped("streets")
+    own = content["methods"]["cross_city_prior"] | {"title": "mine", "training": {"later": "rio_later"}}
+    content["methods"]["mine"] = own
+    rows = ["rome/source_only", "rome/cross_city_prior", "rome/mine"]
+    for each in content["presets"].values():
+        each |= {"experiments": {}, "tables": None, "report": []}
+    content["experiments"] = {"table6": {"rows": rows, "published": None}}
+    refused(content, "static/rome_train", "rome_later", "rio_later", "name the same caches for both methods")
+    own["training"]["later"] = "rome_later"
+    make_plan(parameters_from(content, "params.yaml"))

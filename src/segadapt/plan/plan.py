@@ -82,15 +82,15 @@ def make_plan(parameters: Parameters, hash_code: bool = True) -> Plan:
 
 
 def _each_once(jobs: list[Job]) -> dict[str, Job]:
-    """Settings share source models, and tables share rows; UserError where two want one job to read other files."""
+    """Settings share source models, tables rows, and methods static maps; UserError where one job would be two."""
     found: dict[str, Job] = {}
     for job in jobs:
         first = found.setdefault(job.name, job)
         if first != job:
-            told = " and ".join(", ".join(each.path for each in one.inputs) for one in (first, job))
+            told = ", for another from ".join(", ".join(each.path for each in one.inputs) for one in (first, job))
             raise UserError(
-                f"params.yaml: {job.name} is made once for all methods, and they want it from {told}; give them the "
-                "same later and target, or the target a second cache"
+                f"params.yaml: {job.name} would be made for one method from {told}; name the same caches for both "
+                "methods, or list only one of them"
             )
     return found
 

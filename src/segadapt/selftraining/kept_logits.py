@@ -37,11 +37,12 @@ def kept_logits(predict: Predictor, folder: Path, most_bytes: int = KEPT_BYTES) 
             if key in places:
                 return _read(file, places[key])
             logits_1CHW = predict(image_HWC)
-            kept_1CHW = logits_1CHW.cpu().clone()  # without the gaps of a view
-            if end + kept_1CHW.nbytes <= most_bytes and _is_written(file, end, kept_1CHW):
-                layout = kept_1CHW.dtype, tuple(kept_1CHW.shape), kept_1CHW.stride()
-                places[key] = _Place(end, kept_1CHW.nbytes, *layout, logits_1CHW.device)
-                end += kept_1CHW.nbytes
+            if end + logits_1CHW.nbytes <= most_bytes:
+                kept_1CHW = logits_1CHW.to("cpu", copy=True)  # without the gaps of a view
+                if _is_written(file, end, kept_1CHW):
+                    layout = kept_1CHW.dtype, tuple(kept_1CHW.shape), kept_1CHW.stride()
+                    places[key] = _Place(end, kept_1CHW.nbytes, *layout, logits_1CHW.device)
+                    end += kept_1CHW.nbytes
             return logits_1CHW
 
         yield recall
